@@ -1,0 +1,1 @@
+"""Two teams, two Airflows, one command."""

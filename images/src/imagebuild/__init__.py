@@ -1,0 +1,1 @@
+"""OCI images without Docker, a daemon or a registry."""
