@@ -1,0 +1,1 @@
+"""The AirflowTenant resource as pydantic models, and the CRD made from them."""

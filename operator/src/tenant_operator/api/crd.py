@@ -1,0 +1,221 @@
+"""The CustomResourceDefinition, made from the models: `python -m tenant_operator.api.crd > FILE`.
+
+Pydantic's JSON schema becomes a structural schema: references are inlined, titles dropped, `null`
+alternatives removed, and only constants stay as defaults (a default for a list or an object would be
+written into every stored tenant).
+https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import yaml
+
+from tenant_operator.api import airflow, objects, tenant
+from tenant_operator.api.rules import Json, Model, cel
+from tenant_operator.api.status import TenantStatus
+from tenant_operator.core import names
+
+_DROPPED = {"title", "additionalProperties", "$defs", "default"}
+_OLD = "oldSelf"
+
+_NAME_RULES = [
+    cel(
+        f"size(self.metadata.name) <= {names.MAX_TENANT_NAME}",
+        f"metadata.name must be at most {names.MAX_TENANT_NAME} characters: it becomes part of every name",
+    ),
+    cel(
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "metadata.name must start with a letter and hold only lower case letters, digits and '-'",
+    ),
+]
+
+
+def _unchanged(path: str, default: str, reason: str) -> Json:
+    """A transition rule: the value at `path` stays what it was (absent counts as `default`)."""
+    parts = path.split(".")
+
+    def value(root: str) -> str:
+        tests = [f"has({'.'.join([root, *parts[: i + 1]])})" for i in range(len(parts))]
+        return f"({' && '.join(tests)} ? {'.'.join([root, *parts])} : {default})"
+
+    same = f"{value('self')} == {value(_OLD)}"
+    return cel(same.replace(".namespace", ".__namespace__"), f"{path} cannot be changed: {reason}")
+
+
+_SPEC_RULES = [
+    _unchanged("namespace.name", "''", "the old namespace would keep the data; make a new tenant instead"),
+    _unchanged(
+        "database.embedded.storageClassName", "''", "the volume of the database cannot be exchanged in place"
+    ),
+]
+
+
+def _rules() -> dict[str, list[Json]]:
+    """CEL rules of whole objects, by the model's name."""
+    found = {}
+    for module in (airflow, objects, tenant):
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Model) and value.cel:
+                found[value.__name__] = list(value.cel)
+    return found
+
+
+class _Structural:
+    """Turns one pydantic schema into a structural one."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self._schema = model.model_json_schema(by_alias=True)
+        self._definitions: dict[str, Json] = self._schema.get("$defs", {})
+        self._rules = _rules()
+
+    def convert(self) -> Json:
+        """The whole model."""
+        return self._convert(self._schema)
+
+    def _convert(self, node: Json) -> Json:
+        if "$ref" in node:
+            return self._reference(node)
+        if "anyOf" in node and "x-kubernetes-int-or-string" not in node:
+            return self._optional(node)
+        out = {key: value for key, value in node.items() if key not in _DROPPED}
+        if "description" in out:
+            out["description"] = " ".join(out["description"].split())
+        if "const" in out:
+            out["enum"] = [out.pop("const")]
+        if "properties" in out:
+            out["properties"] = {key: self._convert(value) for key, value in out["properties"].items()}
+        if "items" in out:
+            out["items"] = self._convert(out["items"])
+        if isinstance(node.get("additionalProperties"), dict):
+            out["additionalProperties"] = self._convert(node["additionalProperties"])
+        out.pop("propertyNames", None)
+        default = node.get("default")
+        if default not in (None, "", [], {}) and not isinstance(default, (list, dict)):
+            out["default"] = default
+        if out.get("maxProperties") is None and "maxLength" in out and out.get("type") == "object":
+            out["maxProperties"] = out.pop("maxLength")
+        return out
+
+    def _reference(self, node: Json) -> Json:
+        name = node["$ref"].rpartition("/")[2]
+        out = self._convert(self._definitions[name])
+        if name in self._rules:
+            out["x-kubernetes-validations"] = self._rules[name]
+        if "description" in node:
+            out["description"] = " ".join(node["description"].split())
+        return out
+
+    def _optional(self, node: Json) -> Json:
+        options = [option for option in node["anyOf"] if option.get("type") != "null"]
+        if len(options) != 1:
+            raise TypeError(f"a structural schema has no alternatives: {node}")
+        out = self._convert(options[0])
+        if "description" in node:
+            out["description"] = " ".join(node["description"].split())
+        return out
+
+
+def _status_schema() -> Json:
+    schema = _Structural(TenantStatus).convert()
+    _drop_required(schema)
+    conditions = schema["properties"]["conditions"]
+    conditions |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+    conditions["items"]["required"] = ["type", "status"]
+    schema["properties"]["dags"] |= {"x-kubernetes-list-type": "atomic"}
+    # GitOps tools read an empty status as "ready": a new tenant must say that nobody has looked yet.
+    schema["default"] = {
+        "observedGeneration": 0,
+        "conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the operator"}],
+    }
+    return schema
+
+
+def _drop_required(schema: Any) -> None:
+    if isinstance(schema, dict):
+        schema.pop("required", None)
+        for value in schema.values():
+            _drop_required(value)
+
+
+def _column(name: str, path: str, kind: str = "string", **more: Any) -> Json:
+    return {"name": name, "type": kind, "jsonPath": path, **more}
+
+
+def _ready(field: str) -> str:
+    return f'.status.conditions[?(@.type=="Ready")].{field}'
+
+
+def crd() -> Json:
+    """The CustomResourceDefinition as an object."""
+    spec = _Structural(tenant.TenantSpec).convert()
+    spec["x-kubernetes-validations"] = _SPEC_RULES
+    spec["description"] = "What the team wants."
+    root = {
+        "description": "A team's Airflow: its release, DAG sources, pools, connections, variables and roles.",
+        "type": "object",
+        "required": ["spec"],
+        "x-kubernetes-validations": _NAME_RULES,
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": _status_schema(),
+        },
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "spec": {
+            "group": names.GROUP,
+            "scope": "Cluster",
+            "names": {
+                "kind": names.KIND,
+                "listKind": f"{names.KIND}List",
+                "plural": names.PLURAL,
+                "singular": names.KIND.lower(),
+                "shortNames": ["aft"],
+                "categories": ["airflow"],
+            },
+            "versions": [
+                {
+                    "name": names.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [
+                        _column("Ready", _ready("status")),
+                        _column("Status", _ready("message")),
+                        _column("Version", ".status.release.airflowVersion"),
+                        _column("Executor", ".spec.airflow.executor"),
+                        _column("DAGs", ".status.dags[*].dagCount"),
+                        _column("Drift", ".status.drift", priority=1),
+                        _column("Namespace", ".status.namespace", priority=1),
+                        _column("URL", ".status.url", priority=1),
+                        _column("Age", ".metadata.creationTimestamp", "date"),
+                    ],
+                    "schema": {"openAPIV3Schema": root},
+                }
+            ],
+        },
+    }
+
+
+class _NoAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+def to_yaml() -> str:
+    """The file as it is committed."""
+    head = "# Generated from operator/src/tenant_operator/api by `make generate`; do not edit.\n"
+    return head + yaml.dump(crd(), Dumper=_NoAliases, sort_keys=False, width=110, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(to_yaml())

@@ -1,0 +1,1 @@
+"""Names, errors, ports and settings that every layer may use."""

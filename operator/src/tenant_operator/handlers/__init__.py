@@ -1,0 +1,1 @@
+"""The kopf edge: the only package that imports kopf."""

@@ -1,0 +1,192 @@
+"""From what a pass found to the tenant's status. The only place that decides what Ready means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tenant_operator.api.status import Condition, DagSourceStatus, ObjectsStatus, Owned, Release, TenantStatus
+from tenant_operator.core.errors import ConditionType, Reason, TenantError
+
+#: Gates in the order in which they open; Ready speaks for the first that is not open.
+GATES: tuple[ConditionType, ...] = (
+    ConditionType.NAMESPACE,
+    ConditionType.SECRETS,
+    ConditionType.DATABASE,
+    ConditionType.MIGRATIONS,
+    ConditionType.RELEASE,
+    ConditionType.DAGS,
+    ConditionType.OBJECTS,
+)
+
+_PROGRESS = frozenset(
+    {
+        Reason.PENDING,
+        Reason.DATABASE_STARTING,
+        Reason.MIGRATION_RUNNING,
+        Reason.COMPONENTS_STARTING,
+        Reason.NAMESPACE_TERMINATING,
+        Reason.DAGS_PENDING,
+        Reason.DELETING,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition as a pass found it."""
+
+    status: str
+    reason: Reason
+    message: str
+
+    @classmethod
+    def true(cls, message: str, reason: Reason = Reason.SUCCEEDED) -> Finding:
+        """An open gate."""
+        return cls("True", reason, message)
+
+    @classmethod
+    def false(cls, reason: Reason, message: str) -> Finding:
+        """A closed gate."""
+        return cls("False", reason, message)
+
+    @classmethod
+    def unknown(cls, message: str, reason: Reason = Reason.PENDING) -> Finding:
+        """A gate that the pass did not come to."""
+        return cls("Unknown", reason, message)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a pass has found so far, to be filled in step by step."""
+
+    gates: dict[ConditionType, Finding] = field(default_factory=dict)
+    url: str = ""
+    release: Release | None = None
+    dags: Sequence[DagSourceStatus] | None = None
+    objects: ObjectsStatus | None = None
+    owned: Owned | None = None
+    drift: str = ""
+    inventory: Sequence[str] | None = None
+
+    def fail(self, error: TenantError) -> None:
+        """Note the condition that an error speaks of, if it speaks of a gate."""
+        if error.condition in GATES:
+            self.gates[error.condition] = Finding.false(error.reason, error.message)
+
+
+def status(
+    findings: Findings,
+    before: TenantStatus,
+    *,
+    generation: int,
+    namespace: str,
+    now: float,
+    error: TenantError | None = None,
+    suspended: bool = False,
+) -> TenantStatus:
+    """The new status; fields that the pass did not come to keep their value."""
+    wanted = _conditions(findings, before, error, suspended=suspended)
+    conditions = [
+        _condition(kind, finding, before, generation, now) for kind, finding in sorted(wanted.items())
+    ]
+    return TenantStatus(
+        observed_generation=generation,
+        conditions=conditions,
+        namespace=namespace,
+        url=findings.url or before.url,
+        release=findings.release or before.release,
+        dags=list(before.dags if findings.dags is None else findings.dags),
+        objects=findings.objects or before.objects,
+        owned=findings.owned or before.owned,
+        drift=findings.drift,
+        inventory=list(before.inventory if findings.inventory is None else findings.inventory),
+    )
+
+
+def _conditions(
+    findings: Findings, before: TenantStatus, error: TenantError | None, *, suspended: bool
+) -> dict[ConditionType, Finding]:
+    wanted = {kind: findings.gates[kind] for kind in GATES if kind in findings.gates}
+    for kind in GATES:
+        if kind not in wanted:
+            wanted[kind] = _kept(before, kind)
+    if suspended:
+        old = _kept(before, ConditionType.READY)
+        wanted[ConditionType.READY] = Finding(
+            old.status, Reason.SUSPENDED, "suspended by spec.suspend: what runs keeps running, nothing is changed"
+        )
+        return wanted
+    closed = _first_closed(wanted)
+    if error is not None and error.condition not in GATES:
+        closed = Finding.false(error.reason, error.message)
+    if closed is None:
+        wanted[ConditionType.READY] = Finding.true(_summary(findings, before))
+        return wanted
+    wanted[ConditionType.READY] = Finding.false(closed.reason, closed.message)
+    if error is not None and error.stalled:
+        wanted[ConditionType.STALLED] = Finding.true(closed.message, closed.reason)
+    elif closed.reason in _PROGRESS or closed.status == "Unknown":
+        wanted[ConditionType.RECONCILING] = Finding.true(closed.message, closed.reason)
+    return wanted
+
+
+def _kept(before: TenantStatus, kind: ConditionType) -> Finding:
+    old = before.condition(kind)
+    if old is None:
+        return Finding.unknown("not looked at yet")
+    try:
+        reason = Reason(old.reason)
+    except ValueError:
+        reason = Reason.PENDING
+    return Finding(old.status, reason, old.message)
+
+
+def _first_closed(wanted: Mapping[ConditionType, Finding]) -> Finding | None:
+    for kind in GATES:
+        finding = wanted[kind]
+        # A team's DAG that does not parse is the team's business, and told in DagsSynced.
+        if finding.status != "True" and not (kind is ConditionType.DAGS and finding.status == "Unknown"):
+            return finding
+    return None
+
+
+def _summary(findings: Findings, before: TenantStatus) -> str:
+    dags = list(before.dags if findings.dags is None else findings.dags)
+    count = sum(source.dag_count for source in dags)
+    commits = ", ".join(f"{source.name}@{source.commit[:7]}" for source in dags if source.commit)
+    release = findings.release or before.release
+    noun = "DAG" if count == 1 else "DAGs"
+    return f"Airflow {release.airflow_version} is up, {count} {noun}" + (f" from {commits}" if commits else "")
+
+
+def _condition(
+    kind: ConditionType, finding: Finding, before: TenantStatus, generation: int, now: float
+) -> Condition:
+    message = finding.message[:1024]
+    old = before.condition(kind)
+    same = old is not None and (old.status, old.reason, old.message) == (finding.status, finding.reason, message)
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Condition(
+        type=kind,
+        status=finding.status,
+        reason=finding.reason,
+        message=message,
+        last_transition_time=old.last_transition_time if same and old and old.last_transition_time else stamp,
+        observed_generation=generation,
+    )
+
+
+def changes(before: TenantStatus, after: TenantStatus) -> list[Condition]:
+    """Conditions worth an Event: those whose status or reason is new."""
+    found = []
+    for condition in after.conditions:
+        old = before.condition(condition.type)
+        if condition.type in {ConditionType.RECONCILING, ConditionType.STALLED}:
+            continue
+        if condition.status == "Unknown":
+            continue
+        if old is None or (old.status, old.reason) != (condition.status, condition.reason):
+            found.append(condition)
+    return found

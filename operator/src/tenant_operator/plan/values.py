@@ -1,0 +1,210 @@
+"""From a tenant's spec to the values of its chart. Pure: the same tenant gives the same values.
+
+No secret goes in here: the chart gets names of Secrets, and fingerprints to roll pods by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from tenant_operator.api.airflow import Airflow, Component, DagSource
+from tenant_operator.api.rules import Resources
+from tenant_operator.api.tenant import Peer, Subject
+from tenant_operator.core import names
+from tenant_operator.plan.tenant import Tenant
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the installation decides for all tenants: images, and where the Kubernetes API is."""
+
+    images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    operator_namespace: str = "airflow-tenants-system"
+    api_server_addresses: Sequence[str] = ()
+    api_server_ports: Sequence[int] = (443, 6443)
+
+
+def build(tenant: Tenant, checksums: Mapping[str, str], defaults: Defaults) -> Values:
+    """The values of the tenant's release."""
+    spec = tenant.spec
+    values: Values = {
+        "labels": tenant.labels,
+        **_airflow(spec.airflow, defaults),
+        **_secrets(tenant, checksums),
+        "dags": {"sources": [_source(source) for source in spec.dags.sources]},
+        "networkPolicies": _network(tenant, defaults),
+        "teamAccess": {
+            group: [_subject(subject) for subject in getattr(spec.access.kubernetes, group)]
+            for group in ("admins", "editors", "viewers")
+        },
+    }
+    if spec.quota.hard:
+        values["quota"] = {"hard": dict(spec.quota.hard)}
+    limits = {
+        "default": spec.limits.default,
+        "defaultRequest": spec.limits.default_request,
+        "max": spec.limits.max,
+        "min": spec.limits.min,
+    }
+    if any(limits.values()):
+        values["limitRange"] = {key: dict(value) for key, value in limits.items() if value}
+    return values
+
+
+def _airflow(airflow: Airflow, defaults: Defaults) -> Values:
+    images: Values = {name: dict(image) for name, image in defaults.images.items()}
+    own = airflow.image
+    image = images.setdefault("airflow", {})
+    if own.repository:
+        image["repository"] = own.repository
+        image.pop("digest", None)
+    if own.tag or own.repository:
+        image["tag"] = own.tag or airflow.version
+    image["pullPolicy"] = own.pull_policy
+    values: Values = {
+        "executor": airflow.executor,
+        "airflowVersion": airflow.version,
+        "images": images,
+        "config": {section: dict(keys) for section, keys in airflow.config.items()},
+        "env": [_env(variable) for variable in airflow.env],
+        "apiServer": _component(airflow.api_server),
+        "scheduler": _component(airflow.scheduler),
+        "dagProcessor": _component(airflow.dag_processor),
+        "triggerer": _component(airflow.triggerer),
+    }
+    if airflow.workers.resources is not None:
+        values["workers"] = {"resources": _resources(airflow.workers.resources)}
+    if own.pull_secrets:
+        values["imagePullSecrets"] = [{"name": secret.name} for secret in own.pull_secrets]
+    return values
+
+
+def _secrets(tenant: Tenant, checksums: Mapping[str, str]) -> Values:
+    embedded = tenant.spec.database.embedded
+    persistence: Values = {"size": embedded.storage}
+    if embedded.storage_class_name:
+        persistence["storageClassName"] = embedded.storage_class_name
+    postgresql: Values = {
+        "enabled": True,
+        "auth": {"existingSecret": names.metadata_secret(tenant.name)},
+        "persistence": persistence,
+    }
+    if embedded.resources is not None:
+        postgresql["resources"] = _resources(embedded.resources)
+    email = tenant.spec.owner.email or "admin@example.com"
+    return {
+        "fernetKeySecretName": names.fernet_secret(tenant.name),
+        "apiSecretKeySecretName": names.api_secret(tenant.name),
+        "jwtSecretName": names.jwt_secret(tenant.name),
+        "data": {"metadataSecretName": names.metadata_secret(tenant.name)},
+        "postgresql": postgresql,
+        "secretChecksums": dict(sorted(checksums.items())),
+        "createUserJob": {
+            "users": [
+                _user("admin", email, "Team", "Admin", names.admin_secret(tenant.name)),
+                _user(
+                    names.FIELD_MANAGER,
+                    "operator@airflowtenants.io",
+                    "Tenant",
+                    "Operator",
+                    names.operator_secret(tenant.name),
+                ),
+            ]
+        },
+    }
+
+
+def _user(username: str, email: str, first: str, last: str, secret: str) -> Values:
+    return {
+        "username": username,
+        "email": email,
+        "firstName": first,
+        "lastName": last,
+        "role": "Admin",
+        "passwordSecretName": secret,
+        "passwordSecretKey": "password",
+    }
+
+
+def _component(component: Component) -> Values:
+    values: Values = {"replicas": component.replicas}
+    if component.resources is not None:
+        values["resources"] = _resources(component.resources)
+    return values
+
+
+def _resources(resources: Resources) -> Values:
+    both = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
+    return {key: value for key, value in both.items() if value}
+
+
+def _env(variable: Any) -> Values:
+    if variable.secret_key_ref is None:
+        return {"name": variable.name, "value": variable.value}
+    reference = {"name": variable.secret_key_ref.name, "key": variable.secret_key_ref.key}
+    return {"name": variable.name, "valueFrom": {"secretKeyRef": reference}}
+
+
+def _source(source: DagSource) -> Values:
+    git = source.git_sync
+    values: Values = {"repo": git.repo, "ref": git.ref, "period": git.period, "depth": git.depth}
+    if git.credentials_secret_ref is not None:
+        values["credentialsSecretName"] = git.credentials_secret_ref.name
+    return {"name": source.name, "subPath": git.sub_path, "gitSync": values}
+
+
+def _subject(subject: Subject) -> Values:
+    values: Values = {"kind": subject.kind, "name": subject.name}
+    if subject.namespace is not None:
+        return {**values, "namespace": subject.namespace}
+    return {**values, "apiGroup": "rbac.authorization.k8s.io"}
+
+
+def _network(tenant: Tenant, defaults: Defaults) -> Values:
+    network = tenant.spec.network
+    kubernetes_api: Values = {"ports": list(defaults.api_server_ports)}
+    if defaults.api_server_addresses:
+        kubernetes_api["cidrs"] = [f"{address}/32" for address in defaults.api_server_addresses]
+    return {
+        "enabled": True,
+        "operatorNamespace": defaults.operator_namespace,
+        "kubernetesApi": kubernetes_api,
+        "gitPorts": sorted({git_port(source.git_sync.repo) for source in tenant.spec.dags.sources}),
+        "extraEgress": [{"to": [_peer(peer)], "ports": _ports(peer)} for peer in network.egress],
+        "extraIngress": [{"from": [_peer(peer)], "ports": _ports(peer)} for peer in network.ingress],
+    }
+
+
+def _peer(peer: Peer) -> Values:
+    if peer.cidr is not None:
+        return {"ipBlock": {"cidr": peer.cidr}}
+    selector: Values = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peer.namespace}}
+    }
+    if peer.pod_labels:
+        selector["podSelector"] = {"matchLabels": dict(peer.pod_labels)}
+    return selector
+
+
+def _ports(peer: Peer) -> list[Values]:
+    return [{"protocol": "TCP", "port": port} for port in peer.ports]
+
+
+_DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
+
+
+def git_port(repo: str) -> int:
+    """The TCP port that a Git URL means."""
+    if re.match(r"^[A-Za-z0-9._-]+@[^/]+:", repo):
+        return _DEFAULT_PORTS["ssh"]
+    parts = urlsplit(repo)
+    try:
+        return parts.port or _DEFAULT_PORTS[parts.scheme]
+    except ValueError:
+        return _DEFAULT_PORTS[parts.scheme]

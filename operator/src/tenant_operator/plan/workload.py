@@ -1,0 +1,158 @@
+"""Reads the state of Deployments, StatefulSets, Jobs and pods, and says what is wrong in words.
+
+The inputs are live objects; the outputs are small summaries, so that the operator keeps a few hundred
+bytes per workload in memory instead of whole objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tenant_operator.core import names
+from tenant_operator.core.errors import Reason
+from tenant_operator.core.kinds import Object
+
+_IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+_CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_GIT_SYNC = "git-sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something does not come up."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How a Deployment, StatefulSet or Job stands."""
+
+    component: str
+    ready: bool
+    failed: bool = False
+    detail: str = ""
+    problem: Problem | None = None
+
+
+def summarize(obj: Object) -> Workload:
+    """The summary of a workload as the API server returned it."""
+    component = str((obj["metadata"].get("labels") or {}).get(names.LABEL_COMPONENT, ""))
+    if obj["kind"] == "Job":
+        return _job(component, obj)
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    wanted = int(spec.get("replicas", 1))
+    seen = int(status.get("observedGeneration", 0)) >= int(obj["metadata"].get("generation", 0))
+    updated = int(status.get("updatedReplicas", 0))
+    ready_field = "availableReplicas" if obj["kind"] == "Deployment" else "readyReplicas"
+    ready = int(status.get(ready_field, 0))
+    if obj["kind"] == "StatefulSet" and status.get("currentRevision") == status.get("updateRevision"):
+        updated = wanted
+    surplus = int(status.get("replicas", wanted)) > wanted
+    return Workload(
+        component=component,
+        ready=seen and updated >= wanted and ready >= wanted and not surplus,
+        detail=f"{min(updated, ready)}/{wanted}",
+        problem=_replica_failure(status),
+    )
+
+
+def _job(component: str, obj: Object) -> Workload:
+    conditions = {c["type"]: c for c in (obj.get("status") or {}).get("conditions") or []}
+    failed = conditions.get("Failed", {}).get("status") == "True"
+    return Workload(
+        component=component,
+        ready=conditions.get("Complete", {}).get("status") == "True",
+        failed=failed,
+        detail=str(conditions.get("Failed", {}).get("message", "")) if failed else "",
+    )
+
+
+def _replica_failure(status: Object) -> Problem | None:
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            message = str(condition.get("message", ""))
+            if "exceeded quota" in message:
+                return Problem(Reason.QUOTA_EXCEEDED, f"{message}: raise spec.quota.hard or ask for less")
+            return Problem(Reason.APPLY_REJECTED, message)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PodState:
+    """A pod's component and, if it cannot come up, why."""
+
+    component: str
+    problem: Problem | None
+
+
+def read_pod(pod: Object) -> PodState:
+    """What keeps a pod from running, if anything does."""
+    component = str((pod["metadata"].get("labels") or {}).get(names.LABEL_COMPONENT, ""))
+    if pod["metadata"].get("deletionTimestamp"):
+        return PodState(component, None)
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition.get("reason") == "Unschedulable" and condition.get("status") == "False":
+            message = f"no node takes the pod: {condition.get('message', '')}"
+            return PodState(component, Problem(Reason.UNSCHEDULABLE, message))
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for container in containers:
+        problem = _container_problem(container)
+        if problem is not None:
+            return PodState(component, problem)
+    return PodState(component, None)
+
+
+def _container_problem(container: Object) -> Problem | None:
+    name = str(container["name"])
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    reason = str(waiting.get("reason", ""))
+    message = str(waiting.get("message", ""))
+    if reason in _IMAGE_REASONS:
+        image = container.get("image", "")
+        return Problem(
+            Reason.IMAGE_PULL_FAILED,
+            f"image {image} cannot be pulled: check spec.airflow.image and its pullSecrets ({_short(message)})",
+        )
+    if reason in _CONFIG_REASONS:
+        return Problem(Reason.CRASH_LOOPING, f"container {name} cannot start: {_short(message)}")
+    ended = _last_failure(container)
+    if ended is None or container.get("ready"):
+        return None
+    words = _short(str(ended.get("message") or ended.get("reason") or ""))
+    code = ended.get("exitCode")
+    if name.startswith(f"{_GIT_SYNC}-init-"):
+        source = name.removeprefix(f"{_GIT_SYNC}-init-")
+        return Problem(
+            Reason.GIT_SYNC_FAILED,
+            f"spec.dags.sources[{source}].gitSync: git-sync fails: {_git_words(words)}; "
+            "check repo, ref and credentialsSecretRef",
+        )
+    if reason == "CrashLoopBackOff" or int(container.get("restartCount", 0)) >= 2:
+        why = "out of memory: raise its memory limit" if ended.get("reason") == "OOMKilled" else words
+        return Problem(Reason.CRASH_LOOPING, f"container {name} keeps ending with code {code}: {why}")
+    return None
+
+
+def _last_failure(container: Object) -> dict[str, Any] | None:
+    for state in (container.get("state") or {}, container.get("lastState") or {}):
+        ended = state.get("terminated")
+        if ended and ended.get("exitCode") != 0:
+            found: dict[str, Any] = ended
+            return found
+    return None
+
+
+def _git_words(words: str) -> str:
+    """The part of git-sync's last log line that git itself said, if it can be told."""
+    for mark in ("stderr: ", '"error":"', "fatal: "):
+        if mark in words:
+            words = words.rpartition(mark)[2]
+    return words.replace('\\"', '"').replace("\\n", " ").strip(' "}')[:300]
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[-600:]

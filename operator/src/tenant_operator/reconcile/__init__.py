@@ -1,0 +1,1 @@
+"""The level-triggered loop: events in, one idempotent pass per tenant, conditions out."""
