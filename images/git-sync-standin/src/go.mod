@@ -1,0 +1,3 @@
+module example.invalid/git-sync-standin
+
+go 1.24
