@@ -1,0 +1,1 @@
+"""What the payments team's DAGs share. Plain Python: it can be tested without Airflow."""
