@@ -287,38 +287,6 @@ class DagFacts:
     first_import_error: str = ""
 
 
-class AirflowError(Exception):
-    """Airflow could not be asked or did not do as asked. Messages hold no secrets."""
-
-
-class AirflowUnavailable(AirflowError):
-    """No answer, or one that says that the server is not ready. Trying later helps."""
-
-
-class AirflowLoginFailed(AirflowError):
-    """Airflow refuses the operator's user, or that user lacks rights."""
-
-
-class AirflowRejected(AirflowError):
-    """Airflow understood a request and refused it; `name` says what it was about."""
-
-    def __init__(self, name: str, message: str) -> None:
-        """Keep both parts for the status."""
-        super().__init__(f"{name}: {message}")
-        self.name = name
-        self.message = message
-
-
-class InvalidObject(ValueError):
-    """A wanted object that must never be sent; `field` is its place in the spec."""
-
-    def __init__(self, field: str, message: str) -> None:
-        """Keep both parts for the status."""
-        super().__init__(f"{field}: {message}")
-        self.field = field
-        self.message = message
-
-
 class AirflowPort(Protocol):
     """A tenant's Airflow. Every method may raise AirflowUnavailable or AirflowLoginFailed."""
 

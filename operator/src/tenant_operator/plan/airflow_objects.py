@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tenant_operator.core.airflow_errors import InvalidObject
 from tenant_operator.core.airflow_types import (
     BUILTIN_ROLES,
     DEFAULT_POOL,
@@ -29,7 +30,6 @@ from tenant_operator.core.airflow_types import (
     Delete,
     DesiredObjects,
     Difference,
-    InvalidObject,
     Mode,
     ObjectKind,
     ObservedObjects,
