@@ -21,7 +21,7 @@ Included by the ConfigMap, which every render contains.
 {{- if not (or .Values.postgresql.auth.existingSecret .Values.postgresql.auth.password) -}}
 {{- $problems = append $problems "set postgresql.auth.existingSecret (a Secret with the key postgres-password) or postgresql.auth.password" -}}
 {{- end -}}
-{{- if not (or .Values.data.metadataSecretName .Values.postgresql.auth.password) -}}
+{{- if and .Values.postgresql.auth.existingSecret (not .Values.data.metadataSecretName) -}}
 {{- $problems = append $problems "postgresql.auth.existingSecret needs data.metadataSecretName too: a URL can't be made from a password that the chart does not see" -}}
 {{- end -}}
 {{- if or $connection.host $connection.user $connection.pass $connection.db -}}

@@ -25,7 +25,9 @@ User configuration wins over what the chart computes, key by key.
 {{- if not (include "airflow-tenant.executorIsLocal" .) -}}
 {{- $_ := set $computed "kubernetes_executor" (dict
   "namespace" .Release.Namespace
-  "pod_template_file" "/opt/airflow/pod-template/pod_template.yaml") -}}
+  "pod_template_file" "/opt/airflow/pod-template/pod_template.yaml"
+  "delete_worker_pods" "True"
+  "delete_worker_pods_on_failure" "False") -}}
 {{- end -}}
 {{- if .Values.dags.sources -}}
 {{- $bundles := list -}}

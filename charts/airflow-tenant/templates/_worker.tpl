@@ -21,7 +21,7 @@ spec:
     {{- include "airflow-tenant.airflowPodSecurity" . | nindent 4 }}
   {{- if .Values.dags.sources }}
   initContainers:
-  {{- include "airflow-tenant.gitContainers" (dict "root" . "sidecars" false) | nindent 2 }}
+  {{- include "airflow-tenant.gitContainers" (dict "root" . "sidecars" false) | trim | nindent 2 }}
   {{- end }}
   containers:
   - name: base
