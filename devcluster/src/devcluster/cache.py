@@ -44,7 +44,7 @@ def locked(path: Path, *, seconds: float, waiting_for: str) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise DevclusterError(
-                        f"Another process has been busy with {waiting_for} for {seconds:.0f} seconds (lock {path})."
+                        f"Another process has been busy with {waiting_for} for {seconds:.0f} s (lock {path})."
                     ) from None
                 time.sleep(0.1)
         yield

@@ -53,7 +53,7 @@ def etcd(binary: Path, layout: Layout) -> list[str]:
 
 
 def apiserver(binary: Path, layout: Layout) -> list[str]:
-    """Return kube-apiserver's command line: RBAC and the Node authorizer are on, every client has a certificate."""
+    """Return kube-apiserver's command line: RBAC and Node authorizer are on, clients use certificates."""
     pki = layout.pki
     return [
         str(binary),
@@ -90,7 +90,8 @@ def controller_manager(binary: Path, layout: Layout) -> list[str]:
     """Return kube-controller-manager's command line: all default controllers.
 
     They share one administrator identity. A ServiceAccount and token for each controller
-    (``--use-service-account-credentials``) would cost five seconds of every start and give a test cluster nothing.
+    (``--use-service-account-credentials``) would cost five seconds of every start and give a test
+    cluster nothing.
     """
     pki = layout.pki
     return [

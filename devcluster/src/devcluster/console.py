@@ -1,7 +1,7 @@
 """What the user reads: progress on standard error, results on standard output.
 
-The only module that prints. A step is one line with its elapsed time; on a terminal the line counts the seconds
-while it runs, elsewhere a step that takes long says now and then that it is still at work.
+The only module that prints. A step is one line with its elapsed time; on a terminal the line counts the
+seconds while it runs, elsewhere a step that takes long says now and then that it is still at work.
 """
 
 from __future__ import annotations

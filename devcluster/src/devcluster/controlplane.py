@@ -1,7 +1,7 @@
 """A control plane without a node: etcd, kube-apiserver and kube-controller-manager on the loopback interface.
 
-It starts in seconds, needs no root, and several run side by side. RBAC is enforced and every controller works, but there
-is no kubelet: pods stay Pending.
+It starts in seconds, needs no root, and several run side by side. RBAC is enforced and every controller
+works, but there is no kubelet: pods stay Pending.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _STATE = "control-plane.json"
 class ControlPlane:
     """A running control plane; use it as a context manager or call ``stop``.
 
-    ``kubeconfig`` is a file for the administrator, ``server`` the URL of the API, ``directory`` holds everything.
+    ``kubeconfig`` is a file for the administrator, ``server`` the URL of the API, ``directory`` holds
+    everything.
     """
 
     directory: Path
@@ -54,9 +55,10 @@ class ControlPlane:
     ) -> ControlPlane:
         """Start a control plane whose data and logs are below ``directory``; return when it is usable.
 
-        Usable means that the API is ready and the default ServiceAccount exists. What an earlier control plane of the
-        same directory left running is stopped first; its data is kept. Unless ``outlive`` is set, the processes end
-        with the calling process, however that ends. Raises StartFailedError when a program does not come up.
+        Usable means that the API is ready and the default ServiceAccount exists. What an earlier
+        control plane of the same directory left running is stopped first; its data is kept. Unless
+        ``outlive`` is set, the processes end with the calling process, however that ends. Raises
+        StartFailedError when a program does not come up.
         """
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,7 @@ class ControlPlane:
 
     @classmethod
     def attach(cls, directory: Path) -> ControlPlane | None:
-        """Return the control plane that was started in this directory, running or not; None when there is none."""
+        """Return the control plane of this directory, running or not; None when there never was one."""
         state = _read_state(directory.resolve())
         if not state:
             return None
@@ -118,7 +120,8 @@ class ControlPlane:
     def stop(self) -> None:
         """Stop every process; raise DevclusterError when one survives. Data and logs stay.
 
-        Only etcd is asked politely: the others keep nothing, and the API server would wait for its watchers.
+        Only etcd is asked politely: the others keep nothing, and the API server would wait for its
+        watchers.
         """
         others = [process for name, process in self.processes.items() if name != "etcd"]
         gone = processes.stop(others, grace=0.0)
@@ -182,9 +185,8 @@ class ControlPlane:
             kind = PortTakenError if "address already in use" in text else StartFailedError
             raise kind(f"{name} ended at once.\n{build.tail(self.log(name))}")
         if not in_time:
-            raise StartFailedError(
-                f"{waiting_for} was not ready after {_READY_SECONDS:.0f} seconds.\n{build.tail(self.log(waiting_for))}"
-            )
+            late = f"{waiting_for} was not ready after {_READY_SECONDS:.0f} seconds."
+            raise StartFailedError(f"{late}\n{build.tail(self.log(waiting_for))}")
 
     def log(self, name: str) -> Path:
         """Return the log of a component."""

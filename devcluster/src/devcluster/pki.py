@@ -51,7 +51,7 @@ class Pki:
 
 
 def ensure(directory: Path, *, addresses: Sequence[str], node: str) -> Pki:
-    """Return the keys and certificates for an API server on these addresses; make them unless they fit already."""
+    """Return keys and certificates for an API server on these addresses; make them unless they fit."""
     pki = Pki(directory)
     wanted = json.dumps({"addresses": list(addresses), "node": node})
     marker = directory / "made-for.json"

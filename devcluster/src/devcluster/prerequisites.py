@@ -66,7 +66,8 @@ def require_go() -> str:
 def ensure(needed: Iterable[Prerequisite], console: Console) -> None:
     """Make sure that every prerequisite is there.
 
-    Missing packages are installed when we are root and apt-get exists; else DevclusterError names the command to run.
+    Missing packages are installed when we are root and apt-get exists; else DevclusterError names the
+    command to run.
     """
     missing = [item.package for item in needed if not item.present()]
     if not missing:

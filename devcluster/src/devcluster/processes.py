@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Process:
-    """A process, known by its id and its start time (clock ticks since boot), so that a reused id is noticed."""
+    """A process: its id and its start time (clock ticks since boot), so that a reused id is noticed."""
 
     pid: int
     started: int
@@ -32,13 +32,23 @@ class Process:
                 os.kill(self.pid, number)
 
 
-def _state(pid: int) -> tuple[str, int] | None:
+def _fields(pid: int) -> list[str]:
     try:
         # The command name is in parentheses and may hold anything, so split after the last one.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    return fields[0], int(fields[19])
+        return []
+
+
+def _state(pid: int) -> tuple[str, int] | None:
+    fields = _fields(pid)
+    return (fields[0], int(fields[19])) if fields else None
+
+
+def parent(pid: int) -> int | None:
+    """Return the id of a process's parent, or None when the process is gone."""
+    fields = _fields(pid)
+    return int(fields[1]) if fields else None
 
 
 def identify(pid: int) -> Process:
@@ -50,8 +60,9 @@ def identify(pid: int) -> Process:
 def start(command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> Process:
     """Start a daemon whose output is appended to ``log``.
 
-    It has its own session, so that Ctrl-C in a terminal does not reach it, and it inherits no open file.
-    ``posix_spawn`` rather than ``Popen``: the daemon is to outlive us, and a forgotten Popen object complains.
+    It has its own session, so that Ctrl-C in a terminal does not reach it, and it inherits no open
+    file. ``posix_spawn`` rather than ``Popen``: the daemon is to outlive us, and a forgotten Popen
+    object complains.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -76,7 +87,7 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, interval: float
 
 
 def stop(processes: Iterable[Process], *, grace: float, seconds: float = 10.0) -> bool:
-    """Ask processes to end, kill those that have not ended after ``grace`` seconds; say whether all are gone."""
+    """Ask processes to end, kill those left after ``grace`` seconds; say whether all are gone."""
     remaining = [process for process in processes if process.alive()]
     if grace > 0:
         for process in remaining:

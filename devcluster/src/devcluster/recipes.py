@@ -1,7 +1,8 @@
 """What can be built from Go modules, and how.
 
-One recipe makes one binary (or, for the CNI plugins, one folder of them) from a wrapper module below ``go/``. A wrapper
-holds a go.mod that pins one upstream project with all its dependencies, a go.sum, and sometimes sources of our own.
+One recipe makes one binary (or, for the CNI plugins, one folder of them) from a wrapper module below
+``go/``. A wrapper holds a go.mod that pins one upstream project with all its dependencies, a go.sum,
+and sometimes sources of our own.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from devcluster.errors import DevclusterError
 class Recipe:
     """How to build one binary.
 
-    ``version_of`` names the module whose version in go.mod is put in the place of ``{version}`` in ``variables``
-    (linker ``-X`` settings). ``sources`` are our own folders or files below the wrapper: they belong to the key.
+    ``version_of`` names the module whose version in go.mod is put in the place of ``{version}`` in
+    ``variables`` (linker ``-X`` settings). ``sources`` are our own folders or files below the wrapper:
+    they belong to the key.
     """
 
     name: str

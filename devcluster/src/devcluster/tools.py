@@ -20,8 +20,8 @@ _FITTING = {"kubectl": re.compile(r"v1\.3[345]\.\d+"), "helm": re.compile(r"v4\.
 def tool(name: str, console: Console | None = None) -> Path:
     """Return the binary of that name (``cni``: the folder of plugins); build it when it is missing.
 
-    For kubectl and helm a program on PATH of a fitting version is good enough. Raises DevclusterError for an unknown
-    name or a failed build.
+    For kubectl and helm a program on PATH of a fitting version is good enough. Raises DevclusterError
+    for an unknown name or a failed build.
     """
     recipe = RECIPES.get(name)
     if recipe is None:

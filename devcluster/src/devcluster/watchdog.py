@@ -1,7 +1,8 @@
 """Kills given processes when the process that wrote their ids ends without taking its leave.
 
-Run as a program with a pipe as standard input: lines ``<pid> <start ticks>`` name processes, ``done`` means that all is
-well. When the pipe closes without ``done`` the writer died (kill -9, out of memory) and its daemons must not outlive it.
+Run as a program with a pipe as standard input: lines ``<pid> <start ticks>`` name processes, ``done``
+means that all is well. When the pipe closes without ``done`` the writer died (kill -9, out of memory)
+and its daemons must not outlive it.
 """
 
 from __future__ import annotations

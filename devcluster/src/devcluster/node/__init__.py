@@ -1,0 +1,1 @@
+"""The node: containerd, kubelet and their helpers in namespaces of their own."""
