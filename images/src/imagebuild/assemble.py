@@ -90,7 +90,7 @@ class Assembler:
                                     self._workshop.log("python3-compile"))
 
     def _copy(self, copy: Copy, below: Sequence[LayerSource]) -> LayerSource:
-        name = f"{self._name}-{_short(copy.target) or 'root'}"
+        name = f"{self._name}-{copy.stage or _short(copy.target)}"
         owners = (Owner(copy.target.rstrip("/"), copy.uid, copy.gid),) if copy.uid or copy.gid else ()
         if copy.stage:
             return self._copy_artifact(copy, below, name, owners)
