@@ -3,8 +3,8 @@
     python charts/generate_readme.py            write
     python charts/generate_readme.py --check    exit 1 and name the files when something is out of date
 
-The one source of a text is the ``# -- text`` comment above a key of values.yaml. Objects inside lists have no key
-there; their texts are ``description`` fields of values.schema.json, which this program leaves alone.
+The one source of a text is the ``# -- text`` comment above a key of values.yaml. Objects inside lists have no
+key there; their texts are ``description`` fields of values.schema.json, which this program leaves alone.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def kind_of(schema: Json, root: Json) -> str:
 
 
 def schema_at(root: Json, path: tuple[str, ...]) -> Json:
-    """The schema of a value; raises KeyError naming the path when values.yaml has a key that the schema lacks."""
+    """The schema of a value; raises KeyError naming the path when the schema lacks a key of values.yaml."""
     node = root
     for key in path:
         node = resolve(node, root)
@@ -172,15 +172,16 @@ def outputs() -> dict[Path, str]:
 
 def main(arguments: list[str]) -> int:
     """Write or check; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Generate the charts' READMEs and descriptions.")
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args(arguments).check
-    stale = [path for path, text in outputs().items() if path.read_text(encoding="utf-8") != text]
-    for path in stale:
+    stale = {path: text for path, text in outputs().items() if path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
         if check:
-            sys.stderr.write(f"{path.relative_to(CHARTS.parent)} is out of date: run charts/generate_readme.py\n")
+            name = path.relative_to(CHARTS.parent)
+            sys.stderr.write(f"{name} is out of date: run charts/generate_readme.py\n")
         else:
-            path.write_text(outputs()[path], encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
     return 1 if check and stale else 0
 
 

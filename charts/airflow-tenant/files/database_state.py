@@ -1,7 +1,7 @@
 """What the metadata database must look like, found out without importing Airflow.
 
-``airflow db check-migrations`` answers the same question for 5 to 7 CPU seconds a pod. This module costs about
-0.1: the heads that the installed Airflow expects are read from the text of its Alembic revision files (no
+``airflow db check-migrations`` answers the same question for 5 to 7 CPU seconds a pod. This module costs less
+than 0.1: the heads that the installed Airflow expects are read from the text of its Alembic revision files (no
 import, no marker in the database, right for every image and every rollback), the heads that the database has
 come from the two version tables. Needs psycopg2 and the standard library only.
 """

@@ -8,6 +8,7 @@ never Airflow. A triggerer's log port answers even when its main process hangs, 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 
@@ -26,10 +27,8 @@ def own_names() -> list[str]:
     """Every name under which Airflow may have recorded this pod, whatever ``[core] hostname_callable`` is."""
     name = socket.gethostname()
     names = {name, socket.getfqdn()}
-    try:
+    with contextlib.suppress(OSError):  # an IPv6-only pod: the names above remain
         names.add(socket.gethostbyname(name))
-    except OSError:
-        pass  # an IPv6-only pod: the names above remain
     return sorted(names)
 
 

@@ -1,9 +1,10 @@
 """Migration Job: migrate the metadata database, then make the declared FAB users, in one process.
 
-Two commands (``airflow db migrate``, ``airflow users create``) would pay for Airflow's start-up twice. The
-declared users come as JSON in ``TENANT_USERS``: ``[{username, email, firstName, lastName, role, passwordEnv}]``;
-``passwordEnv`` names the variable that holds the password, so that no password is ever an argument. Safe to run
-again: a user that exists gets the declared role and the password of its Secret, nothing else about it changes.
+Two commands (``airflow db migrate``, ``airflow users create``) would pay for Airflow's start-up twice.
+The declared users come as JSON in ``TENANT_USERS``, a list of
+``{username, email, firstName, lastName, role, passwordEnv}``; ``passwordEnv`` names the variable that holds
+the password, so that no password is ever an argument. Safe to run again: a user that exists gets the declared
+role and the password of its Secret, nothing else about it changes.
 """
 
 from __future__ import annotations

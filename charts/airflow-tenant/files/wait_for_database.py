@@ -32,8 +32,9 @@ def difference(expected: Heads, actual: Heads) -> str | None:
     for table, wanted in expected.items():
         found = actual.get(table, frozenset())
         if found != wanted:
+            needs = ", ".join(sorted(wanted))
             has = ", ".join(sorted(found)) or "nothing"
-            return f"waiting for migrations: {table} has {has}, this image expects {', '.join(sorted(wanted))}"
+            return f"waiting for migrations: {table} has {has}, this image expects {needs}"
     return None
 
 
@@ -81,7 +82,7 @@ def _exit(signum: int, _frame: FrameType | None) -> None:
 
 def main(arguments: list[str]) -> int:
     """Parse the command line, wait, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Wait until the database is ready.")
     parser.add_argument("state", choices=["connected", "migrated"])
     parser.add_argument("--timeout", type=float, default=300.0)
     parser.add_argument("--users", action="store_true", help="also wait for the first user")
