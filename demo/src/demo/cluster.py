@@ -55,8 +55,8 @@ class Platform:
 def split_reference(reference: str) -> dict[str, str]:
     """Return repository and tag, or repository and digest, of an image reference."""
     if "@" in reference:
-        repository, _, digest = reference.partition("@")
-        return {"repository": repository, "digest": digest}
+        named, _, digest = reference.partition("@")
+        return {"repository": split_reference(named)["repository"], "digest": digest}
     repository, colon, tag = reference.rpartition(":")
     if not colon or "/" in tag:  # no tag at all, or the colon is a registry's port
         return {"repository": reference, "tag": "latest"}

@@ -1,8 +1,9 @@
 """The small supervisor behind the demo's URLs: keeps `kubectl port-forward` alive after the demo has ended.
 
 ``demo up`` writes ``forwards.json`` and starts ``python -m demo.forwarder <state folder>`` detached from the
-terminal; ``demo down`` ends it by its pid file. A forward dies with the pod behind it, so each is looked at now
-and then and started again; when the pid file names somebody else or the kubeconfig is gone, the supervisor ends.
+terminal; ``demo down`` ends it by its pid file. A forward dies with the pod behind it, so each is looked at
+now and then and started again; when the pid file names somebody else or the kubeconfig is gone, the
+supervisor ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -82,8 +83,8 @@ def start(
 ) -> dict[str, str]:
     """Make the URLs work: name -> ``{namespace, target, port, local}``; return name -> URL.
 
-    ``local`` is the preferred port of this machine; the one used last time wins while it is free. A supervisor
-    that already does exactly this is left alone.
+    ``local`` is the preferred port of this machine; the one used last time wins while it is free. A
+    supervisor that already does exactly this is left alone.
     """
     before = read_json(state / CONFIG)
     kept = before.get("forwards", {})
@@ -97,12 +98,7 @@ def start(
         for name, spec in wanted.items()
     }
     write_json(state / CONFIG, {**fixed, "forwards": forwards})
-    with (state / LOG).open("wb") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "demo.forwarder", str(state)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    (state / PID).write_text(f"{child.pid}\n", encoding="ascii")
+    process.run([sys.executable, "-m", "demo.forwarder", str(state)])
     urls = _urls(forwards)
     for name, url in urls.items():
         process.wait_for(f"{name} at {url}", functools.partial(answers, url), seconds=START_SECONDS, poll=0.2)
@@ -192,16 +188,28 @@ def serve(state: Path) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    deadline = time.monotonic() + 5.0  # the pid file is written a moment after our start
     try:
-        while not stopping and Path(config["kubeconfig"]).exists():
-            if time.monotonic() > deadline and not _ours(state):
-                break
+        while not stopping and Path(config["kubeconfig"]).exists() and _ours(state):
             for forward in forwards:
                 forward.tend(time.monotonic())
             time.sleep(0.5)
     finally:
         _stop_all(forwards)
+
+
+def detach(state: Path) -> bool:
+    """Leave the terminal and the caller behind; True in the process that goes on (its pid is written)."""
+    if os.fork():
+        return False
+    os.setsid()
+    if os.fork():  # no longer a session leader: it can never get a terminal again
+        os._exit(0)
+    (state / PID).write_text(f"{os.getpid()}\n", encoding="ascii")
+    log = os.open(state / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    return True
 
 
 def _ours(state: Path) -> bool:
@@ -216,5 +224,12 @@ def _stop_all(forwards: Iterable[Forward]) -> None:
         forward.stop()
 
 
+def main(argv: Sequence[str]) -> None:
+    """Serve the state folder in the background; return at once in the caller's process."""
+    state = Path(argv[0])
+    if detach(state):
+        serve(state)
+
+
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    main(sys.argv[1:])
