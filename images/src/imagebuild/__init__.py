@@ -1,7 +1,7 @@
 """OCI images without Docker, a daemon or a registry.
 
-`build(names)` returns the images by name, with `.ref` (a name by content), `.refs`, `.tar`, `.digest`, `.layers` and
-`.thin_tar(known_layers)`. The definition of an image is `images/<name>/Containerfile`.
+`build(names)` returns the images by name, with `.ref` (a name by content), `.refs`, `.tar`, `.digest`,
+`.layers` and `.thin_tar(known_layers)`. The definition of an image is `images/<name>/Containerfile`.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ from imagebuild.settings import Settings
 DESCRIPTION = """\
 Build the project's OCI images without Docker, a daemon or a registry.
 
-Each image is defined by images/<name>/Containerfile, which docker, podman and buildah build as well. The results are
-tars (OCI layout and docker-archive in one) in the cache folder, listed in index.json there. Only what changed is made
-again. Needs root, Debian 12, uv and, for the programs written in Go, a Go toolchain.
+Each image is defined by images/<name>/Containerfile, which docker, podman and buildah build as well. The
+results are tars (OCI layout and docker-archive in one) in the cache folder, listed in index.json there.
+Only what changed is made again. Needs root, Debian 12, uv and, for the programs written in Go, a Go
+toolchain.
 """
 EPILOG = """\
 examples:
@@ -32,13 +33,24 @@ examples:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="imagebuild", description=DESCRIPTION, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="imagebuild",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="images to build (default: all)")
-    parser.add_argument("--list", action="store_true", help="show all images and what is built of them, build nothing")
-    parser.add_argument("--index", action="store_true", help="print the index of built images as JSON, build nothing")
-    parser.add_argument("--refresh", action="store_true",
-                        help="run apt-get update and resolve the packages again (else once a day)")
+    parser.add_argument(
+        "--list", action="store_true", help="show all images and what is built of them, build nothing"
+    )
+    parser.add_argument(
+        "--index", action="store_true", help="print the index of built images as JSON, build nothing"
+    )
+    parser.add_argument(
+        "--refresh",
+        action="store_true",
+        help="run apt-get update and resolve the packages again (else once a day)",
+    )
     return parser
 
 
@@ -50,8 +62,10 @@ def _list(settings: Settings, console: Console) -> None:
         entry = index.get(name, {})
         size, refs = entry.get("size"), entry.get("refs")
         shown = f"{size / 1e6:.0f}" if isinstance(size, int) else "-"
-        console.say(f"{name:<18} {config.user:<12} {shown:>6}  "
-                    f"{' '.join(str(ref) for ref in refs) if isinstance(refs, list) else 'not built'}")
+        console.say(
+            f"{name:<18} {config.user:<12} {shown:>6}  "
+            f"{' '.join(str(ref) for ref in refs) if isinstance(refs, list) else 'not built'}"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,7 +21,10 @@ _STDLIB = "usr/lib/python3.11"
 
 
 class Assembler:
-    """Plans the layers of one image. Planning reads and hashes; making happens when a layer is not in the cache."""
+    """Plans the layers of one image.
+
+    Planning reads and hashes; making happens when a layer is not in the cache.
+    """
 
     def __init__(self, workshop: Workshop, name: str) -> None:
         self._workshop = workshop
@@ -58,12 +61,16 @@ class Assembler:
                 base.write_accounts(tree, step.users, step.groups)
             for folder in step.folders:
                 _make_folder(tree, folder)
+
         owners = tuple(Owner(item.path, item.uid, item.gid) for item in step.folders)
         key = digest(RECIPE, base.RECIPE, step.users, step.groups, step.folders)
         return LayerSource(f"{self._name}-setup{position}", key, fill, owners)
 
     def _debs(self, step: RunStep, known: set[str]) -> LayerSource:
-        """Packages over the base. The other layers below do not count, so that images share this one byte by byte."""
+        """Packages over the base.
+
+        The other layers below do not count, so that images share this one byte by byte.
+        """
         debian = self._workshop.debian
         found = [item for item in debian.resolve(step.packages) if item.name not in known]
 
@@ -80,14 +87,19 @@ class Assembler:
         return LayerSource(f"debs-{first}", key, fill)
 
     def _compile_stdlib(self, tree: Path) -> None:
-        """Debian compiles at installation; here the packages' own interpreter does it from where they were unpacked."""
+        """Debian compiles at installation; here the unpacked interpreter does it."""
         bytecode.settle(tree, self._workshop.settings.epoch)
         root = self._workshop.root([base.source(self._workshop.debian)])
         env = {"LD_LIBRARY_PATH": "/mnt/usr/lib/x86_64-linux-gnu", "PYTHONHOME": "/usr"}
         inside = Chroot(root, env=env, binds=(Bind(tree, "/mnt"), Bind(tree / _STDLIB, f"/{_STDLIB}")))
         with self._workshop.console.step("  python3: compile the standard library"):
-            bytecode.compile_folder(inside, ["/mnt/usr/bin/python3.11"], tree / _STDLIB, f"/{_STDLIB}",
-                                    self._workshop.log("python3-compile"))
+            bytecode.compile_folder(
+                inside,
+                ["/mnt/usr/bin/python3.11"],
+                tree / _STDLIB,
+                f"/{_STDLIB}",
+                self._workshop.log("python3-compile"),
+            )
 
     def _copy(self, copy: Copy, below: Sequence[LayerSource]) -> LayerSource:
         name = f"{self._name}-{copy.stage or _short(copy.target)}"
@@ -105,11 +117,14 @@ class Assembler:
 
         return LayerSource(name, digest(RECIPE, copy, [tree_key(source) for source in sources]), fill, owners)
 
-    def _copy_artifact(self, copy: Copy, below: Sequence[LayerSource], name: str,
-                       owners: tuple[Owner, ...]) -> LayerSource:
+    def _copy_artifact(
+        self, copy: Copy, below: Sequence[LayerSource], name: str, owners: tuple[Owner, ...]
+    ) -> LayerSource:
         recipe = RECIPES.get((self._name, f"{copy.stage}:{copy.sources[0]}"))
         if copy.stage not in self._file.stage_names or recipe is None or len(copy.sources) != 1:
-            raise ContainerfileError(f"{self._file.path}: no recipe for COPY --from={copy.stage} {copy.sources[0]}")
+            raise ContainerfileError(
+                f"{self._file.path}: no recipe for COPY --from={copy.stage} {copy.sources[0]}"
+            )
         artifact = recipe(self._workshop, below)
 
         def fill(tree: Path) -> None:
@@ -140,7 +155,7 @@ def _remove(path: Path) -> None:
 
 
 def _copy_source(source: Path, copy: Copy, tree: Path) -> None:
-    """As COPY does: a folder's content goes to the target, a file to the target or into it when it ends with /."""
+    """As COPY does: a folder's content to the target, a file to the target or, with a final /, into it."""
     target = tree / copy.target.strip("/")
     if source.is_dir():
         files = [(item, target / item.relative_to(source)) for item in source_files(source)]

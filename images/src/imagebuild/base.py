@@ -11,21 +11,59 @@ from imagebuild.hashing import digest
 from imagebuild.layers import LayerSource
 from imagebuild.runsteps import User
 
-PACKAGES = ("libc6", "libc-bin", "libssl3", "zlib1g", "libgcc-s1", "libstdc++6", "bash", "busybox-static", "base-files",
-            "netbase", "tzdata", "ca-certificates", "dumb-init")
+PACKAGES = (
+    "libc6",
+    "libc-bin",
+    "libssl3",
+    "zlib1g",
+    "libgcc-s1",
+    "libstdc++6",
+    "bash",
+    "busybox-static",
+    "base-files",
+    "netbase",
+    "tzdata",
+    "ca-certificates",
+    "dumb-init",
+)
 DROP = (
-    r"^usr/share/zoneinfo/right/", r"usr/share/ca-certificates/",
+    r"^usr/share/zoneinfo/right/",
+    r"usr/share/ca-certificates/",
     r"^usr/bin/(localedef|bashbug|ldd|pldd|tzselect|zdump|iconv|clear_console|rbash|catchsegv)$",
-    r"^usr/sbin/(zic|iconvconfig|update-ca)", r"^etc/(skel|update-motd|motd|issue|bash)",
-    r"^usr/share/(base-files|common-licenses)", r"libmvec",
+    r"^usr/sbin/(zic|iconvconfig|update-ca)",
+    r"^etc/(skel|update-motd|motd|issue|bash)",
+    r"^usr/share/(base-files|common-licenses)",
+    r"libmvec",
 )
 #: applets of busybox that make no sense in a container
 NO_APPLETS = frozenset({"busybox", "init", "linuxrc", "login", "su", "passwd", "modprobe", "insmod", "rmmod"})
-USERS = (User("root", 0, 0, "/root", "/bin/sh"), User("daemon", 1, 1, "/usr/sbin", "/bin/false"),
-         User("nobody", 65534, 65534, "/", "/bin/false"))
+USERS = (
+    User("root", 0, 0, "/root", "/bin/sh"),
+    User("daemon", 1, 1, "/usr/sbin", "/bin/false"),
+    User("nobody", 65534, 65534, "/", "/bin/false"),
+)
 GROUPS = (("root", 0), ("daemon", 1), ("tty", 5), ("nogroup", 65534))
-FOLDERS = ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/local/bin", "etc", "proc", "sys", "dev", "run", "var/tmp",
-           "var/lib", "var/log", "tmp", "root", "home", "opt", "mnt", "srv")
+FOLDERS = (
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib",
+    "usr/lib64",
+    "usr/local/bin",
+    "etc",
+    "proc",
+    "sys",
+    "dev",
+    "run",
+    "var/tmp",
+    "var/lib",
+    "var/log",
+    "tmp",
+    "root",
+    "home",
+    "opt",
+    "mnt",
+    "srv",
+)
 RECIPE = 2
 
 
@@ -81,7 +119,9 @@ def _certificates(debian: Debian, found: Sequence[Package], tree: Path) -> None:
 
 
 def _settings(tree: Path) -> None:
-    names = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"
+    names = (
+        "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"
+    )
     (tree / "etc/nsswitch.conf").write_text(names)
     (tree / "etc/hosts").write_text("127.0.0.1 localhost\n")
     (tree / "etc/resolv.conf").write_text("")

@@ -33,8 +33,13 @@ def names(settings: Settings | None = None) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/Containerfile"))
 
 
-def build(wanted: Iterable[str] = (), *, settings: Settings | None = None, console: Console | None = None,
-          refresh: bool = False) -> dict[str, BuiltImage]:
+def build(
+    wanted: Iterable[str] = (),
+    *,
+    settings: Settings | None = None,
+    console: Console | None = None,
+    refresh: bool = False,
+) -> dict[str, BuiltImage]:
     """Build the images (all when none is named) and return them by name.
 
     What exists already is used again: a second call makes nothing. Needs root when something has to be made.
@@ -64,10 +69,19 @@ def _build_one(workshop: Workshop, name: str) -> BuiltImage:
     layers = [workshop.store.get(source) for source in sources]
     config = assembler.containerfile.config()
     if config.labels.get(TITLE_LABEL) != name or not config.labels.get(VERSION_LABEL):
-        raise BuildError(f"{assembler.containerfile.path}: LABEL {TITLE_LABEL}={name} and {VERSION_LABEL} are required")
+        raise BuildError(
+            f"{assembler.containerfile.path}: LABEL {TITLE_LABEL}={name} and {VERSION_LABEL} are required"
+        )
     prefix = workshop.settings.prefix
-    image = BuiltImage(name, f"{prefix}/{name}:{config.labels[VERSION_LABEL]}", prefix, tuple(layers), config,
-                       workshop.settings.out / f"{name}.tar", workshop.settings.epoch)
+    image = BuiltImage(
+        name,
+        f"{prefix}/{name}:{config.labels[VERSION_LABEL]}",
+        prefix,
+        tuple(layers),
+        config,
+        workshop.settings.out / f"{name}.tar",
+        workshop.settings.epoch,
+    )
     if not _is_written(workshop.settings, image):
         with workshop.console.step(f"{name}: write {image.size / 1e6:.0f} MB"):
             image.write()
@@ -89,7 +103,9 @@ def read_index(settings: Settings) -> dict[str, dict[str, object]]:
 
 def _is_written(settings: Settings, image: BuiltImage) -> bool:
     entry = read_index(settings).get(image.name, {})
-    return image.tar.exists() and entry.get("digest") == image.digest and entry.get("refs") == list(image.refs)
+    return (
+        image.tar.exists() and entry.get("digest") == image.digest and entry.get("refs") == list(image.refs)
+    )
 
 
 def _write_index(settings: Settings, built: Iterable[BuiltImage]) -> None:
@@ -101,7 +117,10 @@ def _write_index(settings: Settings, built: Iterable[BuiltImage]) -> None:
 
 @contextmanager
 def _only_one(settings: Settings, console: Console) -> Iterator[None]:
-    """One build at a time on one cache. Raises BuildError when another one does not end within the deadline."""
+    """One build at a time on one cache.
+
+    Raises BuildError when another one does not end within the deadline.
+    """
     settings.cache.mkdir(parents=True, exist_ok=True)
     with (settings.cache / "lock").open("w") as handle:
         end, told = time.monotonic() + LOCK_DEADLINE, False
@@ -142,7 +161,10 @@ def _prune(settings: Settings) -> None:
 
 
 def drop_layer_cache(settings: Settings, keep: Sequence[str] = ()) -> None:
-    """Forget every layer but those of the given names: the next build makes them again (to prove that it is the same)."""
+    """Forget every layer but those of the given names.
+
+    The next build makes them again (to prove that it is the same).
+    """
     for path in settings.folder("layers").iterdir():
         if path.stem.rsplit("-", 1)[0] not in keep:
             path.unlink()

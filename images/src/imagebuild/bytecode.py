@@ -1,8 +1,9 @@
 """Compile Python for an image: a start of `airflow` costs 4 CPU seconds with compiled modules and 11 without.
 
-Two traps are handled here. A layer sets every time stamp to one moment, and a `.pyc` that recorded another one is
-compiled again at each start: so the sources get that moment first. And the bytes of a `.pyc` depend on what the same
-process compiled before: so each process gets a fixed share of the files in a fixed order, whatever the number of CPUs.
+Two traps are handled here. A layer sets every time stamp to one moment, and a `.pyc` that recorded another
+one is compiled again at each start: so the sources get that moment first. And the bytes of a `.pyc` depend
+on what the same process compiled before: so each process gets a fixed share of the files in a fixed order,
+whatever the number of CPUs.
 """
 
 from __future__ import annotations
@@ -59,15 +60,30 @@ def compile_folder(chroot: Chroot, python: Sequence[str], folder: Path, inside: 
 
     def one(number_and_share: tuple[int, list[str]]) -> None:
         number, share = number_and_share
-        command = [*python, "-m", "compileall", "-q", "-j", "1", "--invalidation-mode", "timestamp", "-x", _SKIP,
-                   *[f"{inside}/{name}" for name in share]]
+        command = [
+            *python,
+            "-m",
+            "compileall",
+            "-q",
+            "-j",
+            "1",
+            "--invalidation-mode",
+            "timestamp",
+            "-x",
+            _SKIP,
+            *[f"{inside}/{name}" for name in share],
+        ]
         # code 1: some file is no valid Python; the count below says whether that is the exception
-        process.run(quiet.argv(["/bin/bash", "-c", '"$@" || [[ $? == 1 ]]', "compile", *command]),
-                    log.with_name(f"{log.stem}-{number}{log.suffix}"))
+        process.run(
+            quiet.argv(["/bin/bash", "-c", '"$@" || [[ $? == 1 ]]', "compile", *command]),
+            log.with_name(f"{log.stem}-{number}{log.suffix}"),
+        )
 
     with ThreadPoolExecutor(max_workers=min(SHARES, os.cpu_count() or 1)) as pool:
         list(pool.map(one, enumerate(shares_of(folder))))
     sources = sum(1 for _ in folder.rglob("*.py"))
     compiled = sum(1 for _ in folder.rglob("*.pyc"))
     if compiled < sources * ENOUGH:
-        raise BuildError(f"only {compiled} of {sources} modules of {inside} compiled: see {log.parent}/{log.stem}-*.log")
+        raise BuildError(
+            f"only {compiled} of {sources} modules of {inside} compiled: see {log.parent}/{log.stem}-*.log"
+        )

@@ -45,8 +45,11 @@ class Console:
             result = "done in"
         finally:
             seconds = f"{time.monotonic() - start:.1f} s"
-            print(f" {seconds}" if self._open and result == "done in" else f"  {title}: {result} {seconds}",
-                  file=self.err, flush=True)
+            print(
+                f" {seconds}" if self._open and result == "done in" else f"  {title}: {result} {seconds}",
+                file=self.err,
+                flush=True,
+            )
             self._open = False
 
 
@@ -60,6 +63,6 @@ class QuietConsole(Console):
         """Nothing."""
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
+    def step(self, title: str) -> Iterator[None]:  # noqa: ARG002 - as its parent
         """Nothing."""
         yield

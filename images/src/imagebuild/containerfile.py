@@ -1,7 +1,8 @@
 """Read a Containerfile: the one definition of an image.
 
-Understood: ARG with a default before FROM, FROM [AS], COPY [--from --chmod --chown], RUN, ENV, LABEL, USER, WORKDIR,
-EXPOSE, VOLUME, STOPSIGNAL, and ENTRYPOINT and CMD in JSON form. Anything else is an error, never ignored.
+Understood: ARG with a default before FROM, FROM [AS], COPY [--from --chmod --chown], RUN, ENV, LABEL, USER,
+WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, and ENTRYPOINT and CMD in JSON form. Anything else is an error, never
+ignored.
 """
 
 from __future__ import annotations
@@ -134,11 +135,13 @@ def _from(item: Instruction, arguments: Mapping[str, str], path: Path) -> Stage:
 
 def substitute(text: str, variables: Mapping[str, str]) -> str:
     """Replace $NAME and ${NAME}. Raises ContainerfileError for an unknown name."""
+
     def value(match: re.Match[str]) -> str:
         name = match.group(1) or match.group(2)
         if name not in variables:
             raise ContainerfileError(f"unknown variable {name} in {text!r}")
         return variables[name]
+
     return _VARIABLE.sub(value, text)
 
 
@@ -151,8 +154,14 @@ def copy_of(item: Instruction) -> Copy:
     if unknown or len(names) < 2:
         raise ContainerfileError(f"line {item.line}: COPY {item.text}")
     uid, _, gid = flags.get("chown", "0:0").partition(":")
-    return Copy(tuple(names[:-1]), names[-1], flags.get("from", ""),
-                int(flags["chmod"], 8) if "chmod" in flags else None, int(uid), int(gid or uid))
+    return Copy(
+        tuple(names[:-1]),
+        names[-1],
+        flags.get("from", ""),
+        int(flags["chmod"], 8) if "chmod" in flags else None,
+        int(uid),
+        int(gid or uid),
+    )
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -195,6 +204,14 @@ def _config(instructions: Iterable[Instruction]) -> Config:
             words[item.keyword] = _json_words(item)
         elif item.keyword not in {"RUN", "COPY"}:
             raise ContainerfileError(f"line {item.line}: {item.keyword} is not supported")
-    return Config(entrypoint=words["ENTRYPOINT"], cmd=words["CMD"], env=named["ENV"], user=single["USER"],
-                  workdir=single["WORKDIR"], ports=words["EXPOSE"], volumes=words["VOLUME"], labels=named["LABEL"],
-                  stop_signal=single["STOPSIGNAL"])
+    return Config(
+        entrypoint=words["ENTRYPOINT"],
+        cmd=words["CMD"],
+        env=named["ENV"],
+        user=single["USER"],
+        workdir=single["WORKDIR"],
+        ports=words["EXPOSE"],
+        volumes=words["VOLUME"],
+        labels=named["LABEL"],
+        stop_signal=single["STOPSIGNAL"],
+    )

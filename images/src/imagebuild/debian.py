@@ -1,7 +1,7 @@
-"""Debian packages without an installation: apt resolves and verifies, dpkg-deb unpacks, no maintainer script runs.
+"""Debian packages without an installation: apt resolves and verifies, dpkg-deb unpacks, no script runs.
 
-apt works on an empty private status file, so the host's own packages do not matter. The result of a resolution is
-kept for a day. Package metadata goes to /var/lib/dpkg/status.d, as distroless images have it, for scanners.
+apt works on an empty private status file, so the host's own packages do not matter. A resolution is kept for
+a day. Package metadata goes to /var/lib/dpkg/status.d, as distroless images have it, for scanners.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ RELEASE = "bookworm"
 _URI = re.compile(r"^'\S+' (\S+)_(\S+)_(\S+)\.deb (\d+)", re.MULTILINE)
 _MERGED = re.compile(r"^(bin|sbin|lib|lib64)/")
 
-#: packages that a container never uses; leaving one out by hand can break linking: tests/images checks every image
-NEVER = frozenset("""
-    perl perl-base perl-modules-5.36 libperl5.36 liberror-perl debconf dpkg tar adduser passwd git-man libpam-modules
-    libpam-modules-bin libpam-runtime libsemanage2 libsemanage-common libsepol2 libgdbm-compat4 gcc-12-base
-    sysvinit-utils lsb-base init-system-helpers libllvm14 libz3-4 postgresql-common postgresql-client-common ssl-cert
-    openssl ucf sensible-utils libdb5.3 libaudit-common libsystemd-shared mawk debianutils mailcap libnsl2 libtirpc3
-    libtirpc-common""".split())
+# packages that a container never uses; leaving one out can break linking: tests/images checks every image
+_NEVER = """
+    perl perl-base perl-modules-5.36 libperl5.36 liberror-perl debconf dpkg tar adduser passwd
+    git-man libpam-modules libpam-modules-bin libpam-runtime libsemanage2 libsemanage-common
+    libsepol2 libgdbm-compat4 gcc-12-base sysvinit-utils lsb-base init-system-helpers
+    libllvm14 libz3-4 postgresql-common postgresql-client-common ssl-cert openssl ucf
+    sensible-utils libdb5.3 libaudit-common libsystemd-shared mawk debianutils mailcap libnsl2
+    libtirpc3 libtirpc-common
+"""
+NEVER = frozenset(_NEVER.split())
 #: file names (without the leading slash) that no image holds
 DROP = (
     r"^usr/share/(doc|man|info|locale|lintian|bug|gitweb|bash-completion|perl5|zsh|linda|postgresql-common|i18n|menu"
@@ -45,7 +48,10 @@ DROP = (
     r"^etc/(init\.d|cron|logrotate|default|apparmor\.d|systemd|insserv|ufw|pam\.d)",
     r"^(usr/)?lib/(systemd|init|udev)",
     r"^var/(cache|log|lib/systemd)",
-    r"llvmjit", r"usr/lib/x86_64-linux-gnu/(sasl2|ldap)", r"/bitcode(/|$)", r"^usr/lib/tmpfiles\.d",
+    r"llvmjit",
+    r"usr/lib/x86_64-linux-gnu/(sasl2|ldap)",
+    r"/bitcode(/|$)",
+    r"^usr/lib/tmpfiles\.d",
     # modules of the standard library whose libraries are left out above
     r"lib-dynload/(_dbm|nis)\.",
 )
@@ -75,11 +81,19 @@ class Debian:
         # an archive folder that stays empty: apt leaves what it already has out of --print-uris
         archives = self._settings.folder("apt/archives/partial").parent
         status.touch()
-        return ["-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=1", "-o", f"Dir::State::status={status}",
-                "-o", f"Dir::Cache::archives={archives}"]
+        return [
+            "-o",
+            "APT::Sandbox::User=root",
+            "-o",
+            "Debug::NoLocking=1",
+            "-o",
+            f"Dir::State::status={status}",
+            "-o",
+            f"Dir::Cache::archives={archives}",
+        ]
 
     def resolve(self, names: Sequence[str], exclude: Iterable[str] = ()) -> list[Package]:
-        """`names` and their hard dependencies without NEVER and `exclude`; from the cache when not older than a day."""
+        """`names` and their hard dependencies without NEVER and `exclude`; asks apt at most once a day."""
         key = digest(1, sorted(names), sorted(exclude))[:16]
         cached = self._settings.folder("apt/resolved") / f"{key}.json"
         if not self._refresh and cached.exists() and time.time() - cached.stat().st_mtime < DAY:
@@ -104,13 +118,16 @@ class Debian:
         return found
 
     def _simulate(self, names: Sequence[str], exclude: frozenset[str]) -> list[Package]:
-        listing = process.output(["apt-get", "-y", "--no-install-recommends", *self._options(), "--print-uris",
-                                  "install", *names])
+        listing = process.output(
+            ["apt-get", "-y", "--no-install-recommends", *self._options(), "--print-uris", "install", *names]
+        )
         found = []
         for match in _URI.finditer(listing):
             name, version, arch, size = match.groups()
             if name not in exclude and (name not in NEVER or name in names):
-                found.append(Package(name, version.replace("%3a", ":"), f"{name}_{version}_{arch}.deb", int(size)))
+                found.append(
+                    Package(name, version.replace("%3a", ":"), f"{name}_{version}_{arch}.deb", int(size))
+                )
         if not found:
             raise BuildError(f"apt resolved nothing for {' '.join(names)}")
         return sorted(found)
@@ -119,19 +136,34 @@ class Debian:
         def absent(package: Package) -> bool:
             path = self._debs / package.file
             return not path.exists() or path.stat().st_size != package.size
+
         return [package for package in packages if absent(package)]
 
     def _download(self, packages: Iterable[Package]) -> None:
         missing = self._missing(packages)
-        if missing:  # `apt-get download` verifies hashes against the signed lists, writes here, and takes no lock
-            process.run(["apt-get", *self._options(), "download", *[f"{item.name}={item.version}" for item in missing]],
-                        self._settings.folder("logs") / "apt-download.log", cwd=self._debs)
+        if (
+            missing
+        ):  # `apt-get download` verifies hashes against the signed lists, writes here, and takes no lock
+            process.run(
+                [
+                    "apt-get",
+                    *self._options(),
+                    "download",
+                    *[f"{item.name}={item.version}" for item in missing],
+                ],
+                self._settings.folder("logs") / "apt-download.log",
+                cwd=self._debs,
+            )
 
     def unpack(self, packages: Iterable[Package], tree: Path, drop: Sequence[str] = ()) -> None:
         """Unpack into `tree` with /usr merged, without DROP and `drop` (regular expressions)."""
         packages = list(packages)
         self._download(packages)
         unwanted = re.compile("|".join((*DROP, *drop)))
+        with self._console.step(f"  unpack {len(packages)} packages of Debian"):
+            self._unpack(packages, tree, unwanted)
+
+    def _unpack(self, packages: Iterable[Package], tree: Path, unwanted: re.Pattern[str]) -> None:
         for package in packages:
             deb = self._debs / package.file
             _extract(deb, tree, unwanted)
@@ -184,5 +216,7 @@ def require_release() -> None:
     """Package names and contents are those of one Debian release. Raises BuildError elsewhere."""
     text = Path("/etc/os-release").read_text() if os.path.exists("/etc/os-release") else ""
     if f"VERSION_CODENAME={RELEASE}" not in text or shutil.which("apt-get") is None:
-        raise BuildError(f"images are put together from packages of Debian 12 ({RELEASE}) by this machine's apt-get, and "
-                         "this is another system: use the Containerfiles (see images/README.md)")
+        raise BuildError(
+            f"images are put together from packages of Debian 12 ({RELEASE}) by this machine's apt-get, and "
+            "this is another system: use the Containerfiles (see images/README.md)"
+        )

@@ -14,9 +14,14 @@ FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=")
 
 
 def build(settings: Settings, console: Console, folder: Path, name: str) -> Path:
-    """The static binary `name` of the Go module in `folder`. Raises BuildError when there is no Go on PATH."""
+    """The static binary `name` of the Go module in `folder`.
+
+    Raises BuildError when there is no Go on PATH.
+    """
     try:
-        version = process.output(["go", "env", "GOVERSION"], env=process.environment(GOTOOLCHAIN="local")).strip()
+        version = process.output(
+            ["go", "env", "GOVERSION"], env=process.environment(GOTOOLCHAIN="local")
+        ).strip()
     except BuildError as error:
         raise BuildError(f"{folder.name} needs Go on PATH: {error}") from error
     key = digest(version, FLAGS, tree_key(folder))[:12]
@@ -24,9 +29,15 @@ def build(settings: Settings, console: Console, folder: Path, name: str) -> Path
     if not binary.exists():
         binary.parent.mkdir(parents=True, exist_ok=True)
         partial = binary.with_suffix(".partial")
-        env = process.environment(CGO_ENABLED="0", GOTOOLCHAIN="local", GOFLAGS="", GOOS="linux", GOARCH="amd64")
+        env = process.environment(
+            CGO_ENABLED="0", GOTOOLCHAIN="local", GOFLAGS="", GOOS="linux", GOARCH="amd64"
+        )
         with console.step(f"  {name}: go build"):
-            process.run(["go", "build", *FLAGS, "-o", partial, "."], settings.folder("logs") / f"go-{name}.log",
-                        cwd=folder, env=env)
+            process.run(
+                ["go", "build", *FLAGS, "-o", partial, "."],
+                settings.folder("logs") / f"go-{name}.log",
+                cwd=folder,
+                env=env,
+            )
         partial.replace(binary)
     return binary

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 #: what editors, interpreters and tools leave behind in a source folder
-LITTER_DIRS = frozenset({"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules"})
+LITTER_DIRS = frozenset(
+    {"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules"}
+)
 LITTER_SUFFIXES = (".pyc", ".pyo", ".swp", "~", ".orig", ".rej")
 
 
@@ -47,6 +49,9 @@ def tree_key(path: Path) -> list[tuple[str, int, str]]:
     rows = []
     for item in source_files(path):
         name = str(item.relative_to(path))
-        rows.append((name, 0, str(item.readlink())) if item.is_symlink()
-                    else (name, plain_mode(item), file_digest(item)))
+        rows.append(
+            (name, 0, str(item.readlink()))
+            if item.is_symlink()
+            else (name, plain_mode(item), file_digest(item))
+        )
     return rows

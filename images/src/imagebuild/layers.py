@@ -81,8 +81,10 @@ def walk(tree: Path) -> Iterator[Path]:
             yield from walk(path)
 
 
-def write_tar(tree: Path, target: BinaryIO, owners: tuple[Owner, ...] = (), epoch: int = EPOCH) -> tuple[str, int]:
-    """Write `tree` as a tar: sorted, one time, numeric owners, no set-user-id bits. Returns (sha256, bytes)."""
+def write_tar(
+    tree: Path, target: BinaryIO, owners: tuple[Owner, ...] = (), epoch: int = EPOCH
+) -> tuple[str, int]:
+    """Write `tree` as a tar: sorted, one time, numeric owners, no set-user-id. Returns (sha256, bytes)."""
     sink = _HashingFile(target)
     with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20) as tar:  # type: ignore[call-overload]
         for path in walk(tree):
@@ -111,7 +113,9 @@ class LayerStore:
         self._folder = settings.folder("layers")
 
     def _meta(self, source: LayerSource) -> Path:
-        key = digest(WRITER, self._settings.epoch, source.name, source.key, [asdict(owner) for owner in source.owners])
+        key = digest(
+            WRITER, self._settings.epoch, source.name, source.key, [asdict(owner) for owner in source.owners]
+        )
         return self._folder / f"{source.name}-{key[:16]}.json"
 
     def cached(self, source: LayerSource) -> Layer | None:

@@ -36,8 +36,9 @@ def blocks(lock: str) -> dict[str, str]:
 
 def pins(lock: str) -> str:
     """The lock as plain `name==version` lines: what a constraint file may say."""
-    return "".join(f"{match.group(1)}=={match.group(2)}\n" for line in lock.splitlines()
-                   if (match := _NAME.match(line)))
+    return "".join(
+        f"{match.group(1)}=={match.group(2)}\n" for line in lock.splitlines() if (match := _NAME.match(line))
+    )
 
 
 def dependencies(pyproject: Path) -> list[str]:
@@ -60,14 +61,29 @@ def closure(settings: Settings, pyproject: Path, lock: Path) -> Path:
     source.write_text("\n".join(wanted) + "\n")
     constraints.write_text(pins(text))
     resolved = process.output(
-        [find_uv(), "pip", "compile", "-q", "--no-header", "--no-annotate", "--python-version", "3.11",
-         "--python-platform", "x86_64-manylinux_2_28", "-c", constraints, source],
+        [
+            find_uv(),
+            "pip",
+            "compile",
+            "-q",
+            "--no-header",
+            "--no-annotate",
+            "--python-version",
+            "3.11",
+            "--python-platform",
+            "x86_64-manylinux_2_28",
+            "-c",
+            constraints,
+            source,
+        ],
         env=process.environment(**index_environment()),
     )
     known = blocks(text)
     names = [normal(match.group(1)) for line in resolved.splitlines() if (match := _NAME.match(line))]
     absent = [name for name in names if name not in known]
     if absent:
-        raise BuildError(f"{lock.name} does not hold {', '.join(absent)}, which {pyproject} needs: make the lock anew")
+        raise BuildError(
+            f"{lock.name} does not hold {', '.join(absent)}, which {pyproject} needs: make the lock anew"
+        )
     result.write_text("".join(known[name] for name in sorted(names)))
     return result

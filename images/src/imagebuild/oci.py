@@ -1,7 +1,7 @@
 """OCI images without a daemon: layers and a configuration become one tar.
 
-The tar is an OCI layout with a docker-archive manifest beside it: `ctr images import`, `podman load`, `skopeo`
-and `docker load` read it.
+The tar is an OCI layout with a docker-archive manifest beside it: `ctr images import`, `podman load`,
+`skopeo` and `docker load` read it.
 """
 
 from __future__ import annotations
@@ -97,26 +97,39 @@ class BuiltImage:
     @property
     def _config_blob(self) -> Blob:
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.epoch))
-        return _json({
-            "created": created,
-            "architecture": ARCHITECTURE,
-            "os": "linux",
-            "config": self.config.as_oci(),
-            "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in self.layers]},
-            "history": [{"created": created, "created_by": layer.name} for layer in self.layers],
-        })
+        return _json(
+            {
+                "created": created,
+                "architecture": ARCHITECTURE,
+                "os": "linux",
+                "config": self.config.as_oci(),
+                "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in self.layers]},
+                "history": [{"created": created, "created_by": layer.name} for layer in self.layers],
+            }
+        )
 
     @property
     def _manifest(self) -> Blob:
         config = self._config_blob
-        return _json({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config.digest,
-                       "size": len(config.data)},
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer.digest,
-                        "size": layer.size} for layer in self.layers],
-        })
+        return _json(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": {
+                    "mediaType": "application/vnd.oci.image.config.v1+json",
+                    "digest": config.digest,
+                    "size": len(config.data),
+                },
+                "layers": [
+                    {
+                        "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                        "digest": layer.digest,
+                        "size": layer.size,
+                    }
+                    for layer in self.layers
+                ],
+            }
+        )
 
     @property
     def digest(self) -> str:
@@ -163,31 +176,52 @@ class BuiltImage:
 
     def _index(self) -> Blob:
         manifest = self._manifest
-        return _json({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": [{
-                "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "digest": manifest.digest,
-                "size": len(manifest.data),
-                "platform": {"architecture": ARCHITECTURE, "os": "linux"},
-                "annotations": {"io.containerd.image.name": ref,
-                                "org.opencontainers.image.ref.name": ref.rsplit(":", 1)[1]},
-            } for ref in self.refs],
-        })
+        return _json(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": [
+                    {
+                        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                        "digest": manifest.digest,
+                        "size": len(manifest.data),
+                        "platform": {"architecture": ARCHITECTURE, "os": "linux"},
+                        "annotations": {
+                            "io.containerd.image.name": ref,
+                            "org.opencontainers.image.ref.name": ref.rsplit(":", 1)[1],
+                        },
+                    }
+                    for ref in self.refs
+                ],
+            }
+        )
 
     def _docker_manifest(self) -> Blob:
-        return _json([{"Config": self._config_blob.path, "RepoTags": list(self.refs),
-                       "Layers": [blob_path(layer.digest) for layer in self.layers]}])
+        return _json(
+            [
+                {
+                    "Config": self._config_blob.path,
+                    "RepoTags": list(self.refs),
+                    "Layers": [blob_path(layer.digest) for layer in self.layers],
+                }
+            ]
+        )
 
     def _write(self, path: Path, without: Collection[str]) -> None:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         config, manifest = self._config_blob, self._manifest
-        documents = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": self._index().data,
-                     "manifest.json": self._docker_manifest().data, config.path: config.data,
-                     manifest.path: manifest.data}
+        documents = {
+            "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+            "index.json": self._index().data,
+            "manifest.json": self._docker_manifest().data,
+            config.path: config.data,
+            manifest.path: manifest.data,
+        }
         try:
-            with partial.open("wb") as raw, tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            with (
+                partial.open("wb") as raw,
+                tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as tar,
+            ):
                 for name, data in documents.items():
                     tar.addfile(self._entry(name, len(data)), io.BytesIO(data))
                 for layer in {layer.digest: layer for layer in self.layers}.values():
@@ -216,8 +250,14 @@ def _copy(path: Path, raw: BinaryIO) -> int:
 
 def index_entry(image: BuiltImage) -> dict[str, object]:
     """What index.json says of an image."""
-    return {"refs": list(image.refs), "ref": image.ref, "digest": image.digest, "tar": str(image.tar),
-            "size": image.size, "layers": list(image.layer_digests)}
+    return {
+        "refs": list(image.refs),
+        "ref": image.ref,
+        "digest": image.digest,
+        "tar": str(image.tar),
+        "size": image.size,
+        "layers": list(image.layer_digests),
+    }
 
 
 def layer_digests_of(images: Sequence[BuiltImage]) -> frozenset[str]:

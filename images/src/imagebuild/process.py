@@ -21,14 +21,22 @@ def run(
     env: Mapping[str, str] | None = None,
     deadline: float = STEP_DEADLINE,
 ) -> None:
-    """Run to the end; both outputs are appended to `log`. Raises StepError on a non-zero code or the deadline."""
+    """Run to the end; both outputs are appended to `log`.
+
+    Raises StepError on a non-zero code or the deadline.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as handle:
         handle.write(f"$ {' '.join(str(part) for part in argv)}\n".encode())
         handle.flush()
         try:
             code = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT, cwd=cwd, env=env,
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env=env,
                 timeout=deadline,
             ).returncode
         except FileNotFoundError as error:
@@ -39,18 +47,26 @@ def run(
         raise StepError(f"{argv[0]} ended with code {code}", log, tail_of(log))
 
 
-def output(argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None,
-           deadline: float = 120.0) -> str:
+def output(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    deadline: float = 120.0,
+) -> str:
     """Standard output of a short program. Raises BuildError with its standard error."""
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, env=env,
-                              timeout=deadline)
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, env=env, timeout=deadline
+        )
     except FileNotFoundError as error:
         raise BuildError(f"program not found: {error.filename}") from error
     except subprocess.TimeoutExpired as error:
         raise BuildError(f"{argv[0]} did not end within {deadline:.0f} s") from error
     if done.returncode:
-        raise BuildError(f"{' '.join(str(part) for part in argv)}: code {done.returncode}\n{done.stderr[-2000:]}")
+        raise BuildError(
+            f"{' '.join(str(part) for part in argv)}: code {done.returncode}\n{done.stderr[-2000:]}"
+        )
     return done.stdout
 
 

@@ -1,7 +1,7 @@
-"""What stands in for the earlier stages of a Containerfile: `COPY --from=<stage> <path>` gets its files from here.
+"""What stands in for the earlier stages of a Containerfile: `COPY --from=<stage> <path>` is answered here.
 
-Everything in the final stage is read from the Containerfile itself; only these functions have to be kept in step with
-the RUN instructions of the earlier stages, and they use the same requirement files and sources.
+Everything in the final stage is read from the Containerfile itself; only these functions have to be kept in
+step with the RUN instructions of the earlier stages, and they use the same requirement files and sources.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ Recipe = Callable[[Workshop, Sequence[LayerSource]], Artifact]
 
 def file_artifact(path: Path) -> Artifact:
     """One program file."""
+
     def fill(target: Path) -> None:
         shutil.copyfile(path, target)
         target.chmod(0o755)
+
     return Artifact(file_digest(path), fill)
 
 
@@ -67,8 +69,9 @@ def _group_like_user(folder: Path) -> None:
 def _operator_dependencies(workshop: Workshop, below: Sequence[LayerSource]) -> Artifact:
     """/opt/venv with what the operator needs at run time, without the operator."""
     project = workshop.settings.project
-    requirements = lockfile.closure(workshop.settings, project / "operator/pyproject.toml",
-                                    project / "requirements.lock")
+    requirements = lockfile.closure(
+        workshop.settings, project / "operator/pyproject.toml", project / "requirements.lock"
+    )
     plan = venv.VenvPlan("operator-venv", "/opt/venv", "/opt", requirements, hashes=True)
 
     def fill(target: Path) -> None:
@@ -86,9 +89,21 @@ def _operator_code(workshop: Workshop, below: Sequence[LayerSource]) -> Artifact
         packages = target / f"lib/python{PYTHON_MINOR}/site-packages"
         packages.mkdir(parents=True)
         with workshop.console.step("  operator-code: wheel"), TemporaryDirectory() as wheels:
-            process.run([venv.find_uv(), "build", "--wheel", "-q", "--build-constraints", tools, "-o", wheels, folder],
-                        workshop.log("operator-wheel"),
-                        env=process.environment(SOURCE_DATE_EPOCH=str(workshop.settings.epoch)))
+            process.run(
+                [
+                    venv.find_uv(),
+                    "build",
+                    "--wheel",
+                    "-q",
+                    "--build-constraints",
+                    tools,
+                    "-o",
+                    wheels,
+                    folder,
+                ],
+                workshop.log("operator-wheel"),
+                env=process.environment(SOURCE_DATE_EPOCH=str(workshop.settings.epoch)),
+            )
             wheel = next(iter(Path(wheels).glob("*.whl")), None)
             if wheel is None:
                 raise BuildError(f"no wheel came out of {folder}")
@@ -97,8 +112,12 @@ def _operator_code(workshop: Workshop, below: Sequence[LayerSource]) -> Artifact
         for path in target.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
         bytecode.settle(target, workshop.settings.epoch)
-        inside = Chroot(workshop.root(_environment(below)), binds=(Bind(target, "/mnt"), Bind(packages, _SITE)))
-        bytecode.compile_folder(inside, ["/usr/bin/python3"], packages, _SITE, workshop.log("operator-compile"))
+        inside = Chroot(
+            workshop.root(_environment(below)), binds=(Bind(target, "/mnt"), Bind(packages, _SITE))
+        )
+        bytecode.compile_folder(
+            inside, ["/usr/bin/python3"], packages, _SITE, workshop.log("operator-compile")
+        )
 
     return Artifact(digest(bytecode.RECIPE, PYTHON_MINOR, tree_key(folder), file_digest(tools)), fill)
 

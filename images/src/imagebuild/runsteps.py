@@ -1,7 +1,7 @@
 """The few commands that the RUN instructions of a final stage may use, so that this builder can do the same.
 
-`apt-get install`, `rm -rf`, `install -d`, a line for /etc/passwd or /etc/group, and `busybox --install`. Everything
-else belongs into an earlier stage, where a recipe (`imagebuild.recipes`) takes its place.
+`apt-get install`, `rm -rf`, `install -d`, a line for /etc/passwd or /etc/group, and `busybox --install`.
+Everything else belongs into an earlier stage, where a recipe (`imagebuild.recipes`) takes its place.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from imagebuild.containerfile import ContainerfileError, Instruction
 
 APT_INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]
-#: commands that change nothing in the images made here: package lists are never in them, busybox is in the base
-NO_EFFECT = (["apt-get", "update"], ["rm", "-rf", "/var/lib/apt/lists/*"],
-             ["busybox", "--install", "-s", "/usr/local/bin"])
+#: commands that change nothing in the images made here: package lists are never in them, busybox is in the
+#: base
+NO_EFFECT = (
+    ["apt-get", "update"],
+    ["rm", "-rf", "/var/lib/apt/lists/*"],
+    ["busybox", "--install", "-s", "/usr/local/bin"],
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,10 @@ def read(item: Instruction) -> RunStep:
                 name, _, gid, *_rest = line.split(":")
                 groups.append((name, int(gid)))
             case _:
-                raise ContainerfileError(f"line {item.line}: the builder cannot do {shlex.join(command)!r} in the "
-                                         "final stage: move it to an earlier stage")
+                raise ContainerfileError(
+                    f"line {item.line}: the builder cannot do {shlex.join(command)!r} in the "
+                    "final stage: move it to an earlier stage"
+                )
     return RunStep(tuple(packages), tuple(removed), tuple(folders), tuple(users), tuple(groups))
 
 

@@ -21,7 +21,7 @@ def cache_home() -> Path:
 
 
 def project_root() -> Path:
-    """The checkout. AIRFLOW_TENANTS_PROJECT says so when the package is not installed from it (not editable)."""
+    """The checkout; AIRFLOW_TENANTS_PROJECT names it when the package is not installed from one."""
     named = os.environ.get("AIRFLOW_TENANTS_PROJECT")
     root = Path(named) if named else Path(__file__).resolve().parents[3]
     if not (root / "images").is_dir():

@@ -18,15 +18,18 @@ from imagebuild.workshop import Workshop
 
 PYTHON = "/usr/bin/python3"
 RECIPE = 1
-_PASSED_ON = re.compile(r"^(UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|HTTP_TIMEOUT|OFFLINE|NATIVE_TLS|KEYRING\w*|"
-                        r"INSECURE_HOST|FIND_LINKS)|https?_proxy|no_proxy|all_proxy)$", re.IGNORECASE)
+_PASSED_ON = re.compile(
+    r"^(UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|HTTP_TIMEOUT|OFFLINE|NATIVE_TLS|KEYRING\w*|"
+    r"INSECURE_HOST|FIND_LINKS)|https?_proxy|no_proxy|all_proxy)$",
+    re.IGNORECASE,
+)
 #: what uv leaves in an environment beside the environment
 _LEFTOVERS = (".lock", ".gitignore", "CACHEDIR.TAG")
 
 
 @dataclass(frozen=True)
 class VenvPlan:
-    """`place`: absolute path of the environment inside; `mounted`: the folder above or equal to it that is filled."""
+    """`place`: the environment's path inside; `mounted`: the folder that is filled, `place` or above it."""
 
     name: str
     place: str
@@ -36,7 +39,10 @@ class VenvPlan:
 
 
 def find_uv() -> Path:
-    """uv as a program file (a shim of a version manager cannot run in a chroot). Raises BuildError without one."""
+    """uv as a program file (a shim of a version manager cannot run in a chroot).
+
+    Raises BuildError without one.
+    """
     for candidate in _uv_candidates():
         path = Path(candidate)
         if path.is_file():
@@ -52,8 +58,12 @@ def _uv_candidates() -> Iterator[str]:
             yield name
     for python in (sys.executable, shutil.which("python3"), str(Path(sys.base_prefix) / "bin/python3")):
         if python:
-            done = subprocess.run([python, "-c", "import uv; print(uv.find_uv_bin())"], capture_output=True, text=True,
-                                  timeout=30)
+            done = subprocess.run(
+                [python, "-c", "import uv; print(uv.find_uv_bin())"],
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
             if done.returncode == 0:
                 yield done.stdout.strip()
 
@@ -73,23 +83,48 @@ def fill(workshop: Workshop, plan: VenvPlan, root: Path, folder: Path) -> None:
     cache = Path(process.output([uv, "cache", "dir"]).strip())
     cache.mkdir(parents=True, exist_ok=True)
     ca = os.environ.get("SSL_CERT_FILE")
-    binds = [*network_binds(), Bind(folder, plan.mounted), Bind(uv, "/tmp/tools/uv", read_only=True),
-             Bind(cache, "/tmp/tools/cache"), Bind(plan.requirements, "/tmp/tools/requirements.txt", read_only=True)]
-    env = {**index_environment(), "UV_CACHE_DIR": "/tmp/tools/cache", "UV_LINK_MODE": "copy",
-           "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "UV_NO_CONFIG": "1",
-           "SOURCE_DATE_EPOCH": str(workshop.settings.epoch)}
+    binds = [
+        *network_binds(),
+        Bind(folder, plan.mounted),
+        Bind(uv, "/mnt/tools/uv", read_only=True),
+        Bind(cache, "/mnt/tools/cache"),
+        Bind(plan.requirements, "/mnt/tools/requirements.txt", read_only=True),
+    ]
+    env = {
+        **index_environment(),
+        "UV_CACHE_DIR": "/mnt/tools/cache",
+        "UV_LINK_MODE": "copy",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "UV_NO_CONFIG": "1",
+        "SOURCE_DATE_EPOCH": str(workshop.settings.epoch),
+    }
     if ca and Path(ca).is_file():
-        binds.append(Bind(Path(ca).resolve(), "/tmp/tools/ca.pem", read_only=True))
-        env["SSL_CERT_FILE"] = "/tmp/tools/ca.pem"
+        binds.append(Bind(Path(ca).resolve(), "/mnt/tools/ca.pem", read_only=True))
+        env["SSL_CERT_FILE"] = "/mnt/tools/ca.pem"
     inside = Chroot(root, env=env, binds=tuple(binds))
     interpreter = f"{plan.place}/bin/python"
     log = workshop.log(plan.name)
     with workshop.console.step(f"  {plan.name}: install {_count(plan.requirements)} packages"):
-        process.run(inside.argv(["/tmp/tools/uv", "venv", "-q", "--python", PYTHON, plan.place]), log)
+        process.run(inside.argv(["/mnt/tools/uv", "venv", "-q", "--python", PYTHON, plan.place]), log)
         hashes = ["--require-hashes"] if plan.hashes else []
-        process.run(inside.argv(["/tmp/tools/uv", "pip", "install", "--python", interpreter, "--no-deps", *hashes, "-r",
-                                 "/tmp/tools/requirements.txt"]), log)
-        process.run(inside.argv(["/tmp/tools/uv", "pip", "check", "--python", interpreter]), log)
+        process.run(
+            inside.argv(
+                [
+                    "/mnt/tools/uv",
+                    "pip",
+                    "install",
+                    "--python",
+                    interpreter,
+                    "--no-deps",
+                    *hashes,
+                    "-r",
+                    "/mnt/tools/requirements.txt",
+                ]
+            ),
+            log,
+        )
+        process.run(inside.argv(["/mnt/tools/uv", "pip", "check", "--python", interpreter]), log)
     with workshop.console.step(f"  {plan.name}: compile"):
         _finish(workshop, plan, inside, folder, log)
 
@@ -103,8 +138,9 @@ def _finish(workshop: Workshop, plan: VenvPlan, inside: Chroot, folder: Path, lo
     for name in _LEFTOVERS:
         (place / name).unlink(missing_ok=True)
     settings = place / "pyvenv.cfg"
-    settings.write_text("".join(line for line in settings.read_text().splitlines(keepends=True)
-                                if not line.startswith("uv ")))
+    settings.write_text(
+        "".join(line for line in settings.read_text().splitlines(keepends=True) if not line.startswith("uv "))
+    )
     packages = next((place / "lib").glob("python3.*/site-packages"))
     bytecode.settle(folder, workshop.settings.epoch)
     plain = replace(inside, env={}, binds=(Bind(folder, plan.mounted),))

@@ -1,4 +1,4 @@
-"""What every step of a build shares: settings, console, packages, layers, and root filesystems to run things in."""
+"""What every step of a build shares: settings, console, packages, layers, and roots to run programs in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Workshop:
     @classmethod
     def open(cls, settings: Settings, console: Console, *, refresh: bool = False) -> Workshop:
         """A workshop on the caches of `settings`."""
-        return cls(settings, console, Debian(settings, console, refresh=refresh), LayerStore(settings, console))
+        return cls(
+            settings, console, Debian(settings, console, refresh=refresh), LayerStore(settings, console)
+        )
 
     def root(self, sources: Sequence[LayerSource]) -> Path:
         """A folder with these layers unpacked: to run programs in, never to change (but for mount points)."""
