@@ -144,10 +144,9 @@ class AirflowApi:
         errors: list[ObjectError] = []
         for change in changes:
             body = Entity.of(change.object).body
-            if change.exists:
+            answer = None if change.exists else await self._transport.request("POST", ROLES, body=body)
+            if answer is None or answer.status == 409:  # there already: our own repeated POST, or a race
                 answer = await self._transport.request("PATCH", _role_path(change.name), body=body)
-            else:
-                answer = await self._transport.request("POST", ROLES, body=body)
             if not answer.ok:
                 errors.append(_error(change.kind, change.name, answer))
         return tuple(errors)

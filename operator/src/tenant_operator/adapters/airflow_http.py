@@ -18,6 +18,9 @@ from yarl import URL
 from tenant_operator.core.airflow_errors import AirflowLoginFailed, AirflowUnavailable
 
 MAX_BODY = 16 * 1024 * 1024
+DEFAULT_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+#: shorter than the 5 s after which uvicorn closes an idle connection
+_KEEPALIVE = 4.0
 _NOT_READY = frozenset({429, 502, 503, 504})
 
 Params = Sequence[tuple[str, str]]
@@ -41,8 +44,8 @@ def client_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-        connector=aiohttp.TCPConnector(limit=64, limit_per_host=8, keepalive_timeout=15),
+        headers=DEFAULT_HEADERS,
+        connector=aiohttp.TCPConnector(limit=64, limit_per_host=8, keepalive_timeout=_KEEPALIVE),
     )
 
 
@@ -111,8 +114,16 @@ class Transport:
             return self._token
 
     async def _send(
-        self, method: str, path: str, params: Params = (), body: Any = None, token: str = ""
+        self,
+        method: str,
+        path: str,
+        params: Params = (),
+        body: Any = None,
+        token: str = "",
+        *,
+        again: bool = True,
     ) -> Answer:
+        """One request, repeated once if Airflow hangs up: all of ours may safely be sent twice."""
         url = URL(self._url + path, encoded=True).with_query(list(params))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         deadline = self._read if method == "GET" else self._write
@@ -127,11 +138,24 @@ class Transport:
         except TimeoutError:
             raise AirflowUnavailable(f"{method} {path}: no answer in {deadline.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            # `from None`: the cause may hold headers, and thus a token, when it is logged
-            raise AirflowUnavailable(f"{method} {path}: {type(error).__name__}") from None
-        if answer.status in _NOT_READY:
-            raise AirflowUnavailable(f"{method} {path}: {answer.status} {explain(answer.body)}".rstrip())
-        return answer
+            if not (again and _hung_up(error)):
+                # `from None`: the cause may hold headers, and thus a token, when it is logged
+                raise AirflowUnavailable(f"{method} {path}: {type(error).__name__}") from None
+        else:
+            return _ready(f"{method} {path}", answer)
+        return await self._send(method, path, params, body, token, again=False)
+
+
+def _hung_up(error: Exception) -> bool:
+    """Whether a kept connection turned out to be closed, as uvicorn does after an internal error."""
+    hung_up = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+    return isinstance(error, hung_up) and not isinstance(error, aiohttp.ClientConnectorError)
+
+
+def _ready(what: str, answer: Answer) -> Answer:
+    if answer.status in _NOT_READY:
+        raise AirflowUnavailable(f"{what}: {answer.status} {explain(answer.body)}".rstrip())
+    return answer
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:

@@ -38,9 +38,7 @@ _Yaml12Loader.yaml_implicit_resolvers = {
     first: [(tag, expression) for tag, expression in resolvers if not tag.endswith((":bool", ":timestamp"))]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
-_Yaml12Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf")
-)
+_Yaml12Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
 
 
 def read_chart(path: Path) -> ChartInfo:
@@ -90,7 +88,7 @@ class HelmRenderer:
         if code != 0:
             raise RenderError(f"the chart refused the values made from spec: {_short(err)}")
         manifest = out.decode()
-        objects = tuple(obj for obj in yaml.load_all(manifest, Loader=_Yaml12Loader) if obj)  # noqa: S506 - a safe loader
+        objects = tuple(obj for obj in yaml.load_all(manifest, Loader=_Yaml12Loader) if obj)
         return Rendered(manifest, objects)
 
 

@@ -35,9 +35,9 @@ async def connect(*, pool: int = 64) -> client.ApiClient:
     """A client for the cluster around us (service account) or for the user's kubeconfig."""
     configuration = client.Configuration()
     if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
-        config.load_incluster_config(client_configuration=configuration)
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
-        await config.load_kube_config(client_configuration=configuration)
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = pool
     return client.ApiClient(configuration)
 
@@ -53,16 +53,16 @@ class KubeClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._api.close()
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def server_version(self) -> str:
+        """The cluster's version as Helm wants it: v1.34.4."""
+        answer = await self._call("GET", "/version")
+        return str(answer["gitVersion"])
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
         """See core.ports.Kube."""
         return await self._call("GET", kind.path(namespace, name))
-
-    async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Object]:
-        """See core.ports.Kube; reads page by page, so that a large list costs no large answer."""
-        items, _ = await self.list_all(kind, namespace, labels)
-        return items
 
     async def list_all(
         self, kind: Kind, namespace: str = "", labels: str = "", *, metadata_only: bool = False
@@ -75,12 +75,19 @@ class KubeClient:
         accept = _METADATA.format("PartialObjectMetadataList") if metadata_only else ""
         while True:
             page = await self._call("GET", kind.path(namespace), query=query, accept=accept)
-            for item in page.get("items") or []:
-                items.append({**item, "apiVersion": kind.api_version, "kind": kind.kind})
+            items += [
+                {**item, "apiVersion": kind.api_version, "kind": kind.kind}
+                for item in page.get("items") or []
+            ]
             metadata = page.get("metadata", {})
             if not metadata.get("continue"):
                 return items, str(metadata.get("resourceVersion", ""))
             query["continue"] = metadata["continue"]
+
+    async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Object]:
+        """See core.ports.Kube; reads page by page, so that a large list costs no large answer."""
+        items, _ = await self.list_all(kind, namespace, labels)
+        return items
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         """See core.ports.Kube."""
@@ -92,14 +99,20 @@ class KubeClient:
         metadata = obj["metadata"]
         path = kind.path(metadata.get("namespace", ""), metadata["name"], subresource)
         return await self._call(
-            "PATCH", path, body=obj, query={**_managed(), "force": "true"}, content="application/apply-patch+yaml"
+            "PATCH",
+            path,
+            body=obj,
+            query={**_managed(), "force": "true"},
+            content="application/apply-patch+yaml",
         )
 
-    async def merge(self, kind: Kind, name: str, patch: Object, namespace: str = "") -> Object:
+    async def merge(
+        self, kind: Kind, name: str, patch: Object, namespace: str = "", *, subresource: str = ""
+    ) -> Object:
         """See core.ports.Kube."""
         return await self._call(
             "PATCH",
-            kind.path(namespace, name),
+            kind.path(namespace, name, subresource),
             body=patch,
             query=_managed(),
             content="application/merge-patch+json",
@@ -160,8 +173,8 @@ class KubeClient:
             "timeoutSeconds": str(seconds),
         }
         accept = _METADATA.format("PartialObjectMetadata") if metadata_only else ""
-        timeout = aiohttp.ClientTimeout(total=seconds + 30, sock_connect=10, sock_read=seconds + 30)
-        response = await self._send("GET", kind.path(), query=query, accept=accept, timeout=timeout)
+        limits = aiohttp.ClientTimeout(total=seconds + 30, sock_connect=10, sock_read=seconds + 30)
+        response = await self._send("GET", kind.path(), query=query, accept=accept, limits=limits)
         try:
             if response.status != 200:
                 raise _error(response.status, await response.response.read())
@@ -188,7 +201,9 @@ class KubeClient:
     ) -> Object:
         for attempt in range(4):
             try:
-                response = await self._send(method, path, body=body, query=query, content=content, accept=accept)
+                response = await self._send(
+                    method, path, body=body, query=query, content=content, accept=accept
+                )
                 data = await response.read()
             except (aiohttp.ClientError, TimeoutError) as error:
                 self._metrics.api_requests.labels(method, "error").inc()
@@ -213,7 +228,7 @@ class KubeClient:
         query: Mapping[str, str] | None = None,
         content: str = "application/json",
         accept: str = "",
-        timeout: aiohttp.ClientTimeout | None = None,
+        limits: aiohttp.ClientTimeout | None = None,
     ) -> Any:
         serialized = await self._api.param_serialize(
             method,
@@ -223,7 +238,7 @@ class KubeClient:
             auth_settings=["BearerToken"],
         )
         return await self._api.call_api(
-            *serialized[:3], body=body, _request_timeout=timeout or aiohttp.ClientTimeout(total=_TIMEOUT)
+            *serialized[:3], body=body, _request_timeout=limits or aiohttp.ClientTimeout(total=_TIMEOUT)
         )
 
 

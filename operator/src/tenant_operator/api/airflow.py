@@ -101,7 +101,9 @@ class Airflow(Model):
     """The tenant's Airflow."""
 
     version: Annotated[
-        str, Field(max_length=16), Matches(r"^3\.3\.[0-9]+$", "must be an Airflow 3.3 version, for example 3.3.2")
+        str,
+        Field(max_length=16),
+        Matches(r"^3\.3\.[0-9]+$", "must be an Airflow 3.3 version, for example 3.3.2"),
     ] = "3.3.2"
     """Airflow version of the image."""
     image: Image = Image()

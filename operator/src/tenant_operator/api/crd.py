@@ -128,7 +128,9 @@ def _status_schema() -> Json:
     # GitOps tools read an empty status as "ready": a new tenant must say that nobody has looked yet.
     schema["default"] = {
         "observedGeneration": 0,
-        "conditions": [{"type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the operator"}],
+        "conditions": [
+            {"type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the operator"}
+        ],
     }
     return schema
 

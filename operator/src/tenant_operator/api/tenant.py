@@ -35,9 +35,7 @@ class Namespace(Model):
         str,
         Field(max_length=63),
         Matches(r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", "must be a namespace name"),
-        Matches(
-            "^(default|kube-.*)$", "must not be a namespace of Kubernetes itself", forbid=True
-        ),
+        Matches("^(default|kube-.*)$", "must not be a namespace of Kubernetes itself", forbid=True),
     ] = ""
     """Name. Empty: airflow-<tenant>. Cannot be changed later."""
     labels: dict[str, LabelValue] = Field(default_factory=dict, max_length=32)
@@ -117,7 +115,11 @@ class Peer(Model):
         cel("!has(self.podLabels) || has(self.__namespace__)", "podLabels goes with namespace"),
     )
     cidr: (
-        Annotated[str, Field(max_length=43), Matches(r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", "must be a CIDR, for example 10.0.0.0/8")]
+        Annotated[
+            str,
+            Field(max_length=43),
+            Matches(r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", "must be a CIDR, for example 10.0.0.0/8"),
+        ]
         | None
     ) = None
     """Addresses."""

@@ -177,3 +177,16 @@ class Conflict(KubeError):
 
 class Forbidden(KubeError):
     """403: a missing permission, an exceeded quota or an admission rule."""
+
+
+def unavailable(error: KubeError) -> TenantError:
+    """What to tell the tenant when a call of the pass itself failed."""
+    if isinstance(error, Forbidden):
+        return TenantError(
+            f"the operator lacks a permission: {error.message}: check its ClusterRoles",
+            reason=Reason.APPLY_REJECTED,
+            retry=60.0,
+        )
+    return TenantError(
+        f"the Kubernetes API does not do its part: {error}", reason=Reason.API_SERVER_UNAVAILABLE, retry=5.0
+    )

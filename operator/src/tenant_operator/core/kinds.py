@@ -46,6 +46,7 @@ NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("v1", "Secret", "secrets")
 POD = Kind("v1", "Pod", "pods")
 PVC = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+SERVICE = Kind("v1", "Service", "services")
 EVENT = Kind("v1", "Event", "events")
 ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", generation=True)
@@ -62,7 +63,7 @@ RENDERED: tuple[Kind, ...] = (
     Kind("v1", "LimitRange", "limitranges"),
     Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", generation=True),
     Kind("v1", "ConfigMap", "configmaps"),
-    Kind("v1", "Service", "services"),
+    SERVICE,
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", generation=True),
     JOB,
     STATEFUL_SET,

@@ -23,10 +23,10 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.active = Gauge(
-            "airflow_operator_active_reconciles", "Passes under way", registry=self.registry
+        self.active = Gauge("airflow_operator_active_reconciles", "Passes under way", registry=self.registry)
+        self.queue = Gauge(
+            "airflow_operator_queue_length", "Tenants waiting for a pass", registry=self.registry
         )
-        self.queue = Gauge("airflow_operator_queue_length", "Tenants waiting for a pass", registry=self.registry)
         self.api_requests = Counter(
             "airflow_operator_kube_api_requests",
             "Requests to the Kubernetes API (watches apart)",
@@ -34,11 +34,16 @@ class Metrics:
             registry=self.registry,
         )
         self.watch_restarts = Counter(
-            "airflow_operator_watch_restarts", "Watches begun anew after an error", ["resource"],
+            "airflow_operator_watch_restarts",
+            "Watches begun anew after an error",
+            ["resource"],
             registry=self.registry,
         )
         self.renders = Counter(
-            "airflow_operator_helm_operation", "Chart renders", ["operation", "result"], registry=self.registry
+            "airflow_operator_helm_operation",
+            "Chart renders",
+            ["operation", "result"],
+            registry=self.registry,
         )
         self.render_seconds = Histogram(
             "airflow_operator_helm_operation_duration_seconds",
@@ -58,7 +63,10 @@ class Metrics:
             registry=self.registry,
         )
         self.build = Gauge(
-            "airflow_operator_build_info", "Version of the operator", ["version", "chart"], registry=self.registry
+            "airflow_operator_build_info",
+            "Version of the operator",
+            ["version", "chart"],
+            registry=self.registry,
         )
         self.condition = Gauge(
             "airflow_tenant_condition",

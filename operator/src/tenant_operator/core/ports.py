@@ -54,8 +54,10 @@ class Kube(Protocol):
     async def apply(self, kind: Kind, obj: Object, *, subresource: str = "") -> Object:
         """Server-side apply under the operator's field manager, taking fields over where they differ."""
 
-    async def merge(self, kind: Kind, name: str, patch: Object, namespace: str = "") -> Object:
-        """JSON merge patch."""
+    async def merge(
+        self, kind: Kind, name: str, patch: Object, namespace: str = "", *, subresource: str = ""
+    ) -> Object:
+        """JSON merge patch of an object or of its status."""
 
     async def delete(self, kind: Kind, name: str, namespace: str = "", *, uid: str = "") -> bool:
         """Delete in the background; False when it was not there. `uid` guards against a namesake."""

@@ -21,7 +21,12 @@ _FIELDS_BY_VARIABLE = {
     "METRICS_PORT": "metrics_port",
     "METRICS_HOST": "metrics_host",
     "AIRFLOW_URL_TEMPLATE": "airflow_url_template",
+    "DELETION_DEADLINE": "deletion_deadline",
 }
+
+
+#: Every variable that the operator reads.
+VARIABLES = tuple(_FIELDS_BY_VARIABLE)
 
 
 class Settings(BaseModel):

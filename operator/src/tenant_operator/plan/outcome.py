@@ -20,7 +20,8 @@ GATES: tuple[ConditionType, ...] = (
     ConditionType.OBJECTS,
 )
 
-_PROGRESS = frozenset(
+#: Reasons that mean "on the way", not "something is wrong".
+PROGRESS = frozenset(
     {
         Reason.PENDING,
         Reason.DATABASE_STARTING,
@@ -115,19 +116,19 @@ def _conditions(
     if suspended:
         old = _kept(before, ConditionType.READY)
         wanted[ConditionType.READY] = Finding(
-            old.status, Reason.SUSPENDED, "suspended by spec.suspend: what runs keeps running, nothing is changed"
+            old.status,
+            Reason.SUSPENDED,
+            "suspended by spec.suspend: what runs keeps running, nothing is changed",
         )
         return wanted
-    closed = _first_closed(wanted)
-    if error is not None and error.condition not in GATES:
-        closed = Finding.false(error.reason, error.message)
+    closed = _first_closed(wanted) if error is None else Finding.false(error.reason, error.message)
     if closed is None:
         wanted[ConditionType.READY] = Finding.true(_summary(findings, before))
         return wanted
     wanted[ConditionType.READY] = Finding.false(closed.reason, closed.message)
     if error is not None and error.stalled:
         wanted[ConditionType.STALLED] = Finding.true(closed.message, closed.reason)
-    elif closed.reason in _PROGRESS or closed.status == "Unknown":
+    elif closed.reason in PROGRESS or closed.status == "Unknown":
         wanted[ConditionType.RECONCILING] = Finding.true(closed.message, closed.reason)
     return wanted
 
@@ -158,7 +159,9 @@ def _summary(findings: Findings, before: TenantStatus) -> str:
     commits = ", ".join(f"{source.name}@{source.commit[:7]}" for source in dags if source.commit)
     release = findings.release or before.release
     noun = "DAG" if count == 1 else "DAGs"
-    return f"Airflow {release.airflow_version} is up, {count} {noun}" + (f" from {commits}" if commits else "")
+    return f"Airflow {release.airflow_version} is up, {count} {noun}" + (
+        f" from {commits}" if commits else ""
+    )
 
 
 def _condition(
@@ -166,7 +169,11 @@ def _condition(
 ) -> Condition:
     message = finding.message[:1024]
     old = before.condition(kind)
-    same = old is not None and (old.status, old.reason, old.message) == (finding.status, finding.reason, message)
+    same = old is not None and (old.status, old.reason, old.message) == (
+        finding.status,
+        finding.reason,
+        message,
+    )
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Condition(
         type=kind,
@@ -178,15 +185,34 @@ def _condition(
     )
 
 
-def changes(before: TenantStatus, after: TenantStatus) -> list[Condition]:
-    """Conditions worth an Event: those whose status or reason is new."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One Kubernetes Event to post: type is Normal or Warning."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def events(before: TenantStatus, after: TenantStatus) -> list[Event]:
+    """Events for what turned: Ready when it becomes true, and every gate that closes for a reason.
+
+    A gate that opens is told by Ready; one that has not been looked at has nothing to tell.
+    """
     found = []
     for condition in after.conditions:
         old = before.condition(condition.type)
-        if condition.type in {ConditionType.RECONCILING, ConditionType.STALLED}:
+        if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
             continue
-        if condition.status == "Unknown":
-            continue
-        if old is None or (old.status, old.reason) != (condition.status, condition.reason):
-            found.append(condition)
+        if condition.type == ConditionType.READY and condition.status == "True":
+            found.append(Event("Normal", "Ready", condition.message))
+        elif condition.type == ConditionType.READY and condition.status == "False" and _telling(condition):
+            severity = "Normal" if condition.reason in PROGRESS else "Warning"
+            found.append(Event(severity, condition.reason, condition.message))
+        elif condition.type == ConditionType.READY and condition.reason == Reason.SUSPENDED:
+            found.append(Event("Normal", condition.reason, condition.message))
     return found
+
+
+def _telling(condition: Condition) -> bool:
+    return condition.reason != Reason.PENDING

@@ -133,7 +133,9 @@ def resolve(tenant: Tenant, existing: Secrets) -> Resolved:
     of a weak password could be guessed.
     """
     problems = [
-        *_problems([Reference("", name, keys=keys) for name, keys in required(tenant).items()], tenant, existing),
+        *_problems(
+            [Reference("", name, keys=keys) for name, keys in required(tenant).items()], tenant, existing
+        ),
         *_problems(references(tenant), tenant, existing),
     ]
     if problems:

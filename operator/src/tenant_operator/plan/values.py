@@ -184,9 +184,7 @@ def _network(tenant: Tenant, defaults: Defaults) -> Values:
 def _peer(peer: Peer) -> Values:
     if peer.cidr is not None:
         return {"ipBlock": {"cidr": peer.cidr}}
-    selector: Values = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peer.namespace}}
-    }
+    selector: Values = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peer.namespace}}}
     if peer.pod_labels:
         selector["podSelector"] = {"matchLabels": dict(peer.pod_labels)}
     return selector

@@ -54,7 +54,7 @@ def summarize(obj: Object) -> Workload:
     return Workload(
         component=component,
         ready=seen and updated >= wanted and ready >= wanted and not surplus,
-        detail=f"{min(updated, ready)}/{wanted}",
+        detail=f"{min(updated, ready)}/{wanted}" if seen and not surplus else "rolling out",
         problem=_replica_failure(status),
     )
 
@@ -115,7 +115,8 @@ def _container_problem(container: Object) -> Problem | None:
         image = container.get("image", "")
         return Problem(
             Reason.IMAGE_PULL_FAILED,
-            f"image {image} cannot be pulled: check spec.airflow.image and its pullSecrets ({_short(message)})",
+            f"image {image} cannot be pulled: check spec.airflow.image and its pullSecrets "
+            f"({_short(message)})",
         )
     if reason in _CONFIG_REASONS:
         return Problem(Reason.CRASH_LOOPING, f"container {name} cannot start: {_short(message)}")

@@ -1,0 +1,149 @@
+"""Holds everything together: events come in, tenants go through their passes, one at a time each.
+
+Two queues: one for Kubernetes, one for the tenants' Airflows. A slow or dead Airflow keeps a worker of
+the second busy, and no other tenant waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from tenant_operator.core import names
+from tenant_operator.core.errors import KubeError, TenantError, unavailable
+from tenant_operator.core.metrics import Metrics
+from tenant_operator.core.settings import Settings
+from tenant_operator.plan.outcome import Findings
+from tenant_operator.plan.tenant import parse_status
+from tenant_operator.reconcile.airflow import AirflowFlow
+from tenant_operator.reconcile.finalize import Finalizer
+from tenant_operator.reconcile.flow import Flow
+from tenant_operator.reconcile.index import Index
+from tenant_operator.reconcile.queue import WorkQueue
+from tenant_operator.reconcile.state import TenantState
+from tenant_operator.reconcile.watches import Watches
+
+log = logging.getLogger(__name__)
+
+_LAG_PERIOD = 1.0
+
+
+class Controller:
+    """The operator without kopf: `tenant_changed` and `tenant_gone` are its only inputs from it."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        airflow: AirflowFlow,
+        finalizer: Finalizer,
+        index: Index,
+        watches: Watches,
+        metrics: Metrics,
+        settings: Settings,
+    ) -> None:
+        """Nothing runs until `run`."""
+        self._flow = flow
+        self._airflow = airflow
+        self._finalizer = finalizer
+        self._index = index
+        self._watches = watches
+        self._metrics = metrics
+        self._settings = settings
+        self._states: dict[str, TenantState] = {}
+        self._queue = WorkQueue(self._pass, workers=settings.concurrency, metrics=metrics)
+        self._airflow_queue = WorkQueue(self._airflow_pass, workers=settings.concurrency)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all watches have seen the cluster once, so that passes may begin."""
+        return self._watches.synced.is_set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watches.run(self.children_changed))
+            group.create_task(self._measure_lag())
+            await self._watches.synced.wait()
+            group.create_task(self._queue.run())
+            group.create_task(self._airflow_queue.run())
+
+    def children_changed(self, tenant: str) -> None:
+        """A watch saw something new about a tenant's objects."""
+        if tenant in self._states:
+            self._queue.add(tenant)
+
+    def tenant_changed(self, raw: Mapping[str, Any]) -> None:
+        """The tenant itself was seen: new, edited, deleted or merely listed again."""
+        name = str(raw["metadata"]["name"])
+        obj = {**raw, "apiVersion": names.API_VERSION, "kind": names.KIND}
+        state = self._states.get(name)
+        if state is not None and state.raw["metadata"]["uid"] != raw["metadata"]["uid"]:
+            self.tenant_gone(name)
+            state = None
+        if state is None:
+            self._states[name] = TenantState(raw=obj, status=parse_status(raw))
+            self._metrics.tenants.set(len(self._states))
+            self._queue.add(name)
+            return
+        if _asks_for_work(state.raw, obj):
+            state.full = True
+            self._queue.add(name)
+        if int(raw["metadata"]["resourceVersion"]) >= int(state.raw["metadata"]["resourceVersion"]):
+            state.raw = obj
+
+    def tenant_gone(self, name: str) -> None:
+        """The tenant is no more; forget all about it."""
+        state = self._states.pop(name, None)
+        self._queue.forget(name)
+        self._airflow_queue.forget(name)
+        self._index.forget(name)
+        self._airflow.forget(name)
+        if state is not None:
+            self._metrics.forget(name, state.status.namespace)
+        self._metrics.tenants.set(len(self._states))
+
+    async def _pass(self, name: str) -> float | None:
+        state = self._states.get(name)
+        if state is None:
+            return None
+        if state.raw["metadata"].get("deletionTimestamp"):
+            return await self._end(state)
+        delay = await self._flow.run(state)
+        if state.serving and (state.airflow is None or state.airflow.generation != state.generation):
+            self._airflow_queue.add(name)
+        return None if delay is None else delay * (0.9 + random.random() / 5)  # noqa: S311 - jitter
+
+    async def _end(self, state: TenantState) -> float | None:
+        try:
+            await self._finalizer.run(state)
+        except (TenantError, KubeError) as failure:
+            error = unavailable(failure) if isinstance(failure, KubeError) else failure
+            await self._flow.write_status(state, Findings(), error)
+            return error.retry
+        return None
+
+    async def _airflow_pass(self, name: str) -> float | None:
+        state = self._states.get(name)
+        if state is None or not state.serving or state.raw["metadata"].get("deletionTimestamp"):
+            return None
+        before = state.airflow
+        delay = await self._airflow.run(state)
+        if state.airflow != before or state.full:
+            self._queue.add(name)
+        return delay
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            wanted = loop.time() + _LAG_PERIOD
+            await asyncio.sleep(_LAG_PERIOD)
+            self._metrics.loop_lag.set(max(0.0, loop.time() - wanted))
+
+
+def _asks_for_work(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether an event is about more than the status that we wrote ourselves."""
+    fields = ("generation", "deletionTimestamp", "annotations")
+    return any(old["metadata"].get(field) != new["metadata"].get(field) for field in fields)

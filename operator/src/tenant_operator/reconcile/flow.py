@@ -1,0 +1,275 @@
+"""One pass over one tenant, from what is known to what its status says. Reads like a table of contents.
+
+    parse -> namespace -> secrets -> render -> wall -> database -> migrations -> components -> record
+
+Each step opens a gate with a condition of its own. A step that cannot go on raises a TenantError, which
+says so in the tenant's words; what an earlier release serves keeps running. Nothing here waits: a pass
+ends, and a watch event or the returned delay starts the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from tenant_operator.api.status import Release as ReleaseStatus
+from tenant_operator.core import kinds, names
+from tenant_operator.core.errors import (
+    ConditionType,
+    Conflict,
+    KubeError,
+    NotFound,
+    NotReady,
+    TenantError,
+    unavailable,
+)
+from tenant_operator.core.kinds import Object
+from tenant_operator.core.metrics import Metrics
+from tenant_operator.core.ports import Clock, Kube, Renderer, Tokens
+from tenant_operator.core.settings import Settings
+from tenant_operator.plan import bootstrap, outcome, release, secrets, values
+from tenant_operator.plan.outcome import Finding, Findings
+from tenant_operator.plan.release import Release, Stage
+from tenant_operator.plan.tenant import Tenant, parse
+from tenant_operator.reconcile.apply import Applier, refused
+from tenant_operator.reconcile.gates import check_components, check_database, check_migration
+from tenant_operator.reconcile.index import Index
+from tenant_operator.reconcile.state import Kept, TenantState
+
+log = logging.getLogger(__name__)
+
+
+class Flow:
+    """Passes over tenants. Holds ports, no tenant's state."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        renderer: Renderer,
+        index: Index,
+        clock: Clock,
+        tokens: Tokens,
+        metrics: Metrics,
+        settings: Settings,
+        defaults: values.Defaults,
+    ) -> None:
+        """Wire the ports together."""
+        self._kube = kube
+        self._renderer = renderer
+        self._index = index
+        self._clock = clock
+        self._tokens = tokens
+        self._metrics = metrics
+        self._settings = settings
+        self._defaults = defaults
+        self._applier = Applier(kube, index, clock, metrics)
+
+    async def run(self, state: TenantState) -> float | None:
+        """One pass; returns the seconds after which to look again without an event."""
+        started = time.perf_counter()
+        findings, error, suspended = Findings(), None, False
+        delay: float | None = self._settings.resync_interval
+        if self._clock.monotonic() - state.looked >= self._settings.resync_interval:
+            state.full = True
+        try:
+            tenant = parse(state.raw)
+            suspended = tenant.spec.suspend
+            await self._ensure_finalizer(state)
+            if not suspended:
+                await self._steps(tenant, state, findings)
+        except (TenantError, KubeError) as failure:
+            error = unavailable(failure) if isinstance(failure, KubeError) else failure
+            findings.fail(error)
+            state.full = state.full or not isinstance(error, NotReady)
+            delay = error.retry or self._settings.resync_interval
+        self._take_airflow(state, findings)
+        await self.write_status(state, findings, error, suspended=suspended)
+        result = (
+            "error" if error is not None and error.stalled else "requeue" if error is not None else "success"
+        )
+        self._metrics.reconciles.labels(result).inc()
+        self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
+        return delay
+
+    async def _steps(self, tenant: Tenant, state: TenantState, findings: Findings) -> None:
+        kept, full = state.release, state.full
+        existing: dict[str, Object] | None = None
+        if full or kept is None:
+            await self._namespace(tenant, state)
+        findings.gates[ConditionType.NAMESPACE] = Finding.true(
+            f"namespace {tenant.namespace} is the tenant's"
+        )
+        if full or kept is None:
+            existing = await self._secrets(tenant)
+            kept = await self._render(tenant, state, existing)
+            state.full = False
+            state.looked = self._clock.monotonic()
+        findings.gates[ConditionType.SECRETS] = Finding.true("all Secrets are there")
+        await self._stages(tenant, state, kept, findings)
+        await self._complete(tenant, state, kept, findings, existing)
+
+    async def _ensure_finalizer(self, state: TenantState) -> None:
+        metadata = state.raw["metadata"]
+        finalizers = metadata.get("finalizers") or []
+        if names.FINALIZER in finalizers:
+            return
+        patch = {
+            "metadata": {
+                "finalizers": [*finalizers, names.FINALIZER],
+                "resourceVersion": metadata["resourceVersion"],
+            }
+        }
+        try:
+            state.raw = await self._kube.merge(kinds.TENANT, state.name, patch)
+        except Conflict as error:
+            raise NotReady("the tenant changed meanwhile", retry=0.5) from error
+
+    async def _namespace(self, tenant: Tenant, state: TenantState) -> None:
+        wanted = bootstrap.namespace(tenant)
+        binding = bootstrap.operator_binding(
+            tenant, self._settings.operator_namespace, self._settings.service_account
+        )
+        digest = release.digest([wanted, binding])
+        try:
+            bootstrap.check_namespace(tenant, await self._kube.get(kinds.NAMESPACE, tenant.namespace))
+        except NotFound:
+            state.bootstrapped = ""
+            try:
+                # `create`, not apply: of two tenants that want the same name, one must lose.
+                await self._kube.create(kinds.NAMESPACE, wanted)
+            except Conflict as error:
+                raise NotReady("the namespace appeared meanwhile", retry=0.5) from error
+        if state.bootstrapped == digest:
+            return
+        await self._kube.apply(kinds.NAMESPACE, wanted)
+        if self._settings.service_account:
+            await self._kube.apply(kinds.ROLE_BINDING, binding)
+        state.bootstrapped = digest
+
+    async def _secrets(self, tenant: Tenant) -> dict[str, Object]:
+        listed = await self._kube.list(kinds.SECRET, tenant.namespace)
+        existing = {item["metadata"]["name"]: item for item in listed}
+        for secret in secrets.missing(tenant, existing, self._tokens):
+            try:
+                made = await self._kube.create(kinds.SECRET, secret)
+            except Conflict as error:
+                raise NotReady(
+                    f"Secret {secret['metadata']['name']} appeared meanwhile",
+                    condition=ConditionType.SECRETS,
+                    retry=0.5,
+                ) from error
+            existing[made["metadata"]["name"]] = made
+        return existing
+
+    async def _render(self, tenant: Tenant, state: TenantState, existing: dict[str, Object]) -> Kept:
+        resolved = secrets.resolve(tenant, existing)
+        state.checksums = resolved.checksums
+        chart_values = values.build(tenant, resolved.checksums, self._defaults)
+        digest = release.input_digest(self._renderer.chart, chart_values)
+        if state.release is not None and state.release.digest == digest:
+            return state.release
+        rendered = await self._renderer.render(tenant.name, tenant.namespace, chart_values)
+        planned = release.build(tenant, digest, rendered.manifest, rendered.objects)
+        state.release = Kept.pack(planned, chart_values)
+        return state.release
+
+    async def _stages(self, tenant: Tenant, state: TenantState, kept: Kept, findings: Findings) -> None:
+        stale = self._applier.stale(state, kept)
+        unpacked: Release | None = None
+        if stale:
+            unpacked, _ = kept.unpack()
+            # Objects that were applied before and were touched are put back at once, whatever the gates say.
+            digests = {id_: digest for id_, _, digest in kept.index}
+            known = {id_ for id_ in stale if state.applied.get(id_, ("",))[0] == digests[id_]}
+            await self._applier.apply(tenant, state, [p for p in unpacked.objects if p.id in known])
+            stale -= known
+        for stage in Stage:
+            if unpacked is not None:
+                await self._applier.apply(tenant, state, [p for p in unpacked.of(stage) if p.id in stale])
+            await self._gate(stage, tenant, kept, findings)
+
+    async def _gate(self, stage: Stage, tenant: Tenant, kept: Kept, findings: Findings) -> None:
+        children = self._index.children(tenant.name)
+        ids = [id_ for id_, its, _ in kept.index if its is stage]
+        if stage is Stage.DATABASE:
+            check_database(ids, children)
+            findings.gates[ConditionType.DATABASE] = Finding.true("PostgreSQL answers")
+        elif stage is Stage.MIGRATE:
+            check_migration(ids, children)
+            findings.gates[ConditionType.MIGRATIONS] = Finding.true("the schema is that of the image")
+        elif stage is Stage.COMPONENTS:
+            check_components(ids, children)
+            findings.gates[ConditionType.RELEASE] = Finding.true("all components are up")
+
+    async def _complete(
+        self,
+        tenant: Tenant,
+        state: TenantState,
+        kept: Kept,
+        findings: Findings,
+        existing: dict[str, Object] | None,
+    ) -> None:
+        chart = self._renderer.chart
+        service = names.api_server_service(tenant.name)
+        findings.url = f"http://{service}.{tenant.namespace}.svc:8080"
+        findings.inventory = sorted(str(id_) for id_, _, _ in kept.index)
+        state.serving = True
+        if state.recorded == kept.digest:
+            return
+        unpacked, chart_values = kept.unpack()
+        try:
+            await self._applier.prune(tenant, state, unpacked)
+            if existing is None:
+                listed = await self._kube.list(kinds.SECRET, tenant.namespace, "owner=helm")
+                existing = {item["metadata"]["name"]: item for item in listed}
+            revision = await self._applier.write_record(tenant, chart, unpacked, chart_values, existing)
+        except KubeError as error:
+            raise refused(unpacked.objects[0].id, error) from error
+        findings.release = ReleaseStatus(
+            name=tenant.name,
+            revision=revision,
+            chart_version=chart.version,
+            airflow_version=tenant.spec.airflow.version,
+            digest=kept.digest,
+        )
+        state.recorded = kept.digest
+
+    def _take_airflow(self, state: TenantState, findings: Findings) -> None:
+        view = state.airflow
+        if view is None:
+            return
+        findings.dags, findings.objects, findings.owned = view.dags, view.objects, view.owned
+        findings.drift = view.drift
+        findings.gates.setdefault(ConditionType.DAGS, view.dags_finding)
+        compared = view.generation == state.generation
+        pending = Finding.unknown("comparing pools, connections, variables and roles with the new spec")
+        findings.gates.setdefault(ConditionType.OBJECTS, view.objects_finding if compared else pending)
+
+    async def write_status(
+        self, state: TenantState, findings: Findings, error: TenantError | None, *, suspended: bool = False
+    ) -> None:
+        """Patch the status if it differs, and post an Event for each condition that turned."""
+        before = state.status
+        namespace = str((state.raw.get("spec") or {}).get("namespace", {}).get("name") or "")
+        after = outcome.status(
+            findings,
+            before,
+            generation=state.generation,
+            namespace=namespace or names.default_namespace(state.name),
+            now=self._clock.now(),
+            error=error,
+            suspended=suspended,
+        )
+        self._metrics.show_conditions(
+            state.name, after.namespace, {condition.type: condition.status for condition in after.conditions}
+        )
+        if after == before:
+            return
+        body = {"status": after.model_dump(mode="json", by_alias=True)}
+        try:
+            await self._kube.merge(kinds.TENANT, state.name, body, subresource="status")
+        except NotFound:
+            return  # deleted meanwhile; the watch will say so
+        state.status = after
+        for event in outcome.events(before, after):
+            await self._kube.event(state.raw, event.type, event.reason, event.message)

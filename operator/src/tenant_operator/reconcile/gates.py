@@ -1,0 +1,89 @@
+"""Whether the objects of a stage have come up; raises NotReady in words that name field and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tenant_operator.core.errors import ConditionType, NotReady, Reason
+from tenant_operator.core.kinds import ObjectId
+from tenant_operator.plan.workload import Problem, Workload
+from tenant_operator.reconcile.index import Children
+
+
+def check_database(ids: Iterable[ObjectId], children: Children) -> None:
+    """PostgreSQL's StatefulSet is ready."""
+    for id_, found in _workloads(ids, children).items():
+        if found is not None and found.ready:
+            continue
+        problem = _problem(found, children)
+        if problem is not None:
+            raise NotReady(
+                f"PostgreSQL does not come up: {problem.message}",
+                condition=ConditionType.DATABASE,
+                reason=problem.reason,
+            )
+        raise NotReady(
+            f"waiting for PostgreSQL ({id_.label})",
+            condition=ConditionType.DATABASE,
+            reason=Reason.DATABASE_STARTING,
+        )
+
+
+def check_migration(ids: Iterable[ObjectId], children: Children) -> None:
+    """The migration Job has completed."""
+    for id_, found in _workloads(ids, children).items():
+        if found is not None and found.ready:
+            continue
+        problem = _problem(found, children)
+        if found is not None and found.failed:
+            words = problem.message if problem is not None else found.detail
+            raise NotReady(
+                f"the database migration failed ({id_.label}): {words}; the earlier version keeps serving. "
+                "Check spec.airflow.image and spec.airflow.config, then read the Job's log",
+                condition=ConditionType.MIGRATIONS,
+                reason=Reason.MIGRATION_FAILED,
+                retry=60.0,
+                stalled=True,
+            )
+        if problem is not None:
+            raise NotReady(
+                f"the database migration does not start: {problem.message}",
+                condition=ConditionType.MIGRATIONS,
+                reason=problem.reason,
+            )
+        raise NotReady(
+            f"the database migration runs ({id_.label})",
+            condition=ConditionType.MIGRATIONS,
+            reason=Reason.MIGRATION_RUNNING,
+        )
+
+
+def check_components(ids: Iterable[ObjectId], children: Children) -> None:
+    """All Deployments are up; a pod's own trouble is told before mere waiting."""
+    waiting = []
+    first: Problem | None = None
+    component = ""
+    for found in _workloads(ids, children).values():
+        if found is not None and found.ready:
+            continue
+        name = found.component if found is not None else "a component"
+        waiting.append(name)
+        problem = _problem(found, children)
+        if problem is not None and first is None:
+            first, component = problem, name
+    if first is not None:
+        condition = ConditionType.DAGS if first.reason is Reason.GIT_SYNC_FAILED else ConditionType.RELEASE
+        raise NotReady(f"{component}: {first.message}", condition=condition, reason=first.reason)
+    if waiting:
+        raise NotReady(f"waiting for {', '.join(sorted(waiting))}")
+
+
+def _workloads(ids: Iterable[ObjectId], children: Children) -> Mapping[ObjectId, Workload | None]:
+    known = children.workloads()
+    return {id_: known.get(id_) for id_ in ids if id_.kind in {"Deployment", "StatefulSet", "Job"}}
+
+
+def _problem(found: Workload | None, children: Children) -> Problem | None:
+    if found is None:
+        return None
+    return found.problem or children.problem(found.component)

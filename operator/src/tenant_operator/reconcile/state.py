@@ -1,0 +1,97 @@
+"""What the operator remembers of a tenant between two passes. All of it can be lost: the next pass
+finds it out again from the cluster."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenant_operator.api.status import DagSourceStatus, ObjectsStatus, Owned, TenantStatus
+from tenant_operator.core.kinds import Object, ObjectId
+from tenant_operator.plan.outcome import Finding
+from tenant_operator.plan.release import Planned, Release, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A release in memory: ids and digests at hand, the objects themselves compressed (about 1:12)."""
+
+    digest: str
+    index: tuple[tuple[ObjectId, Stage, str], ...]
+    blob: bytes
+
+    @classmethod
+    def pack(cls, release: Release, values: Mapping[str, Any]) -> Kept:
+        """Compress a release with the values that made it."""
+        content = {
+            "objects": [planned.object for planned in release.objects],
+            "manifest": release.manifest,
+            "values": dict(values),
+        }
+        return cls(
+            digest=release.digest,
+            index=tuple((planned.id, planned.stage, planned.digest) for planned in release.objects),
+            blob=zlib.compress(json.dumps(content).encode(), 6),
+        )
+
+    def unpack(self) -> tuple[Release, dict[str, Any]]:
+        """The release and its values again."""
+        content = json.loads(zlib.decompress(self.blob))
+        objects = tuple(
+            Planned(id_, stage, digest, obj)
+            for (id_, stage, digest), obj in zip(self.index, content["objects"], strict=True)
+        )
+        return Release(self.digest, content["manifest"], objects), content["values"]
+
+
+@dataclass(frozen=True, slots=True)
+class AirflowView:
+    """What the last look into a tenant's Airflow found."""
+
+    dags: tuple[DagSourceStatus, ...] = ()
+    dags_finding: Finding = field(default_factory=lambda: Finding.unknown("Airflow has not been asked yet"))
+    objects: ObjectsStatus = field(default_factory=ObjectsStatus)
+    objects_finding: Finding = field(
+        default_factory=lambda: Finding.unknown("Airflow has not been asked yet")
+    )
+    owned: Owned = field(default_factory=Owned)
+    drift: str = ""
+    #: generation of the spec that Airflow was compared with
+    generation: int = 0
+
+
+@dataclass(slots=True)
+class TenantState:
+    """Memory of one tenant."""
+
+    raw: Object
+    status: TenantStatus
+    #: the next pass must look at everything, not only at what the watches told
+    full: bool = True
+    #: when that was last done (monotonic seconds)
+    looked: float = float("-inf")
+    #: fingerprints of the Secrets that the last full pass saw
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    release: Kept | None = None
+    #: digest and version of each object as our last apply left it
+    applied: dict[ObjectId, tuple[str, int]] = field(default_factory=dict)
+    #: digest of the namespace and binding that were last applied
+    bootstrapped: str = ""
+    #: digest of the release that the newest Helm record describes
+    recorded: str = ""
+    #: the components of the present release are up, so Airflow can be asked
+    serving: bool = False
+    airflow: AirflowView | None = None
+
+    @property
+    def name(self) -> str:
+        """The tenant's name."""
+        return str(self.raw["metadata"]["name"])
+
+    @property
+    def generation(self) -> int:
+        """The spec's generation."""
+        return int(self.raw["metadata"].get("generation", 0))
