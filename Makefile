@@ -1,0 +1,78 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MEMBERS := operator devcluster images demo
+PYTHON_SOURCES := operator/src devcluster/src images/src demo/src tools bench
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock tools/setup.sh $(MEMBERS:%=%/pyproject.toml)
+	@tools/setup.sh $(MEMBERS)
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything that the targets below need
+
+.PHONY: fmt
+fmt: setup ## Format Python and Go
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+	gofmt -w devcluster/go images/git-sync-standin
+
+.PHONY: lint
+lint: setup ## Check style, types, layers, charts and YAML; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PYTHON_SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/yamllint -s .
+	@test -z "$$(gofmt -l devcluster/go images/git-sync-standin)" || { echo "run 'make fmt': gofmt differs"; exit 1; }
+	$$($(BIN)/devcluster tool helm) lint --strict charts/tenant-operator
+
+.PHONY: test
+test: lint ## All tests that need no node: units, charts, the operator on a real API server, a real Airflow
+	$(PYTEST) -m "not e2e"
+
+.PHONY: e2e
+e2e: setup ## End to end on a real node: operator, Airflow pods, Git, network policies
+	$(BIN)/pytest tests/devcluster tests/e2e -m e2e
+
+.PHONY: demo
+demo: setup ## Two teams' Airflows from nothing to a successful DAG run
+	$(BIN)/demo up
+
+.PHONY: demo-down
+demo-down: setup ## Remove what `make demo` started
+	$(BIN)/demo down
+
+.PHONY: generate
+generate: setup ## Write the generated files: CRD, chart READMEs
+	$(BIN)/python -m tenant_operator.api.crd > operator/crd/airflowtenants.airflowtenants.io.yaml
+	cp operator/crd/airflowtenants.airflowtenants.io.yaml charts/tenant-operator/files/crd.yaml
+	$(BIN)/python charts/generate_readme.py
+
+.PHONY: check
+check: generate test ## `test`, and no generated file differs from what is committed
+	git diff --exit-code
+
+.PHONY: rows
+rows: setup ## Catalogue rows that no passing test covers
+	$(BIN)/python tools/rows.py
+
+.PHONY: bench
+bench: setup ## Measure API calls and CPU of the operator; results go to bench/README.md by hand
+	$(BIN)/python -m bench.operator_calls
+
+.PHONY: lock
+lock: ## Resolve the members' dependencies anew into requirements.lock
+	uv lock
+	uv export -q --all-packages --no-emit-workspace --format requirements-txt --no-header -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove what the targets made inside the clone; caches outside stay
+	rm -rf $(VENV) .rows .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
