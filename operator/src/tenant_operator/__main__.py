@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -80,7 +81,7 @@ async def _defaults(config: Settings, client: kube.KubeClient) -> Defaults:
     images: dict[str, Any] = {}
     if config.tenant_defaults_file is not None:
         images = (yaml.safe_load(config.tenant_defaults_file.read_text()) or {}).get("images") or {}
-    addresses: set[str] = set()
+    addresses = {host} if (host := os.environ.get("KUBERNETES_SERVICE_HOST")) else set()
     ports = {443}
     with contextlib.suppress(KubeError):
         slices = await client.list(kinds.ENDPOINT_SLICE, "default", "kubernetes.io/service-name=kubernetes")
@@ -88,8 +89,6 @@ async def _defaults(config: Settings, client: kube.KubeClient) -> Defaults:
             ports |= {int(port["port"]) for port in item.get("ports") or [] if port.get("port")}
             for endpoint in item.get("endpoints") or []:
                 addresses |= set(endpoint.get("addresses") or [])
-        service = await client.get(kinds.SERVICE, "kubernetes", "default")
-        addresses.add(str(service["spec"]["clusterIP"]))
     return Defaults(
         images=images,
         operator_namespace=config.operator_namespace,

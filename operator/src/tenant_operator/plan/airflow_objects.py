@@ -17,7 +17,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tenant_operator.core.airflow_errors import InvalidObject
@@ -56,7 +56,7 @@ class Policy:
     that a difference in what carries no mark (roles, default_pool) must be somebody else's."""
 
     tenant: str
-    hmac_key: bytes
+    hmac_key: bytes = field(repr=False)
     mode: Mode = Mode.ENFORCE
     prune: bool = True
     spec_unchanged: bool = False
@@ -90,11 +90,11 @@ def leavers(kind: ObjectKind, desired: DesiredObjects, owned: OwnedNames) -> fro
 def validate(desired: DesiredObjects) -> None:
     """Refuse what Airflow would accept to everyone's harm, or can never accept; names the field."""
     for index, role in enumerate(desired.roles):
-        field = f"roles[{index}].name"
+        place = f"roles[{index}].name"
         if role.name in BUILTIN_ROLES:
-            raise InvalidObject(field, f"{role.name} is a built-in role: Airflow resets it at every start")
+            raise InvalidObject(place, f"{role.name} is a built-in role: Airflow resets it at every start")
         if "/" in role.name:
-            raise InvalidObject(field, "must not contain '/': Airflow's API cannot address such a role")
+            raise InvalidObject(place, "must not contain '/': Airflow's API cannot address such a role")
     for kind in ObjectKind:
         names = [item.name for item in getattr(desired, kind.value)]
         if len(names) != len(set(names)):

@@ -23,7 +23,7 @@ from tenant_operator.core.errors import (
     TenantError,
     unavailable,
 )
-from tenant_operator.core.kinds import Object
+from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Clock, Kube, Renderer, Tokens
 from tenant_operator.core.settings import Settings
@@ -139,11 +139,14 @@ class Flow:
                 await self._kube.create(kinds.NAMESPACE, wanted)
             except Conflict as error:
                 raise NotReady("the namespace appeared meanwhile", retry=0.5) from error
-        if state.bootstrapped == digest:
+        ours = not self._settings.service_account or (
+            ObjectId.of(binding) in self._index.children(tenant.name).objects
+        )
+        if state.bootstrapped == digest and ours:
             return
         await self._kube.apply(kinds.NAMESPACE, wanted)
         if self._settings.service_account:
-            await self._kube.apply(kinds.ROLE_BINDING, binding)
+            self._index.put(kinds.ROLE_BINDING, await self._kube.apply(kinds.ROLE_BINDING, binding))
         state.bootstrapped = digest
 
     async def _secrets(self, tenant: Tenant) -> dict[str, Object]:
