@@ -38,7 +38,7 @@ def airflow_bin(lock: Path | None = None) -> Path:
     complete = venv / ".complete"
     if not complete.exists():
         venv.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(venv.with_suffix(".lock")):
+        with exclusive(venv.with_suffix(".lock")):
             if not complete.exists():
                 _build(venv, source)
                 complete.touch()
@@ -63,7 +63,8 @@ def _run(*command: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file that other processes of this machine wait for."""
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
