@@ -1,0 +1,100 @@
+"""The session's environment: a cluster with the operator, the Git server and both sample tenants applied.
+
+``E2E_CLUSTER`` names the cluster (default ``e2e``), ``E2E_KEEP=1`` leaves it as it is at the end and takes one
+that is in use already: the quick way while a test is being written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.support import Environment
+
+from demo import cluster, diagnosis, steps
+from demo.cluster import Platform
+from demo.console import Console
+from demo.errors import DemoError
+from demo.kube import TENANTS, names
+from demo.samples import FIRST_MESSAGE, MANIFESTS, SAMPLES, ensure_secrets
+from demo.state import state_directory
+from demo.steps import Demo
+
+IMAGES = (*cluster.CLUSTER_IMAGES, "toolbox")
+KEEP = bool(os.environ.get("E2E_KEEP"))
+NAME = os.environ.get("E2E_CLUSTER", "e2e")
+ENVIRONMENT = pytest.StashKey[Environment]()
+DUMPS = Path(__file__).resolve().parents[2] / ".e2e"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here needs the node; its deadline counts the test alone, not the start of the cluster."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(600, func_only=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """On a failure write what the cluster looks like to ``.e2e/<test>.txt`` and show the unhappy parts."""
+    report = yield
+    environment = item.config.stash.get(ENVIRONMENT, None)
+    if report.failed and environment is not None:
+        DUMPS.mkdir(exist_ok=True)
+        file = DUMPS / (re.sub(r"[^A-Za-z0-9]+", "-", item.name).strip("-") + f"-{report.when}.txt")
+        lines = diagnosis.report(environment.kube, file)
+        report.sections.append((f"the cluster (more in {file})", "\n".join(lines)))
+    return report
+
+
+@pytest.fixture(scope="session")
+def environment(request: pytest.FixtureRequest) -> Iterator[Environment]:
+    """Build, start, install and apply; nothing is waited for but the operator and the Git server."""
+    console = Console()
+    with cluster.opened(NAME, console, IMAGES) as platform:
+        _require_empty(platform)
+        demo = Demo(console, platform, state_directory(NAME))
+        steps.install(demo)
+        assert demo.git is not None
+        found = Environment(platform, demo.git, console)
+        request.config.stash[ENVIRONMENT] = found
+        for sample in SAMPLES:
+            ensure_secrets(platform.kube, demo.git, sample)
+            demo.git.push_first(sample.name, sample.repository, FIRST_MESSAGE)
+        platform.kube.kubectl(
+            "apply", "--server-side", "--field-manager=demo", "--force-conflicts", "-k", str(MANIFESTS)
+        )
+        yield found
+    if not KEEP:
+        platform.target.down(purge=True)
+
+
+def _require_empty(platform: Platform) -> None:
+    left = names(platform.kube.items(TENANTS))
+    if left and not KEEP:
+        raise DemoError(
+            f"{platform.target.description} has tenants already ({', '.join(left)}): take it down first, "
+            "or set E2E_KEEP=1 to use it as it is"
+        )
+
+
+@pytest.fixture
+def payments(environment: Environment) -> Environment:
+    """The environment, with payments Ready."""
+    environment.wait_ready("payments")
+    return environment
+
+
+@pytest.fixture
+def analytics(environment: Environment) -> Environment:
+    """The environment, with analytics Ready."""
+    environment.wait_ready("analytics")
+    return environment
