@@ -1,7 +1,7 @@
 """The session's environment: a cluster with the operator, the Git server and both sample tenants applied.
 
-``E2E_CLUSTER`` names the cluster (default ``e2e``), ``E2E_KEEP=1`` leaves it as it is at the end and takes one
-that is in use already: the quick way while a test is being written.
+``E2E_CLUSTER`` names the cluster (default ``e2e``), ``E2E_KEEP=1`` leaves it as it is at the end and takes
+one that is in use already: the quick way while a test is being written.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class Environment:
 
     @contextlib.contextmanager
     def restored(self, name: str) -> Iterator[Json]:
-        """Yield the tenant's spec; put it back afterwards, whatever the test did, and wait until it settled."""
+        """Yield the tenant's spec; put it back afterwards, whatever the test did, and let it settle."""
         before = copy.deepcopy(self.tenant(name).raw["spec"])
         try:
             yield copy.deepcopy(before)

@@ -1,7 +1,7 @@
 """The contract between the tenant chart and git-sync v4, written from its documentation.
 
-It holds for the stand-in of the development cluster and for the real program: name that one in ``GIT_SYNC_IMAGE``
-(for example ``registry.k8s.io/git-sync/git-sync:v4.4.2``, where the cluster can pull it).
+It holds for the stand-in of the development cluster and for the real program: name that one in
+``GIT_SYNC_IMAGE`` (for example ``registry.k8s.io/git-sync/git-sync:v4.4.2``, where the cluster can pull it).
 https://github.com/kubernetes/git-sync
 """
 
@@ -86,7 +86,7 @@ def contract(environment: Environment) -> Iterator[Environment]:
     kube, git_sync = environment.kube, image(environment)
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
     kube.apply(gitserver.secret(SPACE, GIT_SECRET, environment.git.credentials))
-    once = ["--link=current", "--one-time", "--touch-file=/git/touched"]
+    once = ["--link=current", "--one-time", "--touch-file=touched"]
     stays = ["--link=current", "--period=1s", "--max-failures=-1", "--http-bind=:2020", "--http-metrics"]
     common = [f"--repo={REPO}", "--ref=main", USER, PASSWORD]
     kube.apply(
@@ -139,7 +139,9 @@ def test_one_time_ends_with_zero_and_leaves_the_documented_layout(running: Envir
     assert len(commit) == 40
     assert int(commit, 16)
     assert (
-        shell(running, f"ls -d /git/once/.git /git/once/.worktrees/{commit}/dags /git/touched").count("\n")
+        shell(running, f"ls -d /git/once/.git /git/once/.worktrees/{commit}/dags /git/once/touched").count(
+            "\n"
+        )
         == 2
     )
 
