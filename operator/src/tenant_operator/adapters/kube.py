@@ -31,13 +31,20 @@ _METADATA = "application/json;as={};v=v1;g=meta.k8s.io,application/json"
 _ERRORS: Mapping[int, type[KubeError]] = {403: Forbidden, 404: NotFound, 409: Conflict}
 
 
-async def connect(*, pool: int = 64) -> client.ApiClient:
-    """A client for the cluster around us (service account) or for the user's kubeconfig."""
+async def connect(*, kubeconfig: str | None = None, pool: int = 64) -> client.ApiClient:
+    """A client for a kubeconfig, or for the cluster around the process when none is given or set.
+
+    Raises SystemExit with one sentence when there is neither.
+    """
     configuration = client.Configuration()
-    if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    else:
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    path = kubeconfig or os.environ.get("KUBECONFIG")
+    try:
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and not path:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(path, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except config.ConfigException as error:
+        raise SystemExit(f"no cluster: {error}. Run in a pod, or set KUBECONFIG") from None
     configuration.connection_pool_maxsize = pool
     return client.ApiClient(configuration)
 

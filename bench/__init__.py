@@ -1,0 +1,1 @@
+"""Measurements of the operator, side by side with what else a user could take."""
