@@ -15,6 +15,7 @@ from tenant_operator.core.errors import Conflict, DeletionBlocked, NotFound, Not
 from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.core.ports import Clock, Kube
 from tenant_operator.plan import record
+from tenant_operator.reconcile import retention
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.state import TenantState
 
@@ -90,26 +91,16 @@ class Finalizer:
         return sorted(own, reverse=True)
 
     async def _tell_what_stays(self, state: TenantState, namespace: str) -> None:
-        label = f"{names.LABEL_TENANT}={state.name}"
-        patch = {"metadata": {"labels": {names.LABEL_RETAINED: "true"}}}
-        kept = []
-        for secret in await self._kube.list(kinds.SECRET, namespace, label):
-            name = secret["metadata"]["name"]
-            if secret.get("type") == record.TYPE:
-                await self._kube.delete(kinds.SECRET, name, namespace)
-                continue
-            await self._kube.merge(kinds.SECRET, name, patch, namespace)
-            kept.append(f"Secret/{name}")
-        for volume in await self._kube.list(kinds.PVC, namespace):
-            name = volume["metadata"]["name"]
-            await self._kube.merge(kinds.PVC, name, patch, namespace)
-            kept.append(f"PersistentVolumeClaim/{name}")
-        await self._kube.merge(kinds.NAMESPACE, namespace, patch)
+        records = await self._kube.list(kinds.SECRET, namespace, f"owner=helm,name={state.name}")
+        for item in records:
+            if item.get("type") == record.TYPE:
+                await self._kube.delete(kinds.SECRET, item["metadata"]["name"], namespace)
+        kept = await retention.mark(self._kube, state.name, namespace, retained=True)
         await self._kube.event(
             state.raw,
             "Normal",
             "DataRetained",
-            f"kept namespace {namespace} with {', '.join(sorted(kept)) or 'nothing in it'}: a tenant named "
+            f"kept namespace {namespace} with {', '.join(kept) or 'nothing in it'}: a tenant named "
             f"{state.name} takes it up again; delete the namespace to remove the data",
         )
 

@@ -31,6 +31,7 @@ from tenant_operator.plan import bootstrap, outcome, release, secrets, values
 from tenant_operator.plan.outcome import Finding, Findings
 from tenant_operator.plan.release import Release, Stage
 from tenant_operator.plan.tenant import Tenant, parse
+from tenant_operator.reconcile import retention
 from tenant_operator.reconcile.apply import Applier, refused
 from tenant_operator.reconcile.gates import check_components, check_database, check_migration
 from tenant_operator.reconcile.index import Index
@@ -130,8 +131,11 @@ class Flow:
             tenant, self._settings.operator_namespace, self._settings.service_account
         )
         digest = release.digest([wanted, binding])
+        returned = False
         try:
-            bootstrap.check_namespace(tenant, await self._kube.get(kinds.NAMESPACE, tenant.namespace))
+            live = await self._kube.get(kinds.NAMESPACE, tenant.namespace)
+            bootstrap.check_namespace(tenant, live)
+            returned = retention.is_marked(live)
         except NotFound:
             state.bootstrapped = ""
             try:
@@ -147,6 +151,8 @@ class Flow:
         await self._kube.apply(kinds.NAMESPACE, wanted)
         if self._settings.service_account:
             self._index.put(kinds.ROLE_BINDING, await self._kube.apply(kinds.ROLE_BINDING, binding))
+        if returned:
+            await retention.mark(self._kube, tenant.name, tenant.namespace, retained=False)
         state.bootstrapped = digest
 
     async def _secrets(self, tenant: Tenant) -> dict[str, Object]:
