@@ -1,63 +1,143 @@
 """A kubelet for a control plane without a node: it says that pods run, and that Jobs' pods succeed.
 
 Everything else is real: the API server, the Deployment, StatefulSet and Job controllers. A test makes
-pods misbehave with `break_component`.
+pods misbehave with `break_component`. It follows a watch, so a pod is up some milliseconds after it was made.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import json
+import threading
 from typing import Any
 
-from tenant_operator.adapters.kube import KubeClient
-from tenant_operator.core import kinds, names
-from tenant_operator.core.errors import KubeError
+import urllib3
+from tests.controller.api import Api, Refused
 
-_PERIOD = 0.1
+from tenant_operator.core import kinds, names
+
+_STREAM_SECONDS = 60
+_PAUSE = 0.2
+_JOIN_SECONDS = 15.0
+
+Key = tuple[str, str]
 
 
 class FakeKubelet:
-    """Moves all pods of a cluster to Running and Ready (or Succeeded, for a Job's)."""
+    """Moves all pods of a cluster to Running and Ready (or Succeeded, for a Job's) in a thread of its own."""
 
-    def __init__(self, kube: KubeClient) -> None:
-        self._kube = kube
-        self._broken: dict[tuple[str, str], dict[str, Any]] = {}
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._broken: dict[Key, dict[str, Any]] = {}
+        self._pods: dict[Key, dict[str, Any]] = {}
+        self._lock = threading.RLock()
+        self._stopping = threading.Event()
+        self._stream: urllib3.BaseHTTPResponse | None = None
+        self._thread = threading.Thread(target=self._run, name="kubelet", daemon=True)
 
-    def break_component(self, namespace: str, component: str, container_status: dict[str, Any]) -> None:
-        """Give new pods of a component this container status instead of a running one."""
-        self._broken[(namespace, component)] = container_status
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        with self._lock:
+            if self._stream is not None:
+                with contextlib.suppress(Exception):
+                    self._stream.shutdown()
+        self._thread.join(_JOIN_SECONDS)
+        assert not self._thread.is_alive(), "the kubelet's thread does not end"
+
+    def break_component(self, namespace: str, component: str, status: dict[str, Any]) -> None:
+        """Give the pods of a component, present and new, this status instead of a running one."""
+        self._set((namespace, component), status)
 
     def mend_component(self, namespace: str, component: str) -> None:
-        self._broken.pop((namespace, component), None)
+        """Let the pods of a component come up."""
+        self._set((namespace, component), None)
 
-    async def run(self) -> None:
-        while True:
-            with contextlib.suppress(KubeError):
-                for pod in await self._kube.list(kinds.POD):
-                    await self._advance(pod)
-            await asyncio.sleep(_PERIOD)
+    def forget(self, namespace: str) -> None:
+        """Drop what was said about a namespace."""
+        with self._lock:
+            self._broken = {key: status for key, status in self._broken.items() if key[0] != namespace}
 
-    async def _advance(self, pod: dict[str, Any]) -> None:
+    def _set(self, key: Key, status: dict[str, Any] | None) -> None:
+        with self._lock:
+            if status is None:
+                self._broken.pop(key, None)
+            else:
+                self._broken[key] = status
+            touched = [pod for pod in self._pods.values() if _component(pod) == key]
+        for pod in touched:
+            self._advance(pod)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._list_and_watch()
+            except (Refused, urllib3.exceptions.HTTPError, ValueError, OSError):
+                self._stopping.wait(_PAUSE)  # the API server restarts, or the stream ended: list again
+
+    def _list_and_watch(self) -> None:
+        answer = self._api.call("GET", kinds.POD.path())
+        with self._lock:
+            self._pods.clear()
+        for pod in answer["items"]:
+            self._seen("ADDED", pod)
+        version = answer["metadata"]["resourceVersion"]
+        query = f"watch=true&resourceVersion={version}&timeoutSeconds={_STREAM_SECONDS}"
+        with self._lock:
+            self._stream = self._api.stream(kinds.POD.path(), query)
+        rest = b""
+        try:
+            while not self._stopping.is_set():
+                chunk = self._stream.read1(1 << 20)
+                if not chunk:
+                    return
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    self._seen(event["type"], event["object"])
+        finally:
+            with self._lock:
+                stream, self._stream = self._stream, None
+            stream.close()
+
+    def _seen(self, kind: str, pod: dict[str, Any]) -> None:
+        if kind not in {"ADDED", "MODIFIED", "DELETED"}:
+            raise ValueError(kind)
+        key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        with self._lock:
+            if kind == "DELETED":
+                self._pods.pop(key, None)
+                return
+            self._pods[key] = pod
+        self._advance(pod)
+
+    def _advance(self, pod: dict[str, Any]) -> None:
         metadata = pod["metadata"]
+        path = kinds.POD.path(metadata["namespace"], metadata["name"])
         if metadata.get("deletionTimestamp"):
-            await self._remove(metadata)
+            self._try("DELETE", path, {"gracePeriodSeconds": 0})
             return
-        labels = metadata.get("labels") or {}
-        broken = self._broken.get((metadata["namespace"], labels.get(names.LABEL_COMPONENT, "")))
+        with self._lock:
+            broken = self._broken.get(_component(pod))
         wanted = _status(pod, broken)
         status = pod.get("status") or {}
-        if status.get("phase") == wanted["phase"] and bool(broken) == bool(status.get("message")):
+        if status.get("phase") in {"Succeeded", "Failed"} or all(
+            (status.get(field) or None) == wanted[field] for field in ("phase", "message")
+        ):
             return
-        with contextlib.suppress(KubeError):
-            await self._kube.merge(
-                kinds.POD, metadata["name"], {"status": wanted}, metadata["namespace"], subresource="status"
-            )
+        self._try("PATCH", f"{path}/status", {"status": wanted})
 
-    async def _remove(self, metadata: dict[str, Any]) -> None:
-        path = kinds.POD.path(metadata["namespace"], metadata["name"])
-        with contextlib.suppress(KubeError):
-            await self._kube._call("DELETE", path, body={"gracePeriodSeconds": 0})
+    def _try(self, method: str, path: str, body: dict[str, Any]) -> None:
+        with contextlib.suppress(Refused):
+            self._api.call(method, path, body, content="application/merge-patch+json")
+
+
+def _component(pod: dict[str, Any]) -> Key:
+    labels = pod["metadata"].get("labels") or {}
+    return pod["metadata"]["namespace"], labels.get(names.LABEL_COMPONENT, "")
 
 
 def _status(pod: dict[str, Any], broken: dict[str, Any] | None) -> dict[str, Any]:
@@ -66,7 +146,7 @@ def _status(pod: dict[str, Any], broken: dict[str, Any] | None) -> dict[str, Any
     if broken is not None:
         return {
             "phase": "Pending",
-            "message": "broken on purpose",
+            "message": f"broken on purpose: {json.dumps(broken, sort_keys=True)[:200]}",
             "conditions": [{"type": "Ready", "status": "False"}],
             **broken,
         }
@@ -75,14 +155,14 @@ def _status(pod: dict[str, Any], broken: dict[str, Any] | None) -> dict[str, Any
         return {
             "phase": "Succeeded",
             "message": None,
-            "containerStatuses": [_container(name, ended, ready=False)],
+            "containerStatuses": [container(name, ended)],
             "conditions": [{"type": "Ready", "status": "False", "reason": "PodCompleted"}],
         }
     return {
         "phase": "Running",
         "message": None,
         "initContainerStatuses": None,
-        "containerStatuses": [_container(name, {"running": {}}, ready=True)],
+        "containerStatuses": [container(name, {"running": {}}, ready=True)],
         "conditions": [
             {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
             {"type": "ContainersReady", "status": "True"},
@@ -90,7 +170,8 @@ def _status(pod: dict[str, Any], broken: dict[str, Any] | None) -> dict[str, Any
     }
 
 
-def _container(name: str, state: dict[str, Any], *, ready: bool) -> dict[str, Any]:
+def container(name: str, state: dict[str, Any], *, ready: bool = False, **more: Any) -> dict[str, Any]:
+    """One container's status as a kubelet writes it."""
     return {
         "name": name,
         "image": "x",
@@ -98,4 +179,5 @@ def _container(name: str, state: dict[str, Any], *, ready: bool) -> dict[str, An
         "ready": ready,
         "restartCount": 0,
         "state": state,
+        **more,
     }

@@ -1,0 +1,26 @@
+"""One control plane, operator and kubelet for all tests of a worker; each test has tenants of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.controller.stack import Stack, running
+
+
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The operator with its own rights on a real API server; Airflows do not answer."""
+    with running(tmp_path_factory.mktemp("stack"), DELETION_DEADLINE="3") as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(shared_stack: Stack) -> Iterator[Stack]:
+    """The shared stack; what the test makes is deleted after it."""
+    if shared_stack.operator.process is None:
+        shared_stack.operator.start()
+    yield shared_stack
+    if shared_stack.operator.process is None:
+        shared_stack.operator.start()
+    shared_stack.clean()
