@@ -193,7 +193,7 @@ def crd() -> Json:
                         _column("Ready", _ready("status")),
                         _column("Status", _ready("message")),
                         _column("Version", ".status.release.airflowVersion"),
-                        _column("Executor", ".spec.airflow.executor"),
+                        _column("Executor", ".status.release.executor"),
                         _column("DAGs", ".status.dags[*].dagCount"),
                         _column("Drift", ".status.drift", priority=1),
                         _column("Namespace", ".status.namespace", priority=1),

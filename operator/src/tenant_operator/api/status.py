@@ -39,6 +39,8 @@ class Release(StatusModel):
     """Version of the tenant chart."""
     airflow_version: str = ""
     """Version of Airflow."""
+    executor: str = ""
+    """Executor of Airflow."""
     digest: str = ""
     """Digest of chart and values; the same digest renders the same objects."""
 

@@ -6,6 +6,8 @@ bytes per workload in memory instead of whole objects.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,17 +125,18 @@ def _container_problem(container: Object) -> Problem | None:
     ended = _last_failure(container)
     if ended is None or container.get("ready"):
         return None
-    words = _short(str(ended.get("message") or ended.get("reason") or ""))
+    message = str(ended.get("message") or ended.get("reason") or "")
     code = ended.get("exitCode")
     if name.startswith(f"{_GIT_SYNC}-init-"):
         source = name.removeprefix(f"{_GIT_SYNC}-init-")
         return Problem(
             Reason.GIT_SYNC_FAILED,
-            f"spec.dags.sources[{source}].gitSync: git-sync fails: {_git_words(words)}; "
+            f"spec.dags.sources[{source}].gitSync: git-sync fails: {_git_words(message)}; "
             "check repo, ref and credentialsSecretRef",
         )
     if reason == "CrashLoopBackOff" or int(container.get("restartCount", 0)) >= 2:
-        why = "out of memory: raise its memory limit" if ended.get("reason") == "OOMKilled" else words
+        killed = ended.get("reason") == "OOMKilled"
+        why = "out of memory: raise its memory limit" if killed else _last_line(message)
         return Problem(Reason.CRASH_LOOPING, f"container {name} keeps ending with code {code}: {why}")
     return None
 
@@ -147,13 +150,25 @@ def _last_failure(container: Object) -> dict[str, Any] | None:
     return None
 
 
-def _git_words(words: str) -> str:
-    """The part of git-sync's last log line that git itself said, if it can be told."""
-    for mark in ("stderr: ", '"error":"', "fatal: "):
-        if mark in words:
-            words = words.rpartition(mark)[2]
-    return words.replace('\\"', '"').replace("\\n", " ").strip(' "}')[:300]
+def _git_words(message: str) -> str:
+    """What git said, out of git-sync's last log line (JSON, with git's output quoted in `error`)."""
+    for line in reversed(message.splitlines()):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and "error" in entry:
+            error = str(entry["error"])
+            said = re.search(r'stderr: "((?:[^"\\]|\\.)+)"', error)
+            return _last_line(said.group(1).replace('\\"', '"').replace("\\n", "\n") if said else error)
+    return _last_line(message)
+
+
+def _last_line(text: str) -> str:
+    """The line that says it: programs print a traceback first and the reason last."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][-300:] if lines else ""
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[-600:]
+    return " ".join(text.split())[:300]

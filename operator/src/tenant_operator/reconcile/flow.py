@@ -239,6 +239,7 @@ class Flow:
             revision=revision,
             chart_version=chart.version,
             airflow_version=tenant.spec.airflow.version,
+            executor=tenant.spec.airflow.executor,
             digest=kept.digest,
         )
         state.recorded = kept.digest
