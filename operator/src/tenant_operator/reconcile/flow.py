@@ -17,9 +17,11 @@ from tenant_operator.core import kinds, names
 from tenant_operator.core.errors import (
     ConditionType,
     Conflict,
+    Forbidden,
     KubeError,
     NotFound,
     NotReady,
+    Reason,
     TenantError,
     unavailable,
 )
@@ -38,6 +40,9 @@ from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.state import Kept, TenantState
 
 log = logging.getLogger(__name__)
+
+#: The API server's authorizer learns of a new RoleBinding by a watch of its own, some time later (seconds).
+_BINDING_SETTLES = 10.0
 
 
 class Flow:
@@ -79,7 +84,7 @@ class Flow:
             if not suspended:
                 await self._steps(tenant, state, findings)
         except (TenantError, KubeError) as failure:
-            error = unavailable(failure) if isinstance(failure, KubeError) else failure
+            error = self._explain(failure, state)
             findings.fail(error)
             state.full = state.full or not isinstance(error, NotReady)
             delay = error.retry or self._settings.resync_interval
@@ -91,6 +96,18 @@ class Flow:
         self._metrics.reconciles.labels(result).inc()
         self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
         return delay
+
+    def _explain(self, failure: TenantError | KubeError, state: TenantState) -> TenantError:
+        cause = failure if isinstance(failure, KubeError) else failure.__cause__
+        fresh = self._clock.monotonic() - state.bound < _BINDING_SETTLES
+        if fresh and isinstance(cause, Forbidden) and "exceeded quota" not in cause.message:
+            return NotReady(
+                "waiting for the operator's rights in the new namespace to take effect",
+                condition=ConditionType.NAMESPACE,
+                reason=Reason.PENDING,
+                retry=0.2,
+            )
+        return unavailable(failure) if isinstance(failure, KubeError) else failure
 
     async def _steps(self, tenant: Tenant, state: TenantState, findings: Findings) -> None:
         kept, full = state.release, state.full
@@ -151,6 +168,7 @@ class Flow:
         await self._kube.apply(kinds.NAMESPACE, wanted)
         if self._settings.service_account:
             self._index.put(kinds.ROLE_BINDING, await self._kube.apply(kinds.ROLE_BINDING, binding))
+            state.bound = self._clock.monotonic()
         if returned:
             await retention.mark(self._kube, tenant.name, tenant.namespace, retained=False)
         state.bootstrapped = digest

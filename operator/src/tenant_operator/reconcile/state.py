@@ -80,6 +80,8 @@ class TenantState:
     applied: dict[ObjectId, tuple[str, int]] = field(default_factory=dict)
     #: digest of the namespace and binding that were last applied
     bootstrapped: str = ""
+    #: when the operator last bound its role there (monotonic seconds)
+    bound: float = float("-inf")
     #: digest of the release that the newest Helm record describes
     recorded: str = ""
     #: the components of the present release are up, so Airflow can be asked
