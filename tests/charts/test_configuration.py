@@ -1,4 +1,4 @@
-"""Airflow's configuration and environment: what the chart sets, what the user sets, and that any string survives."""
+"""Configuration and environment: what the chart sets, what the user sets, and that any string survives."""
 
 from __future__ import annotations
 

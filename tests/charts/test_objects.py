@@ -127,7 +127,7 @@ def test_the_same_values_give_the_same_bytes(name: str) -> None:
 
 
 def functions_in(template_text: str) -> set[str]:
-    """The bare words of a template's actions: functions and keywords, without strings, fields and variables."""
+    """The bare words of a template's actions: functions and keywords, no strings, fields or variables."""
     actions = " ".join(re.findall(r"\{\{-?(.*?)-?\}\}", template_text, flags=re.DOTALL))
     actions = re.sub(r"/\*.*?\*/", "", actions, flags=re.DOTALL)
     return set(re.findall(r"(?<![.$\w-])[A-Za-z]\w*", re.sub(r'"[^"]*"', '""', actions)))

@@ -1,0 +1,272 @@
+"""The operator's chart: rights written out and sufficient, restricted, the definition unchanged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from tests.charts.configurations import CONFIGURATIONS
+from tests.charts.support import OPERATOR_CHART, ROOT, Chart, Object, Pod, render_chart, run_helm
+
+RELEASE = "airflow-tenant-operator"
+CRD = ROOT / "operator" / "crd" / "airflowtenants.airflowtenants.io.yaml"
+TENANT_ROLE = "airflow-tenant-operator-tenant"
+#: plural and API group of what the tenant chart may render
+PLURALS = {
+    "ConfigMap": ("", "configmaps"),
+    "Deployment": ("apps", "deployments"),
+    "Job": ("batch", "jobs"),
+    "LimitRange": ("", "limitranges"),
+    "NetworkPolicy": ("networking.k8s.io", "networkpolicies"),
+    "PodDisruptionBudget": ("policy", "poddisruptionbudgets"),
+    "ResourceQuota": ("", "resourcequotas"),
+    "Role": ("rbac.authorization.k8s.io", "roles"),
+    "RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
+    "Secret": ("", "secrets"),
+    "Service": ("", "services"),
+    "ServiceAccount": ("", "serviceaccounts"),
+    "StatefulSet": ("apps", "statefulsets"),
+}
+Right = tuple[str, str, str]  # group, resource, verb
+
+
+def render(**values: Any) -> Chart:
+    return render_chart(values, OPERATOR_CHART, RELEASE)
+
+
+def rights(role: Object, *, named: bool = False) -> set[Right]:
+    """Every (group, resource, verb); rules for single objects only when ``named``."""
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]
+        if named or "resourceNames" not in rule
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def deployment_pod(chart: Chart) -> Pod:
+    template = chart[("Deployment", RELEASE)]["spec"]["template"]
+    return Pod("operator", template["metadata"], template["spec"])
+
+
+def test_exactly_the_expected_objects_are_rendered() -> None:
+    assert set(render().objects) == {
+        ("CustomResourceDefinition", "airflowtenants.airflowtenants.io"),
+        ("ClusterRole", "airflow-tenant-operator"),
+        ("ClusterRole", TENANT_ROLE),
+        ("ClusterRoleBinding", "airflow-tenant-operator"),
+        ("ConfigMap", f"{RELEASE}-defaults"),
+        ("Deployment", RELEASE),
+        ("Service", RELEASE),
+        ("ServiceAccount", RELEASE),
+    }
+    everything = render(
+        networkPolicy={"enabled": True}, podMonitor={"enabled": True}, crds={"install": False}
+    )
+    assert set(everything.objects) - set(render().objects) == {
+        ("NetworkPolicy", RELEASE),
+        ("PodMonitor", RELEASE),
+    }
+    assert not everything.kind("CustomResourceDefinition")
+
+
+def test_every_object_fits_the_schemas_of_kubernetes() -> None:
+    chart = render(networkPolicy={"enabled": True}, nodeSelector={"a": "b"}, labels={"team": "platform"})
+    for obj in chart.objects.values():
+        kubernetes_validate.validate(obj, "1.34", strict=True)
+        assert obj["metadata"]["labels"]["team"] == "platform"
+        assert obj["metadata"]["labels"]["app.kubernetes.io/name"] == "airflow-tenant-operator"
+
+
+def test_helm_lint_finds_nothing() -> None:
+    done = run_helm("lint", "--strict", str(OPERATOR_CHART))
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+def test_the_definition_is_the_generated_one() -> None:
+    source = yaml.safe_load(CRD.read_text())
+    for keep in (True, False):
+        rendered = render(crds={"keep": keep})[
+            ("CustomResourceDefinition", "airflowtenants.airflowtenants.io")
+        ]
+        assert rendered["spec"] == source["spec"]
+        kept = rendered["metadata"].get("annotations", {}).get("helm.sh/resource-policy")
+        assert kept == ("keep" if keep else None)
+
+
+def test_the_copy_of_the_definition_is_up_to_date() -> None:
+    assert (OPERATOR_CHART / "files" / "crd.yaml").read_text() == CRD.read_text(), "run `make generate`"
+
+
+def test_no_right_is_a_wildcard() -> None:
+    for role in render().kind("ClusterRole"):
+        for rule in role["rules"]:
+            assert rule.keys() <= {"apiGroups", "resources", "verbs", "resourceNames"}
+            for words in rule.values():
+                assert words
+                assert "*" not in "".join(words)
+
+
+def test_cluster_wide_the_operator_reads_no_secret_and_changes_little() -> None:
+    everywhere = rights(render()[("ClusterRole", "airflow-tenant-operator")], named=True)
+    assert not {right for right in everywhere if right[1] == "secrets"}
+    changes = {right for right in everywhere if right[2] not in {"get", "list", "watch"}}
+    assert changes == {
+        ("airflowtenants.io", "airflowtenants", "patch"),
+        ("airflowtenants.io", "airflowtenants/status", "patch"),
+        ("airflowtenants.io", "airflowtenants/finalizers", "update"),
+        ("", "namespaces", "create"),
+        ("", "namespaces", "patch"),
+        ("", "namespaces", "delete"),
+        ("rbac.authorization.k8s.io", "rolebindings", "create"),
+        ("rbac.authorization.k8s.io", "rolebindings", "patch"),
+        ("rbac.authorization.k8s.io", "clusterroles", "bind"),
+        ("", "events", "create"),
+        ("", "events", "patch"),
+        ("events.k8s.io", "events", "create"),
+        ("events.k8s.io", "events", "patch"),
+    }
+
+
+def test_it_may_bind_the_tenant_role_and_no_other() -> None:
+    binds = [
+        rule
+        for rule in render()[("ClusterRole", "airflow-tenant-operator")]["rules"]
+        if "bind" in rule["verbs"]
+    ]
+    assert [rule["resourceNames"] for rule in binds] == [[TENANT_ROLE]]
+    assert all(
+        "escalate" not in rule["verbs"] for role in render().kind("ClusterRole") for rule in role["rules"]
+    )
+
+
+def test_the_tenant_role_is_bound_by_nobody_here() -> None:
+    assert [binding["roleRef"]["name"] for binding in render().kind("ClusterRoleBinding")] == [
+        "airflow-tenant-operator"
+    ]
+    assert not render().kind("RoleBinding")
+
+
+@pytest.mark.parametrize("configuration", sorted(CONFIGURATIONS))
+def test_the_tenant_role_covers_every_kind_that_the_tenant_chart_renders(configuration: str) -> None:
+    held = rights(render()[("ClusterRole", TENANT_ROLE)])
+    for kind, name in render_chart(CONFIGURATIONS[configuration]).objects:
+        group, plural = PLURALS[kind]
+        missing = {(group, plural, verb) for verb in ("get", "list", "create", "patch", "delete")} - held
+        assert not missing, (kind, name)
+
+
+@pytest.mark.parametrize("configuration", sorted(CONFIGURATIONS))
+def test_the_tenant_role_holds_every_right_that_the_tenant_chart_grants(configuration: str) -> None:
+    held = rights(render()[("ClusterRole", TENANT_ROLE)])
+    for role in render_chart(CONFIGURATIONS[configuration]).kind("Role"):
+        assert rights(role, named=True) <= held, role["metadata"]["name"]
+
+
+def test_the_tenant_role_holds_nothing_without_a_reason() -> None:
+    needed: set[Right] = {
+        *(("", "secrets", verb) for verb in ("get", "list", "create", "patch", "update", "delete")),
+        *(("", "persistentvolumeclaims", verb) for verb in ("get", "list", "patch", "delete")),
+    }
+    for values in CONFIGURATIONS.values():
+        chart = render_chart(values)
+        for kind, _ in chart.objects:
+            group, plural = PLURALS[kind]
+            needed |= {(group, plural, verb) for verb in ("get", "list", "create", "patch", "delete")}
+        for role in chart.kind("Role"):
+            needed |= rights(role, named=True)
+    assert rights(render()[("ClusterRole", TENANT_ROLE)]) == needed
+
+
+def test_the_watches_cover_what_the_tenant_chart_renders() -> None:
+    everywhere = rights(render()[("ClusterRole", "airflow-tenant-operator")])
+    for kind, (group, plural) in PLURALS.items():
+        expected = kind != "Secret"
+        assert ({(group, plural, "list"), (group, plural, "watch")} <= everywhere) is expected, kind
+
+
+def test_the_pod_is_restricted_and_alone() -> None:
+    chart = render()
+    spec = chart[("Deployment", RELEASE)]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    pod = deployment_pod(chart)
+    security = pod.spec["securityContext"]
+    assert security["runAsNonRoot"] is True
+    assert security["runAsUser"] == 65532
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    own = pod.main["securityContext"]
+    assert own["allowPrivilegeEscalation"] is False
+    assert own["readOnlyRootFilesystem"] is True
+    assert own["capabilities"] == {"drop": ["ALL"]}
+    assert {"cpu", "memory"} <= pod.main["resources"]["requests"].keys()
+    assert {probe for probe in pod.main if probe.endswith("Probe")} == {
+        "startupProbe",
+        "readinessProbe",
+        "livenessProbe",
+    }
+    assert pod.main["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert pod.main["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+def test_values_reach_the_operator_as_its_environment() -> None:
+    from tenant_operator.core.settings import VARIABLES, from_environment
+
+    chart = render(logLevel="DEBUG", logFormat="text", resyncInterval=1000000, concurrency=16)
+    environment = {
+        variable["name"]: variable.get("value", "x") for variable in deployment_pod(chart).main["env"]
+    }
+    assert environment.keys() - {"HOME"} <= set(VARIABLES)
+    settings = from_environment(environment)
+    assert (settings.log_level, settings.log_format) == ("DEBUG", "text")
+    assert (settings.resync_interval, settings.concurrency) == (1000000, 16)
+    assert str(settings.tenant_defaults_file) == "/etc/tenant-operator/defaults.yaml"
+    assert str(settings.chart_path) == "/opt/charts/airflow-tenant"
+
+
+def test_default_images_reach_the_operator_as_a_file_and_restart_it() -> None:
+    images = {"airflow": {"repository": "example.com/airflow", "tag": "1", "pullPolicy": "Never"}}
+    before, after = render(), render(tenantDefaults={"images": images})
+    text = after[("ConfigMap", f"{RELEASE}-defaults")]["data"]["defaults.yaml"]
+    assert yaml.safe_load(text) == {"images": images}
+    assert yaml.safe_load(before[("ConfigMap", f"{RELEASE}-defaults")]["data"]["defaults.yaml"]) == {
+        "images": {}
+    }
+    sums = [deployment_pod(chart).metadata["annotations"]["checksum/defaults"] for chart in (before, after)]
+    assert sums[0] != sums[1]
+
+
+def test_metrics_are_found() -> None:
+    service = render()[("Service", RELEASE)]
+    assert service["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "8080",
+        "prometheus.io/path": "/metrics",
+    }
+    pod = deployment_pod(render())
+    assert service["spec"]["selector"].items() <= pod.metadata["labels"].items()
+    assert service["spec"]["ports"] == [{"name": "metrics", "port": 8080, "targetPort": "http"}]
+    monitor = render(podMonitor={"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}})[
+        ("PodMonitor", RELEASE)
+    ]
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "http", "path": "/metrics", "interval": "15s"}]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= pod.metadata["labels"].items()
+
+
+def test_the_network_policy_is_about_the_operators_pod() -> None:
+    chart = render(networkPolicy={"enabled": True, "monitoring": {"namespace": "monitoring"}})
+    spec = chart[("NetworkPolicy", RELEASE)]["spec"]
+    assert spec["podSelector"]["matchLabels"].items() <= deployment_pod(chart).metadata["labels"].items()
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    (rule,) = spec["ingress"]
+    assert rule["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    ]
+    ports = {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+    assert ports == {53, 443, 6443, 8080, 9102, 2020}
