@@ -64,7 +64,7 @@ if [[ "$1" == postgres ]]; then
   unfinished="$PGDATA.initialising"
   if [[ -e "$unfinished" ]]; then
     echo 'An earlier initialisation did not end: starting it again.'
-    find "$PGDATA" -mindepth 1 -delete
+    find "$PGDATA" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
   fi
   if [[ ! -s "$PGDATA/PG_VERSION" ]]; then initialise; fi
   sockets=/tmp

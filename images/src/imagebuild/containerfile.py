@@ -148,7 +148,9 @@ def substitute(text: str, variables: Mapping[str, str]) -> str:
 def copy_of(item: Instruction) -> Copy:
     """Read a COPY instruction. --chown must be numeric, so that no passwd file is needed."""
     words = shlex.split(item.text)
-    flags = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
+    flags = {
+        name[2:]: value for name, _, value in (word.partition("=") for word in words) if name[:2] == "--"
+    }
     names = [word for word in words if not word.startswith("--")]
     unknown = set(flags) - {"from", "chmod", "chown"}
     if unknown or len(names) < 2:
@@ -194,6 +196,8 @@ def _config(instructions: Iterable[Instruction]) -> Config:
     single = {"USER": "", "WORKDIR": "", "STOPSIGNAL": ""}
     named: dict[str, dict[str, str]] = {"ENV": {}, "LABEL": {}}
     for item in instructions:
+        if item.keyword not in {"RUN", "COPY"} and "$" in item.text:
+            raise ContainerfileError(f"line {item.line}: variables are not supported in {item.keyword}")
         if item.keyword in named:
             named[item.keyword].update(pairs(item.text))
         elif item.keyword in single:

@@ -1,0 +1,164 @@
+"""What is in the images, and what must not be. Needs root (the images are built and unpacked)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.images.conftest import left_out
+from tests.images.elf import elf_files, missing_libraries
+
+import imagebuild
+from imagebuild.layers import Layer
+from imagebuild.oci import BuiltImage
+from imagebuild.settings import EPOCH, Settings
+
+IMAGES = imagebuild.names()
+#: megabytes that an image may have, uncompressed: a jump is looked at before it is accepted
+LIMITS = {
+    "airflow": 800,
+    "git-server": 90,
+    "git-sync-standin": 95,
+    "operator": 330,
+    "postgresql": 110,
+    "redis": 40,
+    "statsd-exporter": 20,
+    "toolbox": 25,
+}
+
+
+@pytest.fixture(scope="session")
+def layers(built: Mapping[str, BuiltImage]) -> list[Layer]:
+    """Every layer of every image once."""
+    return list({layer.digest: layer for image in built.values() for layer in image.layers}.values())
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_needed_library_is_in_the_image(name: str, roots: Mapping[str, Path]) -> None:
+    if shutil.which("readelf") is None:
+        left_out("needs readelf (binutils)")
+    assert elf_files(roots[name])
+    assert missing_libraries(roots[name]) == {}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_size_is_within_its_limit(name: str, built: Mapping[str, BuiltImage]) -> None:
+    assert built[name].size / 1e6 < LIMITS[name]
+
+
+def test_the_table_of_sizes_is_true(built: Mapping[str, BuiltImage], settings: Settings) -> None:
+    rows = (settings.images / "README.md").read_text().splitlines()
+    for name, image in built.items():
+        row = next(line for line in rows if line.startswith(f"| `{name}:"))
+        shown = int(row.strip("|").split("|")[1])
+        assert shown == pytest.approx(image.size / 1e6, rel=0.1, abs=1), name
+
+
+def test_nothing_of_the_building_machine_is_in_a_layer(layers: list[Layer], settings: Settings) -> None:
+    needles = [str(path).encode() for path in (settings.project, settings.cache)]
+    assert all(len(needle) > 5 for needle in needles)
+    for layer in layers:
+        with layer.path.open("rb") as handle:
+            rest = b""
+            while block := handle.read(1 << 22):
+                data = rest + block
+                for needle in needles:
+                    assert needle not in data, f"{needle!r} in {layer.name}"
+                rest = data[-200:]
+
+
+def certificates(text: str) -> set[str]:
+    blocks = text.split("-----BEGIN CERTIFICATE-----")[1:]
+    return {"".join(block.split("-----END")[0].split()) for block in blocks}
+
+
+@pytest.mark.parametrize("name", [name for name in IMAGES if name != "statsd-exporter"])
+def test_the_builders_own_certificates_are_not_trusted_by_the_image(
+    name: str, roots: Mapping[str, Path]
+) -> None:
+    bundle = certificates((roots[name] / "etc/ssl/certs/ca-certificates.crt").read_text())
+    assert len(bundle) > 100
+    mine = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+    package = Path("/usr/share/ca-certificates/mozilla")
+    if not mine.exists() or not package.is_dir():
+        pytest.skip("this machine has no bundle to compare with")
+    public = {item for path in package.glob("*.crt") for item in certificates(path.read_text())}
+    own = certificates(mine.read_text()) - public
+    assert not own & bundle
+
+
+def test_no_leftovers_of_building_are_in_a_layer(layers: list[Layer]) -> None:
+    for layer in layers:
+        with tarfile.open(layer.path) as tar:
+            for info in tar:
+                top = info.name.split("/")[0]
+                assert top not in {"proc", "dev", "sys", "mnt", "root", "tmp"} or info.isdir(), (
+                    layer.name,
+                    info.name,
+                )
+                assert "/.cache/" not in info.name, (layer.name, info.name)
+                if "/site-packages/" not in info.name:  # a package may bring files of such names
+                    assert not info.name.endswith((".whl", ".pid", ".lock", ".deb")), (layer.name, info.name)
+
+
+def test_nothing_is_set_user_id_or_writable_for_everybody(layers: list[Layer]) -> None:
+    for layer in layers:
+        with tarfile.open(layer.path) as tar:
+            for info in tar:
+                if info.isreg():
+                    assert not info.mode & 0o6002, (layer.name, info.name)
+                if info.isdir() and info.mode & 0o002:
+                    assert info.mode & 0o3000, (layer.name, info.name)  # sticky, or a volume with its group
+
+
+@pytest.mark.parametrize("name", ["airflow", "operator"])
+def test_every_compiled_module_fits_to_its_source(
+    name: str, built: Mapping[str, BuiltImage], roots: Mapping[str, Path]
+) -> None:
+    """A module whose recorded time is another one would be compiled again at each start."""
+    root = roots[name]
+    sources = [
+        path for folder in ("usr/lib/python3.11", "opt", "home") for path in (root / folder).rglob("*.py")
+    ]
+    compiled = 0
+    for path in sources:
+        cache = path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc"
+        if cache.exists():
+            compiled += 1
+            flags, moment, size = struct.unpack("<4xIII", cache.read_bytes()[:16])
+            assert (flags, moment, size) == (0, EPOCH, path.stat().st_size), path
+            assert int(path.stat().st_mtime) == EPOCH
+    assert compiled > 0.97 * len(sources)
+
+
+def test_images_share_the_layers_that_they_have_in_common(built: Mapping[str, BuiltImage]) -> None:
+    def common(*names: str) -> set[str]:
+        return set.intersection(*({layer.name for layer in built[name].layers} for name in names))
+
+    for names, shared in (
+        (("airflow", "operator"), {"base", "debs-python3"}),
+        (("airflow", "git-server", "git-sync-standin"), {"base", "debs-git"}),
+    ):
+        digests = [{layer.digest for layer in built[name].layers if layer.name in shared} for name in names]
+        assert shared <= common(*names)
+        assert all(item == digests[0] for item in digests)
+
+
+def test_our_code_is_the_last_and_small_layer_of_the_operator(built: Mapping[str, BuiltImage]) -> None:
+    below, code = built["operator"].layers[-2:]
+    assert code.name == "operator-code"
+    assert (code.size + below.size) < 5e6
+
+
+def test_a_second_build_makes_nothing(built: Mapping[str, BuiltImage]) -> None:
+    before = {name: image.tar.stat().st_mtime_ns for name, image in built.items()}
+    again = imagebuild.build()
+    assert {name: image.digest for name, image in again.items()} == {
+        name: image.digest for name, image in built.items()
+    }
+    assert {name: image.tar.stat().st_mtime_ns for name, image in again.items()} == before
