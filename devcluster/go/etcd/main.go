@@ -1,3 +1,4 @@
+// etcd runs the etcd server.
 package main
 
 import (

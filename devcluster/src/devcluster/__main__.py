@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from types import FrameType
 
 from devcluster.commands import COMMANDS, CONTROL_PLANE_NAME
 from devcluster.console import Console
 from devcluster.errors import DevclusterError
 from devcluster.node.spec import DEFAULT_NAME
-from devcluster.recipes import RECIPES
+from devcluster.recipes import KUBERNETES, RECIPES
 
 _DESCRIPTION = """\
 A real one-node Kubernetes for a machine without Docker.
@@ -33,13 +35,17 @@ examples:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    raw = argparse.RawDescriptionHelpFormatter
+    raw = functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=28, width=110)
     top = argparse.ArgumentParser("devcluster", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
     top.add_argument("-q", "--quiet", action="store_true", help="no progress, only results and errors")
+    version = f"devcluster {metadata.version('airflow-tenants-devcluster')}, Kubernetes {KUBERNETES}"
+    top.add_argument("-V", "--version", action="version", version=version, help="show the versions and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str, *, named: bool = True) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        made = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", formatter_class=raw
+        )
         if named:
             made.add_argument("--name", metavar="N", help=f'the cluster (default "{DEFAULT_NAME}")')
         return made

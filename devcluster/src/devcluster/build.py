@@ -81,7 +81,7 @@ def build(recipe: Recipe, console: Console) -> Path:
     lock = cache.binaries() / f".{recipe.name}.lock"
     with cache.locked(lock, seconds=_BUILD_SECONDS, waiting_for=f"building {recipe.name}"):
         if not path.exists():
-            with console.step(f"building {recipe.name} {recipe.version()}"):
+            with console.step(f"building {recipe.label}"):
                 _go_build(recipe, folder)
     return path
 

@@ -132,13 +132,15 @@ def _row(name: str) -> _Row | None:
     plane = ControlPlane.attach(node.spec.directory)
     if plane:
         dead = [component for component, process in plane.processes.items() if not process.alive()]
-        state = "down" if not plane.processes else f"broken: {', '.join(dead)}" if dead else "running"
+        state = "down" if not plane.processes else f"broken: {', '.join(dead)} ended" if dead else "running"
         return _Row(name, "control plane", state, plane.server if plane.processes else "")
     found, age = node.state(), node.age()
     if found is None or age is None:
         return _Row(name, "node", "down", "")
     broken = found.broken()
-    state = f"broken: {', '.join(broken)}" if broken else f"running for {duration(age.total_seconds())}"
+    if broken == ["node"]:
+        return _Row(name, "node", "ended unexpectedly", "")
+    state = f"broken: {', '.join(broken)} ended" if broken else f"running for {duration(age.total_seconds())}"
     return _Row(name, "node", state, found.server)
 
 

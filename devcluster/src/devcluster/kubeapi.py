@@ -15,6 +15,8 @@ from devcluster.errors import DevclusterError
 Object = Mapping[str, Any]
 
 _FIELD_MANAGER = "devcluster"
+_READ_SECONDS = 3.0  # short: reads are polls, and while it starts a stranger may have the port
+_WRITE_SECONDS = 30.0
 _PLURALS = {
     "ServiceAccount": "serviceaccounts",
     "ClusterRole": "clusterroles",
@@ -29,9 +31,8 @@ _PLURALS = {
 class KubeApi:
     """The API of one cluster, called as its administrator."""
 
-    def __init__(self, server: str, *, authority: Path, certificate: Path, key: Path, timeout: float = 10.0):
+    def __init__(self, server: str, *, authority: Path, certificate: Path, key: Path):
         self._address = urlsplit(server).netloc
-        self._timeout = timeout
         self._context = ssl.create_default_context(cafile=str(authority))
         self._context.load_cert_chain(certificate, key)
 
@@ -39,7 +40,8 @@ class KubeApi:
         self, method: str, path: str, body: Object | None = None, content_type: str = ""
     ) -> tuple[int, str]:
         """Make one call; return status and text, or status 0 when the API cannot be reached."""
-        connection = http.client.HTTPSConnection(self._address, timeout=self._timeout, context=self._context)
+        timeout = _READ_SECONDS if method == "GET" else _WRITE_SECONDS
+        connection = http.client.HTTPSConnection(self._address, timeout=timeout, context=self._context)
         try:
             data = json.dumps(body) if body is not None else None
             connection.request(

@@ -32,11 +32,17 @@ class Recipe:
     cgo: bool = False
     sources: tuple[str, ...] = ()
     folder: bool = False
+    ours: bool = False
 
     @property
     def directory(self) -> Path:
         """The wrapper module's folder."""
         return wrappers() / self.module
+
+    @property
+    def label(self) -> str:
+        """What to call it in output; our own programs have no version."""
+        return self.name if self.ours else f"{self.name} {self.version()}"
 
     def version(self) -> str:
         """Return the pinned upstream version, for example ``v1.34.4``."""
@@ -80,7 +86,7 @@ def _kubernetes(name: str) -> Recipe:
 
 
 def _own(name: str) -> Recipe:
-    return Recipe(name, "kube", (f"./{name}",), "k8s.io/kubernetes", sources=(name,))
+    return Recipe(name, "kube", (f"./{name}",), "k8s.io/kubernetes", sources=(name,), ours=True)
 
 
 def _containerd(name: str) -> Recipe:
@@ -143,6 +149,8 @@ _ALL = (
     ),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+
+KUBERNETES = RECIPES["kubelet"].version()
 
 CONTROL_PLANE = ("kubectl", "etcd", "kube-apiserver", "kube-controller-manager")
 NODE = (

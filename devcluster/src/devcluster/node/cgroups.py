@@ -70,7 +70,7 @@ class Tree:
 
     @classmethod
     def of(cls, name: str) -> Tree:
-        """Return the tree of the node with that host name on this machine."""
+        """Return the control groups of that name on this machine."""
         return cls(name, tuple(hierarchies()))
 
     @property

@@ -52,9 +52,10 @@ class NodeState:
         return f"https://127.0.0.1:{self.port}"
 
     def broken(self) -> list[str]:
-        """Return the components that do not run any more."""
-        first = [] if self.init.alive() else ["init"]
-        return [*first, *(name for name, process in self.processes.items() if not process.alive())]
+        """Return the components that do not run any more; all of them are summed up as ``node``."""
+        if not self.init.alive():
+            return ["node"]
+        return [name for name, process in self.processes.items() if not process.alive()]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ class Node:
             if state is not None and not state.broken():
                 return False
             if state is not None:
-                console.info(f"Not running any more: {', '.join(state.broken())}. Starting the node again.")
+                gone = state.broken()
+                what = "The node" if gone == ["node"] else f"Of the node, {', '.join(gone)}"
+                console.info(f"{what} ended unexpectedly; starting it again.")
             programs = Programs.ensure(console)
             self._clear()
             try:
@@ -119,7 +122,7 @@ class Node:
     def _clear(self) -> bool:
         """End every process of the node, whatever state it is in, and remove its control groups."""
         try:
-            tree = Tree.of(self.spec.host)
+            tree = Tree.of(self.spec.cgroup)
         except (UnsuitableMachineError, FileNotFoundError):
             return False  # nothing can have run here
         existed = tree.exists()
@@ -140,7 +143,7 @@ class Node:
             raise DevclusterError(
                 f"Cluster {name!r} is not running. Start it with: devcluster up --name {name}"
             )
-        return Namespaces(self.spec, Tree.of(self.spec.host), state.init)
+        return Namespaces(self.spec, Tree.of(self.spec.cgroup), state.init)
 
     def load(self, tars: Sequence[Path]) -> list[Loaded]:
         """Bring images into the node; cheap when they are there."""

@@ -34,7 +34,7 @@ class Namespaces:
     @classmethod
     def create(cls, spec: NodeSpec) -> Namespaces:
         """Make control groups and namespaces; return when the node's first process has furnished them."""
-        tree = Tree.of(spec.host)
+        tree = Tree.of(spec.cgroup)
         tree.create()
         ready = spec.directory / inside.READY
         ready.unlink(missing_ok=True)

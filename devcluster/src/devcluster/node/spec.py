@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,13 @@ class NodeSpec:
 
     @property
     def host(self) -> str:
-        """The node's name in Kubernetes, its host name and its cgroup's name."""
+        """The node's name in Kubernetes, and its host name."""
         return f"devcluster-{self.name}"
+
+    @property
+    def cgroup(self) -> str:
+        """The name of its control group; clusters of different caches differ although their names may not."""
+        return f"{self.host}-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]}"
 
     @property
     def directory(self) -> Path:
