@@ -119,14 +119,11 @@ def _rev(item: Connection, policy: Policy) -> str:
 
 class TestDiff:
     def test_the_same_is_nothing_to_do(self) -> None:
-        items = (
-            CONNECTION,
-            Pool("etl", 5),
-            Variable("a", "1"),
-            Role("r", frozenset({("can_read", "Pools")})),
-        )
-        plan = diff(desired(*items), observed(*map(shown, items)), owned(*items), POLICY)
-        assert plan == Plan()
+        role = Role("r", frozenset({("can_read", "Pools")}))
+        pool, variable = Pool("etl", 5), Variable("a", "1")
+        items = (CONNECTION, pool, variable, role)
+        present = observed(shown(CONNECTION), shown(pool), shown(variable), role)
+        assert diff(desired(*items), present, owned(*items), POLICY) == Plan()
 
     def test_missing_is_created(self) -> None:
         action = only(diff(desired(CONNECTION), observed(), OwnedNames(), POLICY))
