@@ -69,6 +69,8 @@ RENDERED: tuple[Kind, ...] = (
     STATEFUL_SET,
     DEPLOYMENT,
 )
+#: Watched whole although no workload: their status moves all the time, and no generation tells it apart.
+DIGESTED: tuple[Kind, ...] = tuple(kind for kind in RENDERED if kind.kind == "ResourceQuota")
 WORKLOADS: tuple[Kind, ...] = (DEPLOYMENT, STATEFUL_SET, JOB)
 
 _BY_NAME: Mapping[tuple[str, str], Kind] = {

@@ -29,12 +29,11 @@ _DATABASE = "airflow"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A place in the spec that names a Secret; `keys` are needed, of `any_of` one is enough."""
+    """A place in the spec that names a Secret, and the keys that it must hold."""
 
     field: str
     secret: str
     keys: tuple[str, ...] = ()
-    any_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +104,12 @@ def references(tenant: Tenant) -> Iterator[Reference]:
     """Every Secret that the spec names, with the field that names it."""
     spec = tenant.spec
     for secret in spec.airflow.image.pull_secrets:
-        yield Reference("spec.airflow.image.pullSecrets", secret.name, any_of=(".dockerconfigjson",))
+        yield Reference("spec.airflow.image.pullSecrets", secret.name, keys=(".dockerconfigjson",))
     for source in spec.dags.sources:
         if source.git_sync.credentials_secret_ref is not None:
             place = f"spec.dags.sources[{source.name}].gitSync.credentialsSecretRef"
-            yield Reference(place, source.git_sync.credentials_secret_ref.name, any_of=("password", "ssh"))
+            keys = ("ssh", "known_hosts") if _is_ssh(source.git_sync.repo) else ("username", "password")
+            yield Reference(place, source.git_sync.credentials_secret_ref.name, keys=keys)
     for variable in spec.airflow.env:
         yield from _key(f"spec.airflow.env[{variable.name}].secretKeyRef", variable.secret_key_ref)
     for connection in spec.connections:
@@ -118,6 +118,10 @@ def references(tenant: Tenant) -> Iterator[Reference]:
         yield from _key(f"{place}.extraSecretRef", connection.extra_secret_ref)
     for item in spec.variables:
         yield from _key(f"spec.variables[{item.key}].valueSecretRef", item.value_secret_ref)
+
+
+def _is_ssh(repo: str) -> bool:
+    return repo.startswith("ssh://") or "://" not in repo
 
 
 def _key(place: str, reference: SecretKeyRef | None) -> Iterator[Reference]:
@@ -153,16 +157,13 @@ def _problems(wanted: Any, tenant: Tenant, existing: Secrets) -> Iterator[str]:
         by = f" ({reference.field})" if reference.field else ""
         secret = existing.get(reference.secret)
         if secret is None:
-            keys = reference.keys or (" or ".join(reference.any_of),)
             yield (
                 f"Secret {reference.secret} is not in namespace {tenant.namespace}{by}: "
-                f"create it with key {', '.join(keys)}"
+                f"create it with key {', '.join(reference.keys)}"
             )
             continue
         data = secret.get("data") or {}
         lacking = [key for key in reference.keys if key not in data]
-        if reference.any_of and not any(key in data for key in reference.any_of):
-            lacking = [" or ".join(reference.any_of)]
         if lacking:
             yield (
                 f"Secret {reference.secret} in namespace {tenant.namespace} has no key "

@@ -40,7 +40,7 @@ class Applier:
         for id_, _, digest in kept.index:
             applied = state.applied.get(id_)
             child = live.get(id_)
-            if applied is None or applied[0] != digest or child is None or child.version > applied[1]:
+            if applied is None or applied[0] != digest or child is None or child.version != applied[1]:
                 found.add(id_)
         return found
 
@@ -63,12 +63,14 @@ class Applier:
         if kind is None:  # pragma: no cover - plan.release refuses strangers
             raise ApplyError(f"unknown kind {planned.id.kind}")
         known = state.applied.get(planned.id)
-        drifted = known is not None and known[0] == planned.digest
+        child = self._index.children(tenant.name).objects.get(planned.id)
         try:
             live = await self._kube.apply(kind, planned.object)
         except KubeError as error:
             raise refused(planned.id, error) from error
-        if drifted and (known is None or version_of(kind, live) != known[1]):
+        # An apply that found all as it should be leaves the resourceVersion where the watch saw it.
+        wrote = child is None or int(live["metadata"]["resourceVersion"]) != child.resource_version
+        if known is not None and known[0] == planned.digest and wrote:
             self._metrics.drift.labels(kind.kind).inc()
             log.info("put back %s of tenant %s", planned.id.label, tenant.name)
         self._index.put(kind, live)

@@ -1,11 +1,13 @@
 """What the watches have seen: versions of every child, summaries of workloads and pods.
 
 Kept small on purpose: a tenant of 40 objects costs a few KiB. Versions tell a foreign change from our
-own: an object whose version is newer than what our last apply returned was touched by somebody else.
+own: an object whose version is not the one that our last apply returned was touched by somebody else.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +18,15 @@ from tenant_operator.plan import workload
 from tenant_operator.plan.workload import PodState, Problem, Workload
 
 
+#: Annotations that Kubernetes' own controllers write, for example the revision of a rollout.
+_CONTROLLERS = ("deployment.kubernetes.io/", "batch.kubernetes.io/", "kubectl.kubernetes.io/")
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One live object: `version` counts changes of what we own (see `version_of`)."""
+    """One live object: `version` tells changes of what we own (see `version_of`)."""
 
-    version: int
+    version: str
     resource_version: int
     uid: str
     workload: Workload | None = None
@@ -45,15 +51,33 @@ class Children:
         return None
 
 
-def version_of(kind: Kind, obj: Object) -> int:
-    """The generation where the kind has one (status changes don't move it), else the resourceVersion.
+def version_of(kind: Kind, obj: Object) -> str:
+    """What differs whenever somebody has changed what a release says of an object, and as seldom else.
 
-    Both only grow: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+    The resourceVersion moves with every status. Where the kind has a generation, that and a digest of
+    the metadata take its place; a ResourceQuota has a status (which moves with every pod) but no
+    generation, so its spec is digested.
     """
     metadata = obj["metadata"]
     if kind.generation:
-        return int(metadata.get("generation", 0))
-    return int(metadata["resourceVersion"])
+        return f"{metadata.get('generation', 0)}/{_digest(_own_metadata(metadata))}"
+    if kind in kinds.DIGESTED:
+        return _digest([obj.get("spec"), _own_metadata(metadata)])
+    return str(metadata["resourceVersion"])
+
+
+def _own_metadata(metadata: Object) -> list[object]:
+    """The parts of the metadata that a release says something about, without what controllers write."""
+    annotations = metadata.get("annotations") or {}
+    return [
+        metadata.get("labels"),
+        {key: value for key, value in annotations.items() if not key.startswith(_CONTROLLERS)},
+        metadata.get("ownerReferences"),
+    ]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class Index:
@@ -148,5 +172,9 @@ class Index:
 
 
 def _tenant(obj: Object) -> str | None:
+    """Whose object it is. The owner reference counts before the label: one of them may have been changed."""
+    for reference in obj["metadata"].get("ownerReferences") or []:
+        if reference.get("kind") == names.KIND and reference.get("apiVersion") == names.API_VERSION:
+            return str(reference["name"])
     tenant = (obj["metadata"].get("labels") or {}).get(names.LABEL_TENANT)
     return str(tenant) if tenant else None

@@ -77,7 +77,7 @@ class TenantState:
     checksums: Mapping[str, str] = field(default_factory=dict)
     release: Kept | None = None
     #: digest and version of each object as our last apply left it
-    applied: dict[ObjectId, tuple[str, int]] = field(default_factory=dict)
+    applied: dict[ObjectId, tuple[str, str]] = field(default_factory=dict)
     #: digest of the namespace and binding that were last applied
     bootstrapped: str = ""
     #: when the operator last bound its role there (monotonic seconds)

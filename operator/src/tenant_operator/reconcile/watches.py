@@ -76,7 +76,7 @@ class Watches:
                 await asyncio.sleep(delay)
 
     async def _list_and_watch(self, kind: Kind, changed: Callable[[str], None]) -> None:
-        full = kind in kinds.WORKLOADS or kind is kinds.POD
+        full = kind in kinds.WORKLOADS or kind in kinds.DIGESTED or kind is kinds.POD
         selector = names.LABEL_TENANT
         if kind is kinds.POD:
             # Pods of tasks come and go by the hundred; their failures are Airflow's to tell.
