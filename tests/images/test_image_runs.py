@@ -47,9 +47,9 @@ def test_airflow_runs_on_a_read_only_root_with_any_uid_of_group_0(runner: Runner
 
 
 PROVIDERS = """
-    amazon.aws.hooks.s3 celery.executors.celery_executor cncf.kubernetes.executors.kubernetes_executor
-    fab.auth_manager.fab_auth_manager git.bundles.git hashicorp.secrets.vault http.hooks.http
-    postgres.hooks.postgres sftp.hooks.sftp slack.hooks.slack smtp.hooks.smtp ssh.hooks.ssh standard.operators.bash
+    amazon.aws.hooks.s3 celery.executors.celery_executor fab.auth_manager.fab_auth_manager git.bundles.git
+    cncf.kubernetes.executors.kubernetes_executor hashicorp.secrets.vault http.hooks.http slack.hooks.slack
+    postgres.hooks.postgres sftp.hooks.sftp smtp.hooks.smtp ssh.hooks.ssh standard.operators.bash
 """
 LIBRARIES = "asyncpg authlib opentelemetry.sdk psycopg2 redis statsd"
 
