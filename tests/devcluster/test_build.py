@@ -171,3 +171,11 @@ def test_a_program_on_path_is_used_when_its_version_fits(
     found = tool(name, quiet())
     assert (found == there) == fits
     assert counted() == (0 if fits else 1)
+
+
+def test_a_fitting_program_on_path_needs_no_go(
+    own_cache: Path, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devcluster.prerequisites.find_go", lambda: None)
+    there = program("helm", "echo v4.2.4")
+    assert tool("helm", quiet()) == there

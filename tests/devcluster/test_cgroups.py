@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from devcluster import processes
 from devcluster.errors import UnsuitableMachineError
 from devcluster.node import cgroups
 from devcluster.node.cgroups import Hierarchy, Tree
@@ -55,3 +57,39 @@ def test_members_are_those_of_all_nested_groups(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "cgroup.procs").write_text(content)
     assert Tree("node", (Hierarchy(tmp_path, ()),)).members() == {1, 2, 3}
+
+
+def unified_mount() -> Path | None:
+    """A cgroup v2 hierarchy of this machine; on a v1 machine it may be there with few controllers."""
+    for entry in Path("/proc/self/mountinfo").read_text().splitlines():
+        if " - cgroup2 " in entry and os.access(entry.split(" ")[4], os.W_OK):
+            return Path(entry.split(" ")[4])
+    return None
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or unified_mount() is None, reason="needs root and a cgroup v2 hierarchy"
+)
+def test_version_two_settles_and_is_killed_and_removed_without_a_trace(tmp_path: Path) -> None:
+    mount = unified_mount()
+    assert mount is not None
+    tree = Tree(f"devcluster-test-{os.getpid()}", (Hierarchy(mount, ()),))
+    tree.create()
+    try:
+        enter = Path(cgroups.__file__).with_name("files") / "enter.sh"
+        (entrance,) = tree.entrances(running=False)
+        first = processes.start(["sh", str(enter), str(entrance), "--", "sleep", "600"], tmp_path / "log")
+        assert processes.wait_until(lambda: tree.members() == {first.pid}, seconds=10)
+        tree.settle()
+        (root,) = tree.roots()
+        assert (root / "cgroup.procs").read_text() == ""
+        assert (root / "daemons" / "cgroup.procs").read_text() == f"{first.pid}\n"
+        (entrance,) = tree.entrances(running=True)
+        second = processes.start(["sh", str(enter), str(entrance), "--", "sleep", "600"], tmp_path / "log")
+        assert processes.wait_until(lambda: tree.members() == {first.pid, second.pid}, seconds=10)
+    finally:
+        tree.kill()
+        tree.remove()
+    assert not first.alive()
+    assert not second.alive()
+    assert not tree.exists()

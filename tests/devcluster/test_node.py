@@ -176,7 +176,7 @@ class Reachability:
         return done.stdout == "DB\n"
 
     def api(self, namespace: str) -> bool:
-        connect = ("--", "nc", "-z", "-w", "2", "10.96.0.1", "443")
+        connect = ("--", "timeout", "2", "sh", "-c", "nc -w 1 10.96.0.1 443 < /dev/null")
         return self._node.try_kubectl("-n", namespace, "exec", "client", *connect).returncode == 0
 
 

@@ -120,8 +120,18 @@ def test_up_cleans_up_after_a_command_line_that_was_killed_while_starting(node: 
     node.kubectl("get", "nodes")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children of a test run in the background of a script would ignore SIGINT: they inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_up_takes_down_what_it_started(node: TestNode, number: signal.Signals) -> None:
+def test_an_interrupted_up_takes_down_what_it_started(
+    node: TestNode, interruptible: None, number: signal.Signals
+) -> None:
     with subprocess.Popen(node.command("up"), stderr=subprocess.PIPE, text=True) as starting:
         wait_for_log(node, "kube-apiserver")
         starting.send_signal(number)
@@ -143,7 +153,7 @@ def test_ctrl_c_in_the_terminal_of_up_does_not_reach_a_running_node(node: TestNo
 
 
 def test_two_nodes_with_different_names_live_side_by_side(node: TestNode) -> None:
-    other = TestNode(f"{node.name}-b")
+    other = TestNode(f"b-{node.name}")  # not a longer form of the first: traces are found by name
     try:
         with subprocess.Popen(other.command("up"), stderr=subprocess.DEVNULL) as starting:
             node.cli("up")

@@ -145,11 +145,11 @@ def _row(name: str) -> _Row | None:
 
 
 def load(arguments: Namespace, console: Console) -> int:
-    """Bring images into a node."""
+    """Bring images into a node; one line per tar says what that took."""
     node = Node.named(arguments.name or DEFAULT_NAME)
     for tar in arguments.tars:
         began = time.monotonic()
-        (done,) = node.load([Path(tar)])
+        (done,) = node.load([Path(tar)], Console(quiet=True))
         note = f", {done.bytes_skipped / 1e6:.0f} MB were there" if done.bytes_skipped else ""
         words = {"present": "already there", "tagged": "tagged", "imported": "imported"}
         console.info(

@@ -53,9 +53,14 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=path)
 
 
+def find_go() -> str | None:
+    """Return the path of ``go``, or None when the machine has none."""
+    return find_program("go") or shutil.which("/usr/local/go/bin/go")
+
+
 def require_go() -> str:
     """Return the path of ``go``; raise DevclusterError when there is none."""
-    go = find_program("go") or shutil.which("/usr/local/go/bin/go")
+    go = find_go()
     if go is None:
         raise DevclusterError(
             "Go is needed to build Kubernetes: install Go 1.24 or newer from https://go.dev/dl/."

@@ -74,9 +74,7 @@ class DevclusterTarget:
 
     def load(self, tars: Sequence[Path]) -> None:
         """Import what the node does not have yet, layer by layer."""
-        for tar in tars:
-            with self.console.step(f"loading {tar.stem}"):
-                self.node.load([tar])
+        self.node.load(tars, self.console)
 
     def down(self, purge: bool) -> None:
         """Take the node down; its data stays unless ``purge`` is set."""

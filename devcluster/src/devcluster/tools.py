@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from devcluster import build
+from devcluster import build, prerequisites
 from devcluster.console import Console
 from devcluster.errors import DevclusterError
 from devcluster.recipes import RECIPES
@@ -26,7 +26,8 @@ def tool(name: str, console: Console | None = None) -> Path:
     recipe = RECIPES.get(name)
     if recipe is None:
         raise DevclusterError(f"There is no tool {name!r}. Known: {', '.join(sorted(RECIPES))}.")
-    return build.built(recipe) or _on_path(name) or build.build(recipe, console or Console())
+    earlier = build.built(recipe) if prerequisites.find_go() else None
+    return earlier or _on_path(name) or build.build(recipe, console or Console())
 
 
 def _on_path(name: str) -> Path | None:

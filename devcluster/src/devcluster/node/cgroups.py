@@ -101,11 +101,27 @@ class Tree:
     def entrances(self, *, running: bool) -> list[Path]:
         """Return the files that a process writes its id to in order to join.
 
-        In cgroup v2 a group with children may not hold processes itself, so the daemons of a ``running``
-        node have a group of their own, which the node's first process makes.
+        The first process joins the groups themselves: its cgroup namespace shows them as the root. See
+        ``settle`` for where those of a ``running`` node go.
         """
         below = DAEMONS if self.unified and running else ""
         return [root / below / "cgroup.procs" for root in self.roots()]
+
+    def settle(self) -> None:
+        """Prepare the groups for the kubelet once the first process has its cgroup namespace.
+
+        In cgroup v2 a group that passes controllers on to its children may hold no process itself, so all of
+        them move to a group of their own. There is nothing to do in v1.
+        """
+        if not self.unified:
+            return
+        (root,) = self.roots()
+        daemons = root / DAEMONS
+        daemons.mkdir(exist_ok=True)
+        for pid in (root / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                (daemons / "cgroup.procs").write_text(pid)
+        _enable(root)
 
     def members(self) -> set[int]:
         """Return the ids of all processes in the groups, pods included."""

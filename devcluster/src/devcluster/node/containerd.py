@@ -32,6 +32,8 @@ disabled_plugins = [
 [plugins.'io.containerd.cri.v1.runtime']
   # A machine may lack CAP_SYS_RESOURCE: pods then keep the score that the kubelet has.
   restrict_oom_score_adj = true
+  # The node sees neither securityfs nor the machine's profiles.
+  disable_apparmor = true
   [plugins.'io.containerd.cri.v1.runtime'.containerd]
     default_runtime_name = "runc"
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]

@@ -84,11 +84,6 @@ def mount_cgroups(hierarchies: list[cgroups.Hierarchy]) -> None:
     top = Path("/sys/fs/cgroup")
     if hierarchies[0].unified:
         mount("cgroup2", top, "cgroup2")
-        daemons = top / cgroups.DAEMONS
-        daemons.mkdir(exist_ok=True)
-        (daemons / "cgroup.procs").write_text(str(os.getpid()))
-        available = (top / "cgroup.controllers").read_text().split()
-        (top / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in available))
         return
     mount("tmpfs", top, "tmpfs", "mode=755")
     for hierarchy in hierarchies:

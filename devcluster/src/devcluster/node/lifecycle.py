@@ -145,11 +145,11 @@ class Node:
             )
         return Namespaces(self.spec, Tree.of(self.spec.cgroup), state.init)
 
-    def load(self, tars: Sequence[Path]) -> list[Loaded]:
+    def load(self, tars: Sequence[Path], console: Console) -> list[Loaded]:
         """Bring images into the node; cheap when they are there."""
         store = ImageStore(self.namespaces(), tool("ctr"))
         with cache.locked(self.spec.lock, seconds=_LOCK_SECONDS, waiting_for=f"cluster {self.spec.name}"):
-            return store.load(tars)
+            return store.load(tars, console)
 
     def age(self) -> datetime.timedelta | None:
         """Return how long the node has been running."""

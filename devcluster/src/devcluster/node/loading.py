@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import oci
+from devcluster.console import Console
 from devcluster.errors import DevclusterError
 from devcluster.node import spec
 from devcluster.node.namespaces import Namespaces
@@ -47,8 +48,11 @@ class ImageStore:
         lines = self._run("images", "list").splitlines()[1:]
         return {fields[0]: fields[2] for fields in (line.split() for line in lines) if len(fields) > 2}
 
-    def load(self, tars: Sequence[Path]) -> list[Loaded]:
-        """Bring the images of OCI layout tars into the node; raise DevclusterError when one is refused."""
+    def load(self, tars: Sequence[Path], console: Console) -> list[Loaded]:
+        """Bring the images of OCI layout tars into the node; raise DevclusterError when one is refused.
+
+        Only an import is worth a line of progress.
+        """
         have = self.digests()
         blobs: set[str] | None = None
         done = []
@@ -65,7 +69,8 @@ class ImageStore:
                 action = "imported"
                 blobs = set(self._run("content", "list", "--quiet").split()) if blobs is None else blobs
                 layers = {digest for image in wanted for digest in image.layers}
-                skipped = self._import(tar, layers & blobs)
+                with console.step(f"loading image {tar.stem}"):
+                    skipped = self._import(tar, layers & blobs)
                 blobs |= layers
             have |= {name: image.digest for image in wanted for name in image.references}
             done.append(Loaded(tar, action, skipped))

@@ -37,7 +37,7 @@ def _check() -> None:
     _load_modules()
     if "overlay" not in Path("/proc/filesystems").read_text().split():
         raise UnsuitableMachineError("the kernel has no overlayfs")
-    probe = ["unshare", "-m", "-n", "-p", "-u", "-i", "-C", "-f", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    probe = ["unshare", "-m", "-n", "-p", "-u", "-i", "-C", "-f", "mount", "-t", "tmpfs", "tmpfs", "/sys"]
     try:
         done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_SECONDS)
     except FileNotFoundError:

@@ -73,6 +73,7 @@ class Namespaces:
         child = _only_child(outer.pid) if ready.exists() else None
         if child is None:
             raise StartFailedError(f"The node's namespaces could not be made.\n{build.tail(log)}")
+        tree.settle()
         return cls(spec, tree, child)
 
     def command(self, program: Sequence[str | Path]) -> list[str]:

@@ -71,7 +71,7 @@ class Starter:
 
     def _import(self, store: ImageStore) -> None:
         self._await("containerd", store.answers, _CONTAINERD_SECONDS, interval=0.2)
-        store.load(self.programs.images.tars)
+        store.load(self.programs.images.tars, Console(quiet=True))
 
     def _forward(self, preferred_port: int) -> int:
         """Make the API reachable on the machine's loopback interface; return the port."""
