@@ -17,7 +17,6 @@ from tenant_operator.core.kinds import Kind, Object, ObjectId
 from tenant_operator.plan import workload
 from tenant_operator.plan.workload import PodState, Problem, Workload
 
-
 #: Annotations that Kubernetes' own controllers write, for example the revision of a rollout.
 _CONTROLLERS = ("deployment.kubernetes.io/", "batch.kubernetes.io/", "kubectl.kubernetes.io/")
 
