@@ -165,13 +165,15 @@ def test_probes_go_to_ports_that_the_container_has(chart: Chart) -> None:
                         assert probe[action]["port"] in ports, (pod.component, kind)
 
 
-def test_a_busy_api_server_keeps_its_endpoint() -> None:
+def test_a_busy_api_server_keeps_its_endpoint_and_a_starting_one_has_none() -> None:
     chart = render_chart(LOCAL)
-    assert chart[("Service", f"{RELEASE}-api-server")]["spec"]["publishNotReadyAddresses"] is True
     main = chart.pods["api-server"].main
     assert main["startupProbe"]["httpGet"]["path"] == "/execution/health"
     assert main["readinessProbe"]["httpGet"]["path"] == "/api/v2/version"
     assert seconds_until_restart(main["readinessProbe"]) >= 60
+    assert main["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
+    # it would send requests to the new pod of a bad change
+    assert "publishNotReadyAddresses" not in chart[("Service", f"{RELEASE}-api-server")]["spec"]
 
 
 def test_a_local_scheduler_is_asked_to_drain_and_serves_logs() -> None:
