@@ -56,8 +56,8 @@ def test_each_commit_is_a_minute_later(tmp_path: Path, folder: Path) -> None:
 def test_a_clone_goes_on_where_the_server_is(tmp_path: Path, folder: Path, bare: str) -> None:
     copy = repository.start(tmp_path / "a", "payments", folder, "first", {})
     copy.push(bare)
+    assert repository.remote_head(copy, bare) == copy.head()
     clone = repository.clone(tmp_path / "b", "payments", bare, {})
-    assert clone is not None
     assert (clone.head(), repository.root_commit(clone)) == (copy.head(), copy.head())
     (clone.directory / "two").write_text("2")
     assert clone.commit("second") != copy.head()
@@ -65,8 +65,9 @@ def test_a_clone_goes_on_where_the_server_is(tmp_path: Path, folder: Path, bare:
     assert repository.root_commit(clone) == copy.head()
 
 
-def test_a_server_without_commits_gives_no_clone(tmp_path: Path, bare: str) -> None:
-    assert repository.clone(tmp_path / "a", "payments", bare, {}) is None
+def test_a_server_without_commits_has_no_head(tmp_path: Path, folder: Path, bare: str) -> None:
+    copy = repository.start(tmp_path / "a", "payments", folder, "first", {})
+    assert repository.remote_head(copy, bare) == ""
 
 
 def test_a_failed_push_says_what_git_said(tmp_path: Path, folder: Path) -> None:

@@ -20,6 +20,7 @@ from demo.kube import Kube
 from demo.state import project_root
 from devcluster import target as targets
 from devcluster import tools
+from imagebuild.console import Console as ImageConsole
 
 OPERATOR_NAMESPACE = "airflow-tenants-system"
 OPERATOR = "airflow-tenant-operator"
@@ -82,7 +83,7 @@ def opened(name: str, console: Console, images: Sequence[str] = CLUSTER_IMAGES) 
     with console.step("tools (kubectl, helm)", long=True):
         kubectl, helm = tools.tool("kubectl"), tools.tool("helm")
     with console.step(f"images ({', '.join(images)})", long=True):
-        built = imagebuild.build(images)
+        built = imagebuild.build(images, console=ImageConsole())
     target = targets.cluster_from_env(name=name)
     with console.step(f"cluster: {target.description}", long=True):
         target.ensure_up()

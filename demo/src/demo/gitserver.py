@@ -93,16 +93,25 @@ class GitServer:
         ):
             url = f"{base}/cgi-bin/git/{team}.git"
             fresh = repository.start(Path(scratch) / "fresh", team, first, message, remote)
-            copy = repository.clone(Path(scratch) / "clone", team, url, remote)
-            if copy is None or repository.root_commit(copy) != fresh.head():
-                fresh.push(url, force=True)
-                copy = fresh
-            yield copy, url
+            yield _continued(fresh, Path(scratch) / "clone", url), url
 
     def push_first(self, team: str, first: Path, message: str) -> str:
         """Make sure that the team's repository has its first commit; return the current one."""
         with self.open(team, first, message) as (copy, _):
             return copy.head()
+
+
+def _continued(fresh: WorkingCopy, directory: Path, url: str) -> WorkingCopy:
+    """Return the server's history when it began like ``fresh``, else ``fresh`` itself, pushed."""
+    there = repository.remote_head(fresh, url)
+    if there == fresh.head():
+        return fresh
+    if there:
+        copy = repository.clone(directory, fresh.team, url, fresh.remote)
+        if repository.root_commit(copy) == fresh.head():
+            return copy
+    fresh.push(url, force=True)
+    return fresh
 
 
 def add_commit(server: GitServer, team: str, first: Path, opening: str, change: Path, message: str) -> str:

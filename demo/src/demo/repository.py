@@ -101,13 +101,16 @@ def overlay(copy: WorkingCopy, folder: Path) -> None:
     )
 
 
-def clone(directory: Path, team: str, url: str, remote: Mapping[str, str]) -> WorkingCopy | None:
-    """Clone a repository, or return None when its branch has no commit yet."""
+def remote_head(copy: WorkingCopy, url: str) -> str:
+    """Return the commit that the server's branch is at, or nothing when it has none."""
+    return copy.git("ls-remote", url, f"refs/heads/{BRANCH}").partition("\t")[0].strip()
+
+
+def clone(directory: Path, team: str, url: str, remote: Mapping[str, str]) -> WorkingCopy:
+    """Clone a repository whose branch has commits."""
     directory.mkdir(parents=True)
     copy = WorkingCopy(directory, team, remote)
     copy.git("init", "--quiet", f"--initial-branch={BRANCH}")
-    if not copy.git("ls-remote", url, f"refs/heads/{BRANCH}").strip():
-        return None
     copy.git("fetch", "--quiet", url, f"refs/heads/{BRANCH}", timeout=120.0)
     copy.git("reset", "--quiet", "--hard", "FETCH_HEAD")
     return copy
