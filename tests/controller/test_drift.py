@@ -191,7 +191,6 @@ def test_the_namespace_s_wall_is_put_back(everything: TenantUnderTest) -> None:
 def test_the_operator_s_own_rights_are_put_back(everything: TenantUnderTest) -> None:
     api = everything.api
     api.delete(kinds.ROLE_BINDING, names.OPERATOR_BINDING, everything.namespace)
-    look_again(everything)
     everything.until(
         lambda: api.find(kinds.ROLE_BINDING, names.OPERATOR_BINDING, everything.namespace), _SECONDS
     )

@@ -31,6 +31,14 @@ def namespace(tenant: Tenant) -> Object:
     }
 
 
+def intact(wanted: Object, live: Object) -> bool:
+    """Whether a live object still has all labels and annotations that we gave it; others may have more."""
+    return all(
+        (wanted["metadata"].get(field) or {}).items() <= (live["metadata"].get(field) or {}).items()
+        for field in ("labels", "annotations")
+    )
+
+
 def check_namespace(tenant: Tenant, live: Object) -> None:
     """Refuse a namespace that is not the tenant's; raises NamespaceError."""
     metadata = live["metadata"]

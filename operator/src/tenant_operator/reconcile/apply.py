@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenant_operator.core import kinds
-from tenant_operator.core.errors import ApplyError, Conflict, Forbidden, KubeError, Reason
+from tenant_operator.core.errors import (
+    ApplyError,
+    ConditionType,
+    Conflict,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Reason,
+)
 from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import ChartInfo, Clock, Kube
@@ -141,4 +149,13 @@ def refused(id_: ObjectId, error: KubeError) -> ApplyError:
             f"{id_.label}: {error.message}: raise spec.quota.hard or ask for less",
             reason=Reason.QUOTA_EXCEEDED,
         )
-    return ApplyError(f"{id_.label} was refused by the Kubernetes API: {error.message}")
+    if isinstance(error, NotFound) or "is being terminated" in error.message:
+        return ApplyError(
+            f"namespace {id_.namespace} was deleted: it is made anew when it is gone",
+            condition=ConditionType.NAMESPACE,
+            reason=Reason.NAMESPACE_TERMINATING,
+            retry=2.0,
+        )
+    # A namespace on its way out loses the operator's rights first: the next look at it tells.
+    retry = 10.0 if isinstance(error, Forbidden) else None
+    return ApplyError(f"{id_.label} was refused by the Kubernetes API: {error.message}", retry=retry)

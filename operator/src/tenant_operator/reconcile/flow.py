@@ -99,6 +99,8 @@ class Flow:
 
     def _explain(self, failure: TenantError | KubeError, state: TenantState) -> TenantError:
         cause = failure if isinstance(failure, KubeError) else failure.__cause__
+        if isinstance(cause, Forbidden):
+            state.bootstrapped = ""  # perhaps the binding was changed: give it anew
         fresh = self._clock.monotonic() - state.bound < _BINDING_SETTLES
         if fresh and isinstance(cause, Forbidden) and "exceeded quota" not in cause.message:
             return NotReady(
@@ -110,7 +112,7 @@ class Flow:
         return unavailable(failure) if isinstance(failure, KubeError) else failure
 
     async def _steps(self, tenant: Tenant, state: TenantState, findings: Findings) -> None:
-        kept, full = state.release, state.full
+        kept, full = state.release, state.full or not self._bound(tenant)
         existing: dict[str, Object] | None = None
         if full or kept is None:
             await self._namespace(tenant, state)
@@ -123,6 +125,8 @@ class Flow:
             state.full = False
             state.looked = self._clock.monotonic()
         findings.gates[ConditionType.SECRETS] = Finding.true("all Secrets are there")
+        # What is applied from here on must be found by a later prune, even if this release never comes up.
+        findings.inventory = sorted({*state.status.inventory, *(str(id_) for id_, _, _ in kept.index)})
         await self._stages(tenant, state, kept, findings)
         await self._complete(tenant, state, kept, findings, existing)
 
@@ -142,17 +146,24 @@ class Flow:
         except Conflict as error:
             raise NotReady("the tenant changed meanwhile", retry=0.5) from error
 
+    def _bound(self, tenant: Tenant) -> bool:
+        """Whether the watches see the operator's own binding in the tenant's namespace."""
+        binding = ObjectId(
+            kinds.ROLE_BINDING.kind, tenant.namespace, names.OPERATOR_BINDING, kinds.ROLE_BINDING.group
+        )
+        return not self._settings.service_account or (binding in self._index.children(tenant.name).objects)
+
     async def _namespace(self, tenant: Tenant, state: TenantState) -> None:
         wanted = bootstrap.namespace(tenant)
         binding = bootstrap.operator_binding(
             tenant, self._settings.operator_namespace, self._settings.service_account
         )
         digest = release.digest([wanted, binding])
-        returned = False
+        returned, intact = False, False
         try:
             live = await self._kube.get(kinds.NAMESPACE, tenant.namespace)
             bootstrap.check_namespace(tenant, live)
-            returned = retention.is_marked(live)
+            returned, intact = retention.is_marked(live), bootstrap.intact(wanted, live)
         except NotFound:
             state.bootstrapped = ""
             try:
@@ -160,10 +171,7 @@ class Flow:
                 await self._kube.create(kinds.NAMESPACE, wanted)
             except Conflict as error:
                 raise NotReady("the namespace appeared meanwhile", retry=0.5) from error
-        ours = not self._settings.service_account or (
-            ObjectId.of(binding) in self._index.children(tenant.name).objects
-        )
-        if state.bootstrapped == digest and ours:
+        if state.bootstrapped == digest and intact and self._bound(tenant):
             return
         await self._kube.apply(kinds.NAMESPACE, wanted)
         if self._settings.service_account:
@@ -239,13 +247,14 @@ class Flow:
         chart = self._renderer.chart
         service = names.api_server_service(tenant.name)
         findings.url = f"http://{service}.{tenant.namespace}.svc:8080"
-        findings.inventory = sorted(str(id_) for id_, _, _ in kept.index)
         state.serving = True
         if state.recorded == kept.digest:
+            findings.inventory = sorted(str(id_) for id_, _, _ in kept.index)
             return
         unpacked, chart_values = kept.unpack()
         try:
             await self._applier.prune(tenant, state, unpacked)
+            findings.inventory = unpacked.inventory
             if existing is None:
                 listed = await self._kube.list(kinds.SECRET, tenant.namespace, "owner=helm")
                 existing = {item["metadata"]["name"]: item for item in listed}
