@@ -107,9 +107,18 @@ def test_inside_the_namespace_exactly_these_reach_a_server(
     chart = render_chart(values)
     component, port, protocol = server
     target = pod(chart, component)
-    found = {other for other in chart.pods if reaches(chart, pod(chart, other), target, port, protocol)}
+    callers = {other: pod(chart, other) for other in chart.pods}
     # `extraEgress` of this configuration opens 192.0.2.0/24 only, which is no pod
-    assert found == SERVERS[server][name]
+    assert {other for other in callers if reaches(chart, callers[other], target, port, protocol)} == (
+        SERVERS[server][name]
+    )
+    # each end by itself: a mistake at one is not hidden by the other
+    admitted = {
+        other for other in callers if one_way(chart, "ingress", target, callers[other], port, protocol)
+    }
+    allowed = {other for other in callers if one_way(chart, "egress", callers[other], target, port, protocol)}
+    assert admitted == SERVERS[server][name]
+    assert allowed == SERVERS[server][name]
 
 
 @pytest.mark.parametrize(
