@@ -43,9 +43,10 @@ def airflow(airflow_server: AirflowServer) -> AirflowServer:
 
 @dataclass
 class Calls:
-    """Requests that the adapter has sent, as (method, path) without logins."""
+    """Requests that the adapter has sent, as (method, path), logins apart."""
 
     seen: list[tuple[str, str]] = field(default_factory=list)
+    logins: int = 0
 
     @property
     def writes(self) -> list[tuple[str, str]]:
@@ -60,6 +61,7 @@ class Calls:
     def clear(self) -> None:
         """Start counting anew."""
         self.seen.clear()
+        self.logins = 0
 
 
 @pytest.fixture
@@ -74,7 +76,9 @@ async def session(calls: Calls) -> AsyncIterator[aiohttp.ClientSession]:
     trace = aiohttp.TraceConfig()
 
     async def note(_session: object, _context: object, params: aiohttp.TraceRequestStartParams) -> None:
-        if params.url.path != "/auth/token":
+        if params.url.path == "/auth/token":
+            calls.logins += 1
+        else:
             calls.seen.append((params.method, params.url.path))
 
     trace.on_request_start.append(note)

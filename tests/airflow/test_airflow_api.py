@@ -67,7 +67,8 @@ class TestRealServer:
         calls.clear()
         found = await asyncio.gather(*(api.observe([kind]) for kind in ObjectKind))
         assert "default_pool" in found[0].of(ObjectKind.POOLS)
-        assert len(calls.seen) == 2 * len(ObjectKind)  # each is sent again once; the login is shared
+        assert len(calls.seen) == 2 * len(ObjectKind)  # each is sent again once
+        assert calls.logins == 1
 
     async def test_a_user_without_rights_is_a_login_failure(
         self, airflow: AirflowServer, session: aiohttp.ClientSession
