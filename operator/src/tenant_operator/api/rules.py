@@ -40,7 +40,7 @@ def cel(rule: str, message: str, **more: str) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """A string rule by a regular expression that RE2 and Python read alike.
+    """A string rule by a regular expression that RE2 and Python read alike (`$` is the very end in both).
 
     `forbid` turns it round: the expression must not be found. The message is what the user reads.
     """
@@ -50,7 +50,9 @@ class Matches:
     forbid: bool = False
 
     def _check(self, value: str) -> str:
-        if (re.search(self.pattern, value) is not None) == self.forbid:
+        # Python's `$` would also match before a last line break, and its `\s` beyond ASCII.
+        expression = self.pattern.replace("$", r"\Z")
+        if (re.search(expression, value, re.ASCII) is not None) == self.forbid:
             raise ValueError(self.message)
         return value
 
@@ -123,7 +125,7 @@ class PythonMatches:
     message: str
 
     def _check(self, value: str) -> str:
-        if re.search(self.pattern, value) is None:
+        if re.search(self.pattern.replace("$", r"\Z"), value, re.ASCII) is None:
             raise ValueError(self.message)
         return value
 

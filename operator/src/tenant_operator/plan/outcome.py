@@ -90,7 +90,8 @@ def status(
     """The new status; fields that the pass did not come to keep their value."""
     wanted = _conditions(findings, before, error, suspended=suspended)
     conditions = [
-        _condition(kind, finding, before, generation, now) for kind, finding in sorted(wanted.items())
+        _condition(kind, finding, before, _speaks_of(kind, findings, before, generation), now)
+        for kind, finding in sorted(wanted.items())
     ]
     return TenantStatus(
         observed_generation=generation,
@@ -104,6 +105,14 @@ def status(
         drift=findings.drift,
         inventory=list(before.inventory if findings.inventory is None else findings.inventory),
     )
+
+
+def _speaks_of(kind: ConditionType, findings: Findings, before: TenantStatus, generation: int) -> int:
+    """The generation that a condition is about: a gate that the pass did not come to keeps its own."""
+    old = before.condition(kind)
+    if kind not in GATES or kind in findings.gates or old is None:
+        return generation
+    return old.observed_generation
 
 
 def _conditions(

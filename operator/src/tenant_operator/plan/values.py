@@ -201,8 +201,8 @@ def git_port(repo: str) -> int:
     """The TCP port that a Git URL means."""
     if re.match(r"^[A-Za-z0-9._-]+@[^/]+:", repo):
         return _DEFAULT_PORTS["ssh"]
-    parts = urlsplit(repo)
+    default = _DEFAULT_PORTS[repo.partition(":")[0]]
     try:
-        return parts.port or _DEFAULT_PORTS[parts.scheme]
-    except ValueError:
-        return _DEFAULT_PORTS[parts.scheme]
+        return urlsplit(repo).port or default
+    except ValueError:  # git will say what is wrong with the address
+        return default

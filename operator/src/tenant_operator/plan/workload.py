@@ -18,6 +18,7 @@ from tenant_operator.core.kinds import Object
 _IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _GIT_SYNC = "git-sync"
+_JOB = "batch.kubernetes.io/job-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +89,31 @@ class PodState:
 
     component: str
     problem: Problem | None
+    #: the Job that the pod is an attempt of
+    job: str = ""
 
 
 def read_pod(pod: Object) -> PodState:
     """What keeps a pod from running, if anything does."""
-    component = str((pod["metadata"].get("labels") or {}).get(names.LABEL_COMPONENT, ""))
+    labels = pod["metadata"].get("labels") or {}
+    component, job = str(labels.get(names.LABEL_COMPONENT, "")), str(labels.get(_JOB, ""))
+    return PodState(component, _pod_problem(pod), job)
+
+
+def _pod_problem(pod: Object) -> Problem | None:
     if pod["metadata"].get("deletionTimestamp"):
-        return PodState(component, None)
+        return None
     status = pod.get("status") or {}
     for condition in status.get("conditions") or []:
         if condition.get("reason") == "Unschedulable" and condition.get("status") == "False":
-            message = f"no node takes the pod: {condition.get('message', '')}"
-            return PodState(component, Problem(Reason.UNSCHEDULABLE, message))
+            return Problem(Reason.UNSCHEDULABLE, f"no node takes the pod: {condition.get('message', '')}")
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    for container in containers:
-        problem = _container_problem(container)
-        if problem is not None:
-            return PodState(component, problem)
-    return PodState(component, None)
+    once = (pod.get("spec") or {}).get("restartPolicy") == "Never"
+    problems = (_container_problem(container, once=once) for container in containers)
+    return next((problem for problem in problems if problem is not None), None)
 
 
-def _container_problem(container: Object) -> Problem | None:
+def _container_problem(container: Object, *, once: bool) -> Problem | None:
     name = str(container["name"])
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason = str(waiting.get("reason", ""))
@@ -134,6 +139,8 @@ def _container_problem(container: Object) -> Problem | None:
             f"spec.dags.sources[{source}].gitSync: git-sync fails: {_git_words(message)}; "
             "check repo, ref and credentialsSecretRef",
         )
+    if once:
+        return Problem(Reason.MIGRATION_FAILED, f"an attempt ended with code {code}: {_last_line(message)}")
     if reason == "CrashLoopBackOff" or int(container.get("restartCount", 0)) >= 2:
         killed = ended.get("reason") == "OOMKilled"
         why = "out of memory: raise its memory limit" if killed else _last_line(message)

@@ -34,7 +34,7 @@ def check_migration(ids: Iterable[ObjectId], children: Children) -> None:
     for id_, found in _workloads(ids, children).items():
         if found is not None and found.ready:
             continue
-        problem = _problem(found, children)
+        problem = _problem(found, children, id_.name)
         if found is not None and found.failed:
             words = problem.message if problem is not None else found.detail
             raise NotReady(
@@ -44,6 +44,12 @@ def check_migration(ids: Iterable[ObjectId], children: Children) -> None:
                 reason=Reason.MIGRATION_FAILED,
                 retry=60.0,
                 stalled=True,
+            )
+        if problem is not None and problem.reason is Reason.MIGRATION_FAILED:
+            raise NotReady(
+                f"the database migration is tried again ({id_.label}): {problem.message}",
+                condition=ConditionType.MIGRATIONS,
+                reason=Reason.MIGRATION_RUNNING,
             )
         if problem is not None:
             raise NotReady(
@@ -83,7 +89,7 @@ def _workloads(ids: Iterable[ObjectId], children: Children) -> Mapping[ObjectId,
     return {id_: known.get(id_) for id_ in ids if id_.kind in {"Deployment", "StatefulSet", "Job"}}
 
 
-def _problem(found: Workload | None, children: Children) -> Problem | None:
+def _problem(found: Workload | None, children: Children, job: str = "") -> Problem | None:
     if found is None:
         return None
-    return found.problem or children.problem(found.component)
+    return found.problem or children.problem(found.component, job)

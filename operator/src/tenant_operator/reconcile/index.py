@@ -42,10 +42,10 @@ class Children:
         """Summaries by id."""
         return {id_: child.workload for id_, child in self.objects.items() if child.workload is not None}
 
-    def problem(self, component: str) -> Problem | None:
-        """Why pods of a component do not come up, if any says so."""
+    def problem(self, component: str, job: str = "") -> Problem | None:
+        """Why pods of a component, or of one Job of it, do not come up, if any says so."""
         for state in self.pods.values():
-            if state.component == component and state.problem is not None:
+            if state.component == component and job in ("", state.job) and state.problem is not None:
                 return state.problem
         return None
 
