@@ -124,7 +124,7 @@ def test_only_what_the_operator_made_is_removed(payments: Environment) -> None:
 
 def test_a_suspended_tenant_is_not_touched_and_one_that_goes_on_is(payments: Environment) -> None:
     payments.patch("payments", {"suspend": True})
-    payments.wait_condition("payments", "Ready", "False", "Suspended")
+    payments.wait_condition("payments", "Ready", "True", "Suspended")
     payments.kube.merge_patch(STATSD, {"spec": {"replicas": 2}})
     time.sleep(5)
     assert present(payments, STATSD)["spec"]["replicas"] == 2
