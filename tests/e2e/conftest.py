@@ -27,7 +27,7 @@ IMAGES = (*cluster.CLUSTER_IMAGES, "toolbox")
 KEEP = bool(os.environ.get("E2E_KEEP"))
 NAME = os.environ.get("E2E_CLUSTER", "e2e")
 ENVIRONMENT = pytest.StashKey[Environment]()
-DUMPS = Path(__file__).resolve().parents[2] / ".e2e"
+DUMPS = Path(__file__).resolve().parents[2] / "build" / "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,11 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """On a failure write what the cluster looks like to ``.e2e/<test>.txt`` and show the unhappy parts."""
+    """On a failure write what the cluster looks like to ``build/e2e/<test>.txt`` and show the unhappy parts."""
     report = yield
     environment = item.config.stash.get(ENVIRONMENT, None)
     if report.failed and environment is not None:
-        DUMPS.mkdir(exist_ok=True)
+        DUMPS.mkdir(parents=True, exist_ok=True)
         file = DUMPS / (re.sub(r"[^A-Za-z0-9]+", "-", item.name).strip("-") + f"-{report.when}.txt")
         lines = diagnosis.report(environment.kube, file)
         report.sections.append((f"the cluster (more in {file})", "\n".join(lines)))

@@ -175,6 +175,15 @@ def test_the_user_interface_answers(payments: Environment) -> None:
         assert b"<html" in page.read()
 
 
+def test_a_browser_can_log_in(payments: Environment) -> None:
+    """The login page is on the address that the browser already uses, not on a name inside the cluster."""
+    with payments.kube.forward("airflow-payments", "svc/payments-api-server", 8080) as url:
+        page = urllib.request.urlopen(f"{url}/api/v2/auth/login", timeout=30)  # noqa: S310 - our own address
+        with page:
+            assert page.url.startswith(f"{url}/auth/login")
+            assert b'name="password"' in page.read()
+
+
 def test_the_namespace_carries_the_wall(payments: Environment) -> None:
     namespace = payments.kube.get("/api/v1/namespaces/airflow-payments")
     assert namespace is not None

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("up", help="build, start and show everything; run it again to continue or repeat")
     down = commands.add_parser("down", help="stop the port forwards and remove the cluster")
     down.add_argument("--keep-cluster", action="store_true", help="stop the port forwards only")
-    down.add_argument("--purge", action="store_true", help="forget the cluster's data as well")
+    down.add_argument("--keep-data", action="store_true", help="keep tenants and images for the next start")
     arguments = parser.parse_args(argv)
     console = Console()
     state = state_directory(arguments.name)
@@ -116,7 +116,7 @@ def _down(console: Console, arguments: argparse.Namespace, state: Path) -> int:
         return 0
     target = targets.cluster_from_env(name=arguments.name)
     with console.step(f"cluster: {target.description}"):
-        target.down(purge=arguments.purge)
+        target.down(purge=not arguments.keep_data)
     return 0
 
 

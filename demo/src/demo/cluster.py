@@ -82,7 +82,7 @@ def opened(name: str, console: Console, images: Sequence[str] = CLUSTER_IMAGES) 
     """Build what is missing, start the cluster called ``name``, bring the images in; yield the platform."""
     with console.step("tools (kubectl, helm)", long=True):
         kubectl, helm = tools.tool("kubectl"), tools.tool("helm")
-    with console.step(f"images ({', '.join(images)})", long=True):
+    with console.step(f"{len(images)} images", long=True):
         built = imagebuild.build(images, console=ImageConsole())
     target = targets.cluster_from_env(name=name)
     with console.step(f"cluster: {target.description}", long=True):
