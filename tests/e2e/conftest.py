@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """On a failure write what the cluster looks like to ``build/e2e/<test>.txt`` and show the unhappy parts."""
+    """On a failure write the cluster's state to ``build/e2e/<test>.txt`` and show the unhappy parts."""
     report = yield
     environment = item.config.stash.get(ENVIRONMENT, None)
     if report.failed and environment is not None:
