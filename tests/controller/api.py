@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import urllib3
 import yaml
-from devcluster.controlplane import ControlPlane
 
+from devcluster.controlplane import ControlPlane
 from tenant_operator.core.kinds import Kind, Object, ObjectId, find
 
 MANAGER = "tester"

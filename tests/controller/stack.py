@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from devcluster.controlplane import ControlPlane
-from devcluster.tools import tool
 from tests.controller.api import Api, Refused
 from tests.controller.kubelet import FakeKubelet
 from tests.controller.process import ROOT, Operator, eventually
 
+from devcluster.controlplane import ControlPlane
+from devcluster.tools import tool
 from tenant_operator.core import kinds, names
 from tenant_operator.core.kinds import Kind, Object, ObjectId
 
@@ -30,7 +30,7 @@ CRD = ROOT / "operator" / "crd" / "airflowtenants.airflowtenants.io.yaml"
 CHARTS = ROOT / "charts"
 #: A port of the loopback interface on which nobody listens: connections are refused at once.
 NOWHERE = "http://127.0.0.1:9"
-WAIT = 20.0
+WAIT = 45.0
 _PLURALS = {
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
@@ -74,7 +74,9 @@ class Stack:
         """Begin to delete what tests have made; the next test has names of its own, so nobody waits."""
         for tenant in self.tenants:
             with contextlib.suppress(Refused):
-                self.api.merge(kinds.TENANT, tenant.name, {"spec": {"deletionPolicy": "Delete", "suspend": False}})
+                self.api.merge(
+                    kinds.TENANT, tenant.name, {"spec": {"deletionPolicy": "Delete", "suspend": False}}
+                )
             self.api.delete(kinds.TENANT, tenant.name)
             self.kubelet.forget(tenant.namespace)
         self.tenants.clear()
@@ -170,6 +172,8 @@ class TenantUnderTest:
             )
             if found is None or found["status"] != status or reason not in ("", found["reason"]):
                 return None
+            if found["observedGeneration"] != tenant["metadata"]["generation"]:
+                return None
             return found if says in found["message"] else None
 
         found = eventually(look, seconds, self.explain)
@@ -223,9 +227,7 @@ class TenantUnderTest:
     def secrets(self) -> dict[str, Object]:
         """The data of the generated Secrets by name."""
         return {
-            name: obj["data"]
-            for name, obj in self.objects(kinds.SECRET).items()
-            if obj["type"] == "Opaque"
+            name: obj["data"] for name, obj in self.objects(kinds.SECRET).items() if obj["type"] == "Opaque"
         }
 
     def until(self, look: Callable[[], Any], seconds: float = WAIT) -> Any:
@@ -292,7 +294,10 @@ def install(api: Api, plane: ControlPlane) -> None:
     for obj in yaml.safe_load_all(rendered):
         if obj and obj["kind"] in _PLURALS:
             kind = Kind(
-                obj["apiVersion"], obj["kind"], _PLURALS[obj["kind"]], namespaced=obj["kind"] == "ServiceAccount"
+                obj["apiVersion"],
+                obj["kind"],
+                _PLURALS[obj["kind"]],
+                namespaced=obj["kind"] == "ServiceAccount",
             )
             api.apply(kind.path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"]), obj)
     eventually(lambda: _served(api), 20.0, lambda: "the kind is not served")

@@ -63,16 +63,22 @@ def test_the_namespace_is_restricted_and_names_its_owner(stack: Stack) -> None:
     )
     tenant.wait("NamespaceReady")
     metadata = stack.api.get(kinds.NAMESPACE, tenant.namespace)["metadata"]
-    assert metadata["labels"].items() >= {
-        "cost": "42",
-        names.LABEL_TENANT: tenant.name,
-        "pod-security.kubernetes.io/enforce": "restricted",
-    }.items()
-    assert metadata["annotations"].items() >= {
-        "a": "b",
-        names.ANNOTATION_TENANT: tenant.name,
-        names.ANNOTATION_OWNER_EMAIL: "team@example.com",
-    }.items()
+    assert (
+        metadata["labels"].items()
+        >= {
+            "cost": "42",
+            names.LABEL_TENANT: tenant.name,
+            "pod-security.kubernetes.io/enforce": "restricted",
+        }.items()
+    )
+    assert (
+        metadata["annotations"].items()
+        >= {
+            "a": "b",
+            names.ANNOTATION_TENANT: tenant.name,
+            names.ANNOTATION_OWNER_EMAIL: "team@example.com",
+        }.items()
+    )
     binding = stack.api.get(kinds.ROLE_BINDING, names.OPERATOR_BINDING, tenant.namespace)
     assert binding["roleRef"]["name"] == names.TENANT_CLUSTER_ROLE
     assert binding["subjects"] == [
@@ -155,7 +161,10 @@ def test_quota_and_limits_arrive(stack: Stack) -> None:
     assert quota["spec"]["hard"] == {"requests.cpu": "8", "requests.memory": "32Gi", "pods": "40"}
     (limits,) = tenant.objects(kinds.find("v1", "LimitRange") or pytest.fail()).values()
     (limit,) = limits["spec"]["limits"]
-    assert (limit["default"], limit["defaultRequest"]) == ({"memory": "1Gi"}, {"cpu": "50m", "memory": "64Mi"})
+    assert (limit["default"], limit["defaultRequest"]) == (
+        {"memory": "1Gi"},
+        {"cpu": "50m", "memory": "64Mi"},
+    )
 
 
 def test_many_tenants_at_once_all_come_up(stack: Stack) -> None:

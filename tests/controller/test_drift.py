@@ -12,7 +12,7 @@ from tests.controller.stack import Stack, TenantUnderTest
 from tenant_operator.core import kinds, names
 from tenant_operator.core.kinds import Kind, Object
 
-_SECONDS = 5.0
+_SECONDS = 15.0
 
 #: For each rendered kind: a name's end, an edit of what the release says, and where to look for it.
 EDITS: dict[str, tuple[str, Object, tuple[Any, ...]]] = {
@@ -125,8 +125,10 @@ def test_an_object_cannot_be_taken_away_by_its_owner_reference(everything: Tenan
     before = one(everything, kind, "-scheduler")["metadata"]
     everything.api.merge(kind, before["name"], {"metadata": {"ownerReferences": None}}, everything.namespace)
     everything.until(
-        lambda: one(everything, kind, "-scheduler")["metadata"].get("ownerReferences")
-        == before["ownerReferences"],
+        lambda: (
+            one(everything, kind, "-scheduler")["metadata"].get("ownerReferences")
+            == before["ownerReferences"]
+        ),
         _SECONDS,
     )
 
@@ -141,7 +143,9 @@ def test_status_changes_of_children_are_not_drift(everything: TenantUnderTest) -
         return operator.total("airflow_operator_drift_corrected_total", kind="ResourceQuota")
 
     def version() -> str:
-        return str(api.get(KINDS["ResourceQuota"], quota, everything.namespace)["metadata"]["resourceVersion"])
+        return str(
+            api.get(KINDS["ResourceQuota"], quota, everything.namespace)["metadata"]["resourceVersion"]
+        )
 
     before, seen = written(), version()
     scheduler = f"{everything.name}-scheduler"

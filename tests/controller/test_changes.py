@@ -1,0 +1,177 @@
+"""Edits of a tenant: what must roll rolls, the rest is not touched; what fails leaves the earlier version."""
+
+from __future__ import annotations
+
+from tests.controller.kubelet import container
+from tests.controller.stack import Stack
+
+from tenant_operator.core import kinds
+from tenant_operator.core.kinds import Kind
+
+_BUDGETS = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+
+
+def test_a_replica_count_touches_one_deployment(stack: Stack) -> None:
+    tenant = stack.create("replicas")
+    tenant.wait_released()
+    before, jobs = tenant.generations(), tenant.objects(kinds.JOB).keys()
+
+    tenant.edit(airflow={"triggerer": {"replicas": 2}})
+    tenant.wait_released()
+
+    after = tenant.generations()
+    assert {name for name in after if after[name] != before[name]} == {f"{tenant.name}-triggerer"}
+    assert tenant.objects(kinds.JOB).keys() == jobs, "no migration for a replica"
+    assert tenant.status["release"]["revision"] == 2
+
+
+def test_a_one_value_change_costs_few_calls(stack: Stack) -> None:
+    tenant = stack.create("calls")
+    tenant.wait("Ready")
+    before = stack.operator.metrics()
+    tenant.edit(airflow={"triggerer": {"resources": {"requests": {"cpu": "60m"}}}})
+    tenant.until(lambda: tenant.status["release"]["revision"] == 2)
+    tenant.wait("Ready")
+    after = stack.operator.metrics()
+    written = {
+        labels: value - before.get((name, labels), 0)
+        for (name, labels), value in after.items()
+        if name == "airflow_operator_kube_api_requests_total" and ("code", "201") not in labels
+    }
+    patches = sum(v for labels, v in written.items() if ("method", "PATCH") in labels)
+    # The Deployment, the earlier record's label, and the status as it moves.
+    assert patches <= 6, written
+
+
+def test_configuration_migrates_first_and_then_rolls_every_airflow_component(stack: Stack) -> None:
+    tenant = stack.create("config")
+    tenant.wait_released()
+    before, (old,) = tenant.generations(), tenant.objects(kinds.JOB)
+
+    tenant.edit(airflow={"config": {"core": {"parallelism": "7"}}})
+    tenant.until(lambda: tenant.status["release"]["revision"] == 2)
+
+    (new,) = tenant.objects(kinds.JOB)
+    assert new != old, "the earlier Job is pruned"
+    rolled = {name for name, generation in tenant.generations().items() if generation != before[name]}
+    assert rolled == {
+        f"{tenant.name}-{component}"
+        for component in ("api-server", "dag-processor", "scheduler", "triggerer")
+    }
+
+
+def test_an_object_that_leaves_the_release_is_pruned(stack: Stack) -> None:
+    tenant = stack.create("prune", airflow={"scheduler": {"replicas": 2}}, quota={"hard": {"pods": "50"}})
+    tenant.wait_released()
+    assert any(id_.kind == "ResourceQuota" for id_ in tenant.inventory())
+    (budget,) = tenant.objects(_BUDGETS)
+
+    tenant.edit(airflow={"scheduler": {"replicas": 1}}, quota=None)
+    tenant.until(lambda: not tenant.objects(_BUDGETS))
+    tenant.wait_released()
+
+    assert not any(id_.kind in {"ResourceQuota", "PodDisruptionBudget"} for id_ in tenant.inventory())
+    assert stack.api.list(Kind("v1", "ResourceQuota", "resourcequotas"), tenant.namespace) == []
+    assert budget.startswith(tenant.name)
+
+
+def test_what_a_release_that_never_came_up_left_is_pruned_even_after_a_restart(stack: Stack) -> None:
+    tenant = stack.tenant("leftover")
+    tenant.create()
+    tenant.wait_released()
+    good = set(tenant.objects(kinds.JOB))
+    stack.kubelet.break_component(tenant.namespace, "migrate-database", {"containerStatuses": []})
+    tenant.edit(airflow={"config": {"core": {"parallelism": "7"}}})
+    tenant.wait("MigrationsApplied", "False", "MigrationRunning")
+    stack.operator.terminate()
+    stack.operator.start()
+    tenant.edit(airflow={"config": None})
+    tenant.wait_released()
+    tenant.until(lambda: set(tenant.objects(kinds.JOB)) == good)
+
+
+def test_a_failed_migration_leaves_the_earlier_version_serving(stack: Stack) -> None:
+    tenant = stack.create("migration")
+    tenant.wait_released()
+    before = tenant.generations()
+    words = "sqlalchemy.exc.OperationalError: no such column"
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": words}}
+    stack.kubelet.break_component(
+        tenant.namespace,
+        "migrate-database",
+        {"phase": "Failed", "containerStatuses": [container("migrate-database", ended)]},
+    )
+
+    tenant.edit(airflow={"config": {"core": {"parallelism": "7"}}})
+    found = tenant.wait("MigrationsApplied", "False", "MigrationFailed")
+
+    assert words in found["message"]
+    assert "spec.airflow" in found["message"]
+    tenant.wait("Stalled", reason="MigrationFailed")
+    assert tenant.conditions()["Ready"]["reason"] == "MigrationFailed"
+    assert tenant.conditions()["ReleaseReady"]["observedGeneration"] == 1, "it speaks of the earlier spec"
+    assert tenant.generations() == before
+    assert tenant.status["release"]["revision"] == 1
+
+    stack.kubelet.mend_component(tenant.namespace, "migrate-database")
+    tenant.edit(airflow={"config": {"core": {"parallelism": "8"}}})
+    tenant.wait_released()
+    assert "Stalled" not in tenant.conditions()
+    assert len(tenant.objects(kinds.JOB)) == 1
+
+
+def test_a_migration_that_fails_once_is_told_while_it_is_tried_again(stack: Stack) -> None:
+    """With the chart's own backoffLimit a Job gives up after minutes: that must not pass in silence."""
+    tenant = stack.tenant("attempt")
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": "database is read-only"}}
+    stack.kubelet.break_component(
+        tenant.namespace,
+        "migrate-database",
+        {"phase": "Running", "containerStatuses": [container("migrate-database", ended)]},
+    )
+    tenant.create()
+    found = tenant.wait("MigrationsApplied", "False", "MigrationRunning", says="database is read-only")
+    assert "attempt" in found["message"]
+
+
+def test_suspended_nothing_changes_until_it_is_resumed(stack: Stack) -> None:
+    tenant = stack.create("suspend")
+    tenant.wait_released()
+    tenant.edit(suspend=True)
+    ready = tenant.wait("Ready", tenant.conditions()["Ready"]["status"], "Suspended")
+    assert "spec.suspend" in ready["message"]
+    before = tenant.generations()
+
+    scheduler = f"{tenant.name}-scheduler"
+    stack.api.merge(kinds.DEPLOYMENT, scheduler, {"spec": {"replicas": 0}}, tenant.namespace)
+    tenant.edit(airflow={"triggerer": {"replicas": 3}})
+    tenant.until(lambda: tenant.status["observedGeneration"] == tenant.object["metadata"]["generation"])
+    changed = {name for name, generation in tenant.generations().items() if generation != before[name]}
+    assert changed == {scheduler}, "only by hand"
+    conditions = tenant.conditions()
+    assert not {"Reconciling", "Stalled"} & conditions.keys()
+
+    tenant.edit(suspend=False)
+    tenant.wait_released()
+    live = tenant.objects(kinds.DEPLOYMENT)
+    assert live[scheduler]["spec"]["replicas"] == 1
+    assert live[f"{tenant.name}-triggerer"]["spec"]["replicas"] == 3
+
+
+def test_a_tenant_that_was_suspended_from_the_start_makes_nothing(stack: Stack) -> None:
+    tenant = stack.create("asleep", suspend=True)
+    tenant.wait("Ready", "Unknown", "Suspended")
+    assert stack.api.find(kinds.NAMESPACE, tenant.namespace) is None
+
+
+def test_each_turn_is_told_once(stack: Stack) -> None:
+    tenant = stack.create("events")
+    tenant.wait("Ready")
+    tenant.edit(airflow={"triggerer": {"replicas": 2}})
+    tenant.wait("Ready")
+    tenant.until(lambda: len(tenant.events("Ready")) >= 2)
+    told = [event["reason"] for event in tenant.events()]
+    twice = [a for a, b in zip(told, told[1:], strict=False) if a == b]
+    assert not twice, told
+    assert told.count("DatabaseStarting") == 1
+    assert all(event["source"]["component"] == "airflow-tenant-operator" for event in tenant.events())

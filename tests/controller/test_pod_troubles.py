@@ -1,0 +1,130 @@
+"""What keeps pods from running reaches the tenant's conditions, with the words that help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.controller.kubelet import container
+from tests.controller.stack import Stack
+
+from tenant_operator.core import kinds
+
+_CRASH: dict[str, Any] = {
+    "containerStatuses": [
+        container(
+            "scheduler",
+            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting"}},
+            restartCount=4,
+            lastState={
+                "terminated": {"exitCode": 1, "reason": "Error", "message": "AirflowConfigException: boom"}
+            },
+        )
+    ]
+}
+_MEMORY: dict[str, Any] = {
+    "containerStatuses": [
+        container(
+            "scheduler",
+            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+            restartCount=2,
+            lastState={"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+        )
+    ]
+}
+_IMAGE: dict[str, Any] = {
+    "containerStatuses": [
+        container(
+            "scheduler",
+            {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "a:b": not found'}},
+            image="registry.example.com/a:b",
+        )
+    ]
+}
+_CONFIG: dict[str, Any] = {
+    "containerStatuses": [
+        container(
+            "scheduler",
+            {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "gone" not found'}},
+        )
+    ]
+}
+_SCHEDULE: dict[str, Any] = {
+    "conditions": [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/3 nodes are available: 3 Insufficient cpu.",
+        }
+    ]
+}
+_GIT: dict[str, Any] = {
+    "initContainerStatuses": [
+        container(
+            "git-sync-init-main",
+            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+            restartCount=1,
+            lastState={
+                "terminated": {
+                    "exitCode": 1,
+                    "reason": "Error",
+                    "message": '{"logger":"","ts":"2026-01-01 00:00:00","msg":"error syncing repo, will retry",'
+                    '"error":"Run(git fetch https://git.example.com/x.git main): context error: exit status 128: '
+                    '{ stdout: \\"\\", stderr: \\"fatal: Authentication failed for x\\" }"}',
+                }
+            },
+        )
+    ]
+}
+#: component, pod status -> condition, reason, words of the message
+TROUBLES = {
+    "crash loop": ("scheduler", _CRASH, "ReleaseReady", "CrashLooping", "AirflowConfigException: boom"),
+    "memory": ("scheduler", _MEMORY, "ReleaseReady", "CrashLooping", "raise its memory limit"),
+    "image": ("scheduler", _IMAGE, "ReleaseReady", "ImagePullFailed", "registry.example.com/a:b"),
+    "container": ("scheduler", _CONFIG, "ReleaseReady", "CrashLooping", 'secret "gone" not found'),
+    "schedule": ("scheduler", _SCHEDULE, "ReleaseReady", "Unschedulable", "3 Insufficient cpu"),
+    "git": ("scheduler", _GIT, "DagsSynced", "GitSyncFailed", "Authentication failed"),
+    "database": ("postgresql", _SCHEDULE, "DatabaseReady", "Unschedulable", "3 Insufficient cpu"),
+    "migration": ("migrate-database", _IMAGE, "MigrationsApplied", "ImagePullFailed", "spec.airflow.image"),
+}
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_trouble_of_a_pod_is_told_and_ends(stack: Stack, name: str) -> None:
+    component, status, condition, reason, words = TROUBLES[name]
+    tenant = stack.tenant("trouble")
+    stack.kubelet.break_component(tenant.namespace, component, status)
+    tenant.create()
+
+    found = tenant.wait(condition, "False", reason)
+    assert words in found["message"]
+    ready = tenant.conditions()["Ready"]
+    assert (ready["status"], ready["reason"], ready["message"]) == ("False", reason, found["message"])
+    tenant.until(lambda: [e for e in tenant.events(reason) if e["type"] == "Warning"])
+
+    stack.kubelet.mend_component(tenant.namespace, component)
+    tenant.wait_released()
+
+
+def test_a_bad_rollout_leaves_the_earlier_pods_serving(stack: Stack) -> None:
+    tenant = stack.create("rollout")
+    tenant.wait_released()
+    scheduler = f"{tenant.name}-scheduler"
+    (old,) = (pod for pod in tenant.objects(kinds.POD) if pod.startswith(scheduler))
+    stack.kubelet.break_component(tenant.namespace, "scheduler", _IMAGE)
+    # The kubelet breaks pods by component: the old one must go on as it is.
+    tenant.edit(airflow={"scheduler": {"resources": {"requests": {"cpu": "60m"}}}})
+    tenant.wait("ReleaseReady", "False", "ImagePullFailed")
+    assert old in tenant.objects(kinds.POD)
+
+
+def test_an_exceeded_quota_names_field_and_remedy(stack: Stack) -> None:
+    tenant = stack.create("quota")
+    tenant.wait_released()
+    tenant.edit(quota={"hard": {"pods": "7"}}, airflow={"triggerer": {"replicas": 4}})
+    found = tenant.wait("ReleaseReady", "False", "QuotaExceeded")
+    assert "exceeded quota" in found["message"]
+    assert "spec.quota.hard" in found["message"]
+    tenant.edit(quota={"hard": {"pods": "50"}})
+    tenant.wait_released(60)
