@@ -213,9 +213,8 @@ def test_the_command_line_starts_one_that_outlives_it(
         assert f"Control plane '{name}' is up at https://127.0.0.1:" in up.stderr
         assert "already up" in devcluster("up", "--control-plane", "--name", name).stderr
         config = devcluster("kubeconfig", "--name", name).stdout.strip()
-        listed = subprocess.run(
-            [tool("kubectl"), "get", "ns"], env={"KUBECONFIG": config}, capture_output=True, text=True
-        )
+        command = [str(tool("kubectl")), f"--kubeconfig={config}", "get", "ns"]
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert "kube-system" in listed.stdout
         row = next(line for line in devcluster("status").stdout.splitlines() if line.startswith(name))
         assert "control plane" in row

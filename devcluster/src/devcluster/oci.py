@@ -113,7 +113,7 @@ def images(path: Path) -> list[Image]:
                 for digest, names in found.items()
             ]
     except (tarfile.TarError, KeyError, ValueError, OSError) as error:
-        raise DevclusterError(f"{path} is not an image in OCI layout ({error!r}).") from error
+        raise DevclusterError(f"{path} is not an image in OCI layout ({error}).") from error
 
 
 def copy_without(source: Path, target: IO[bytes], absent: AbstractSet[str]) -> int:
