@@ -248,6 +248,11 @@ def test_git_follows_in_living_pods_and_is_fetched_once_for_tasks() -> None:
             )
             assert "--one-time" not in sidecar["args"]
             assert sidecar["ports"][0]["containerPort"] == 2020 + index
+    for pod in [*living, chart.pods["worker"]]:
+        for name in ("git-sync-init-main", "git-sync-init-shared"):
+            args = pod.container(name)["args"]
+            assert "--one-time" in args
+            assert not [arg for arg in args if arg.startswith(("--period", "--http-bind", "--max-failures"))]
     worker = [container["name"] for container in chart.pods["worker"].spec["initContainers"]]
     assert worker == ["git-sync-init-main", "git-sync-init-shared"]
     for pod in (chart.pods["scheduler"], chart.pods["api-server"]):
