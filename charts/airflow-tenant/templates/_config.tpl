@@ -11,7 +11,6 @@ User configuration wins over what the chart computes, key by key.
     "executor" .Values.executor
     "execution_api_server_url" (printf "%s/execution/" $apiUrl)
     "hostname_callable" "airflow.utils.net.get_host_ip_address")
-  "api" (dict "base_url" $apiUrl)
   "metrics" (dict "statsd_on" (ternary "True" "False" .Values.statsd.enabled)) -}}
 {{- if .Values.statsd.enabled -}}
 {{- $_ := set $computed "metrics" (dict

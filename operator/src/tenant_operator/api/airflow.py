@@ -11,10 +11,10 @@ from tenant_operator.api.rules import (
     Json,
     Matches,
     Model,
-    Quantity,
     Resources,
     SecretKeyRef,
     SecretRef,
+    TextQuantity,
     cel,
     keyed_by,
 )
@@ -142,7 +142,7 @@ class Airflow(Model):
 class EmbeddedDatabase(Model):
     """A PostgreSQL of the tenant's own, in its namespace, on a volume."""
 
-    storage: Quantity = "5Gi"
+    storage: TextQuantity = "5Gi"
     """Size of the volume. Cannot be changed later."""
     storage_class_name: str = Field("", max_length=253)
     """StorageClass of the volume. Empty: the cluster's default. Cannot be changed later."""

@@ -46,6 +46,7 @@ def _unchanged(path: str, default: str, reason: str) -> Json:
 
 
 _SPEC_RULES = [
+    _unchanged("database.embedded.storage", "'5Gi'", "the volume of the database cannot be resized in place"),
     _unchanged("namespace.name", "''", "the old namespace would keep the data; make a new tenant instead"),
     _unchanged(
         "database.embedded.storageClassName", "''", "the volume of the database cannot be exchanged in place"

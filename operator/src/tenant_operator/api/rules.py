@@ -139,6 +139,12 @@ Quantity = Annotated[
     PythonMatches(_QUANTITY, "must be a Kubernetes quantity, for example 500m, 2 or 1Gi"),
     IntOrString(_QUANTITY),
 ]
+#: Like Quantity, but a string only: CEL can compare it with its old value.
+TextQuantity = Annotated[
+    str,
+    Field(max_length=32),
+    Matches(_QUANTITY, "must be a Kubernetes quantity, for example 500m, 2 or 1Gi"),
+]
 Duration = Annotated[
     str,
     Field(max_length=16),

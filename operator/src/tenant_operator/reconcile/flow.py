@@ -31,12 +31,11 @@ from tenant_operator.core.ports import Clock, Kube, Renderer, Tokens
 from tenant_operator.core.settings import Settings
 from tenant_operator.plan import bootstrap, outcome, release, secrets, values
 from tenant_operator.plan.outcome import Finding, Findings
-from tenant_operator.plan.release import Release, Stage
 from tenant_operator.plan.tenant import Tenant, parse
 from tenant_operator.reconcile import retention
 from tenant_operator.reconcile.apply import Applier, refused
-from tenant_operator.reconcile.gates import check_components, check_database, check_migration
 from tenant_operator.reconcile.index import Index
+from tenant_operator.reconcile.stages import Stages
 from tenant_operator.reconcile.state import Kept, TenantState
 
 log = logging.getLogger(__name__)
@@ -69,6 +68,7 @@ class Flow:
         self._settings = settings
         self._defaults = defaults
         self._applier = Applier(kube, index, clock, metrics)
+        self._stages = Stages(kube, index, self._applier)
 
     async def run(self, state: TenantState) -> float | None:
         """One pass; returns the seconds after which to look again without an event."""
@@ -88,7 +88,7 @@ class Flow:
             findings.fail(error)
             state.full = state.full or not isinstance(error, NotReady)
             delay = error.retry or self._settings.resync_interval
-        self._take_airflow(state, findings)
+        self._take_airflow(state, findings, suspended=suspended)
         await self.write_status(state, findings, error, suspended=suspended)
         result = (
             "error" if error is not None and error.stalled else "requeue" if error is not None else "success"
@@ -127,7 +127,7 @@ class Flow:
         findings.gates[ConditionType.SECRETS] = Finding.true("all Secrets are there")
         # What is applied from here on must be found by a later prune, even if this release never comes up.
         findings.inventory = sorted({*state.status.inventory, *(str(id_) for id_, _, _ in kept.index)})
-        await self._stages(tenant, state, kept, findings)
+        await self._stages.run(tenant, state, kept, findings)
         await self._complete(tenant, state, kept, findings, existing)
 
     async def _ensure_finalizer(self, state: TenantState) -> None:
@@ -208,34 +208,6 @@ class Flow:
         state.release = Kept.pack(planned, chart_values)
         return state.release
 
-    async def _stages(self, tenant: Tenant, state: TenantState, kept: Kept, findings: Findings) -> None:
-        stale = self._applier.stale(state, kept)
-        unpacked: Release | None = None
-        if stale:
-            unpacked, _ = kept.unpack()
-            # Objects that were applied before and were touched are put back at once, whatever the gates say.
-            digests = {id_: digest for id_, _, digest in kept.index}
-            known = {id_ for id_ in stale if state.applied.get(id_, ("",))[0] == digests[id_]}
-            await self._applier.apply(tenant, state, [p for p in unpacked.objects if p.id in known])
-            stale -= known
-        for stage in Stage:
-            if unpacked is not None:
-                await self._applier.apply(tenant, state, [p for p in unpacked.of(stage) if p.id in stale])
-            await self._gate(stage, tenant, kept, findings)
-
-    async def _gate(self, stage: Stage, tenant: Tenant, kept: Kept, findings: Findings) -> None:
-        children = self._index.children(tenant.name)
-        ids = [id_ for id_, its, _ in kept.index if its is stage]
-        if stage is Stage.DATABASE:
-            check_database(ids, children)
-            findings.gates[ConditionType.DATABASE] = Finding.true("PostgreSQL answers")
-        elif stage is Stage.MIGRATE:
-            check_migration(ids, children)
-            findings.gates[ConditionType.MIGRATIONS] = Finding.true("the schema is that of the image")
-        elif stage is Stage.COMPONENTS:
-            check_components(ids, children)
-            findings.gates[ConditionType.RELEASE] = Finding.true("all components are up")
-
     async def _complete(
         self,
         tenant: Tenant,
@@ -271,7 +243,7 @@ class Flow:
         )
         state.recorded = kept.digest
 
-    def _take_airflow(self, state: TenantState, findings: Findings) -> None:
+    def _take_airflow(self, state: TenantState, findings: Findings, *, suspended: bool) -> None:
         view = state.airflow
         if view is None:
             return
@@ -280,7 +252,9 @@ class Flow:
         findings.gates.setdefault(ConditionType.DAGS, view.dags_finding)
         compared = view.generation == state.generation
         pending = Finding.unknown("comparing pools, connections, variables and roles with the new spec")
-        findings.gates.setdefault(ConditionType.OBJECTS, view.objects_finding if compared else pending)
+        findings.gates.setdefault(
+            ConditionType.OBJECTS, view.objects_finding if compared or suspended else pending
+        )
 
     async def write_status(
         self, state: TenantState, findings: Findings, error: TenantError | None, *, suspended: bool = False

@@ -1,0 +1,87 @@
+"""The stages of a release: what is stale is applied, each stage behind the gate of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tenant_operator.core import kinds
+from tenant_operator.core.errors import ConditionType, NotReady, Reason
+from tenant_operator.core.kinds import ObjectId
+from tenant_operator.core.ports import Kube
+from tenant_operator.plan.outcome import Finding, Findings
+from tenant_operator.plan.release import Release, Stage
+from tenant_operator.plan.tenant import Tenant
+from tenant_operator.reconcile.apply import Applier
+from tenant_operator.reconcile.gates import check_components, check_database, check_migration
+from tenant_operator.reconcile.index import Index
+from tenant_operator.reconcile.state import Kept, TenantState
+
+_WAITING = frozenset({Reason.DATABASE_STARTING, Reason.MIGRATION_RUNNING})
+
+
+class Stages:
+    """Walks a release through its stages."""
+
+    def __init__(self, kube: Kube, index: Index, applier: Applier) -> None:
+        """All state is the tenants' own."""
+        self._kube = kube
+        self._index = index
+        self._applier = applier
+
+    async def run(self, tenant: Tenant, state: TenantState, kept: Kept, findings: Findings) -> None:
+        """Apply what is stale, up to the first closed gate; that one raises NotReady."""
+        stale = self._applier.stale(state, kept)
+        unpacked: Release | None = None
+        if stale:
+            unpacked, _ = kept.unpack()
+            # Objects that were applied before and were touched are put back at once, whatever the gates say.
+            digests = {id_: digest for id_, _, digest in kept.index}
+            known = {id_ for id_ in stale if state.applied.get(id_, ("",))[0] == digests[id_]}
+            await self._applier.apply(tenant, state, [p for p in unpacked.objects if p.id in known])
+            stale -= known
+        for stage in Stage:
+            if unpacked is not None:
+                await self._applier.apply(tenant, state, [p for p in unpacked.of(stage) if p.id in stale])
+            ids = [id_ for id_, its, _ in kept.index if its is stage]
+            try:
+                self._gate(stage, tenant, ids, findings)
+            except NotReady as closed:
+                if closed.reason in _WAITING:
+                    await self._refused_pods(tenant, ids, closed)
+                raise
+
+    def _gate(self, stage: Stage, tenant: Tenant, ids: Sequence[ObjectId], findings: Findings) -> None:
+        children = self._index.children(tenant.name)
+        if stage is Stage.DATABASE:
+            check_database(ids, children)
+            findings.gates[ConditionType.DATABASE] = Finding.true("PostgreSQL answers")
+        elif stage is Stage.MIGRATE:
+            check_migration(ids, children)
+            findings.gates[ConditionType.MIGRATIONS] = Finding.true("the schema is that of the image")
+        elif stage is Stage.COMPONENTS:
+            check_components(ids, children)
+            findings.gates[ConditionType.RELEASE] = Finding.true("all components are up")
+
+    async def _refused_pods(self, tenant: Tenant, ids: Sequence[ObjectId], closed: NotReady) -> None:
+        """Raise QuotaExceeded if that is why a StatefulSet or Job has no pod.
+
+        A Deployment says so in a condition; these two say it only in Events.
+        """
+        children = self._index.children(tenant.name)
+        waiting = {
+            id_.name: found.component
+            for id_, found in children.workloads().items()
+            if id_ in ids and not found.ready
+        }
+        present = {state.component for state in children.pods.values()}
+        if not set(waiting.values()) - present:
+            return
+        for event in await self._kube.list(kinds.EVENT, tenant.namespace):
+            message = str(event.get("message", ""))
+            about = (event.get("involvedObject") or {}).get("name")
+            if about in waiting and event.get("reason") == "FailedCreate" and "exceeded quota" in message:
+                raise NotReady(
+                    f"{waiting[about]}: {message}: raise spec.quota.hard or ask for less",
+                    condition=closed.condition,
+                    reason=Reason.QUOTA_EXCEEDED,
+                ) from closed
