@@ -203,6 +203,7 @@ async def test_a_secret_variable_is_followed_although_airflow_masks_it(
     [
         '{"password": "abc", "n": [1, 2.50, true, null], "deep": {"token": {"x": 1}}}',
         '{ "b":1,\n "a":2 }',
+        '{"password": {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}}',
         "1e5",
         "NaN",
         "007",

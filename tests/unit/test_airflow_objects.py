@@ -238,6 +238,7 @@ class TestDiff:
         ('{"token": "x", "n": 1}', '{"token": "***", "n": 1}', True),
         ('{"token": "x", "n": 1}', '{"token": "***", "n": 2}', False),
         ('{"token": {"x": [1, "y"]}}', '{"token": {"x": [1, "***"]}}', True),
+        ('{"token": {"x": 5}}', '{"token": {"x": "***"}}', True),
         ("[1, 2]", "[1]", False),
         ("1e5", "100000.0", True),
         ("NaN", "NaN", True),
@@ -368,6 +369,19 @@ class TestSync:
         assert kept.owned == result.owned
         assert not kept.ok
         assert kept.changes == ()
+
+    async def test_drift_that_airflow_would_not_put_back_is_an_error_and_no_drift(self) -> None:
+        airflow = MemoryAirflow()
+        first = await sync_objects(airflow, desired(CONNECTION), OwnedNames(), hmac_key=b"k", tenant="t")
+        stored = airflow.stored[ObjectKind.CONNECTIONS, "warehouse"]
+        assert isinstance(stored, Connection)
+        airflow.stored[ObjectKind.CONNECTIONS, "warehouse"] = replace(stored, host="evil")
+        airflow.refuse = frozenset({"warehouse"})
+        refused = await sync_objects(airflow, desired(CONNECTION), first.owned, hmac_key=b"k", tenant="t")
+        assert (refused.drift, len(refused.errors)) == ((), 1)
+        airflow.refuse = frozenset()
+        again = await sync_objects(airflow, desired(CONNECTION), first.owned, hmac_key=b"k", tenant="t")
+        assert [str(drift) for drift in again.drift] == ["connection warehouse: host"]
 
     async def test_names_gone_from_spec_and_airflow_are_forgotten(self) -> None:
         result = await sync_objects(

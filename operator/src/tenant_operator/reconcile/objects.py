@@ -54,11 +54,13 @@ async def sync_objects(
     if remember is not None and _takes_over(plan, owned):
         await remember(ledger)
     errors = await _execute(port, plan)
+    changes = _carried_out(plan, errors)
+    put_back = tuple(change for change in changes if change.reason is Reason.DRIFT)
     return SyncResult(
         counts={kind: _counts(kind, desired, plan, errors) for kind in ObjectKind},
         owned=_settle(ledger, owned, plan, errors),
-        changes=_carried_out(plan, errors),
-        drift=tuple(d for d in plan.differences if mode is Mode.OBSERVE or d.reason is Reason.DRIFT),
+        changes=changes,
+        drift=plan.differences if mode is Mode.OBSERVE else put_back,
         errors=errors,
         warnings=plan.warnings,
     )
