@@ -83,7 +83,7 @@ def test_an_unreachable_repository_is_said_while_the_old_pods_serve(analytics: E
     ("change", "said"),
     [
         ({"pools": [{"name": "p", "slots": -2}]}, "slots"),
-        ({"pools": [{"name": "p", "slots": 1}, {"name": "p", "slots": 2}]}, "Duplicate"),
+        ({"pools": [{"name": "p", "slots": 1}, {"name": "p", "slots": 2}]}, "(?i:duplicate)"),
         ({"unknown": 1}, "unknown"),
         (
             {"dags": {"sources": [{"name": "m", "gitSync": {"repo": "https://u:p@example.com/r.git"}}]}},

@@ -82,6 +82,10 @@ def test_the_git_server_pod_fits_restricted_pod_security() -> None:
     assert (context["allowPrivilegeEscalation"], context["capabilities"]) == (False, {"drop": ["ALL"]})
 
 
+def test_no_password_is_in_what_a_failing_test_would_print() -> None:
+    assert "hidden" not in repr(gitserver.GitServer(cast(Kube, None), "airflow", "hidden"))
+
+
 def test_no_password_is_in_the_git_servers_objects() -> None:
     sources = [
         e

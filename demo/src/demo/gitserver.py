@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class GitServer:
 
     kube: Kube
     username: str
-    password: str
+    password: str = field(repr=False)
 
     @classmethod
     def ensure(
