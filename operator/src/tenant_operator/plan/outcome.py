@@ -213,13 +213,15 @@ def events(before: TenantStatus, after: TenantStatus) -> list[Event]:
         old = before.condition(condition.type)
         if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
             continue
-        if condition.type == ConditionType.READY and condition.status == "True":
+        if condition.type != ConditionType.READY:
+            continue
+        if condition.reason == Reason.SUSPENDED:
+            found.append(Event("Normal", condition.reason, condition.message))
+        elif condition.status == "True":
             found.append(Event("Normal", "Ready", condition.message))
-        elif condition.type == ConditionType.READY and condition.status == "False" and _telling(condition):
+        elif condition.status == "False" and _telling(condition):
             severity = "Normal" if condition.reason in PROGRESS else "Warning"
             found.append(Event(severity, condition.reason, condition.message))
-        elif condition.type == ConditionType.READY and condition.reason == Reason.SUSPENDED:
-            found.append(Event("Normal", condition.reason, condition.message))
     return found
 
 
