@@ -45,7 +45,5 @@ class Counter:
 
 def secret(name: str, **values: str) -> Object:
     """A Secret as the API server returns it; underscores in keys become dashes."""
-    data = {
-        key.replace("_", "-"): base64.b64encode(value.encode()).decode() for key, value in values.items()
-    }
+    data = {key.replace("_", "-"): base64.b64encode(value.encode()).decode() for key, value in values.items()}
     return {"metadata": {"name": name}, "type": "Opaque", "data": data}

@@ -31,7 +31,9 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
 
 def test_the_committed_files_are_what_is_generated() -> None:
     assert COMMITTED.read_text() == crd.to_yaml(), "run `make generate`"
-    assert (ROOT / "charts/tenant-operator/files/crd.yaml").read_text() == crd.to_yaml(), "run `make generate`"
+    assert (ROOT / "charts/tenant-operator/files/crd.yaml").read_text() == crd.to_yaml(), (
+        "run `make generate`"
+    )
 
 
 def test_it_is_small_enough_for_client_side_apply() -> None:

@@ -24,14 +24,17 @@ def test_helm_finds_the_record_by_name_type_and_labels() -> None:
     assert found["type"] == "helm.sh/release.v1"
     assert found["metadata"]["name"] == "sh.helm.release.v1.payments.v7"
     assert found["metadata"]["namespace"] == NAMESPACE
-    assert found["metadata"]["labels"].items() >= {
-        "owner": "helm",
-        "name": "payments",
-        "status": "deployed",
-        "version": "7",
-        "modifiedAt": "1700000000",
-        "airflowtenants.io/tenant": "payments",
-    }.items()
+    assert (
+        found["metadata"]["labels"].items()
+        >= {
+            "owner": "helm",
+            "name": "payments",
+            "status": "deployed",
+            "version": "7",
+            "modifiedAt": "1700000000",
+            "airflowtenants.io/tenant": "payments",
+        }.items()
+    )
     assert found["metadata"]["ownerReferences"] == [tenant().owner_reference]
 
 
