@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tests.images.git_remote import Remote, daemon, free_port
+from tests.images.git_sync_process import Sync
 
 import imagebuild
 from imagebuild.chroot import Bind, Chroot
@@ -129,3 +131,12 @@ def volume(tmp_path: Path) -> Path:
     folder.mkdir()
     folder.chmod(0o777)
     return folder
+
+
+@pytest.fixture
+def sync(tmp_path: Path, git_sync: Path) -> Iterator[Sync]:
+    remote = Remote.make(tmp_path)
+    home, root = tmp_path / "home", tmp_path / "root"
+    home.mkdir()
+    with daemon(remote.base, free_port()) as address:
+        yield Sync(git_sync, f"{address}/r.git", remote, home, root, remote.base)

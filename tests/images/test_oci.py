@@ -18,6 +18,7 @@ from imagebuild.console import QuietConsole
 from imagebuild.layers import Layer, LayerSource, LayerStore, Owner, write_tar
 from imagebuild.oci import BuiltImage, Config, layer_digests_of
 from imagebuild.settings import EPOCH, Settings
+from imagebuild.workshop import unpacked
 
 
 def tree(folder: Path, names: list[str], moment: int) -> Path:
@@ -197,3 +198,22 @@ def test_the_work_of_compiling_is_shared_by_content_only(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
         (tmp_path / name / "m.py").write_text("#" * size)
     assert shares_of(tmp_path, 2) == [["a", "d"], ["b", "c", "e"]]
+
+
+def test_two_processes_may_unpack_the_same_image(
+    tmp_path: Path, layers: list[Layer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    settings = Settings(tmp_path, tmp_path / "cache")
+    real = Path.rename
+
+    def slower(self: Path, target: Path) -> Path:
+        if not target.exists():
+            (target / "etc").mkdir(parents=True)  # what the quicker one has put there
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", slower)
+    folder = unpacked(settings, layers)
+    assert (folder / "etc").is_dir()
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]

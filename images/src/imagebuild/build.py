@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -158,13 +158,3 @@ def _prune(settings: Settings) -> None:
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     path.unlink(missing_ok=True)
-
-
-def drop_layer_cache(settings: Settings, keep: Sequence[str] = ()) -> None:
-    """Forget every layer but those of the given names.
-
-    The next build makes them again (to prove that it is the same).
-    """
-    for path in settings.folder("layers").iterdir():
-        if path.stem.rsplit("-", 1)[0] not in keep:
-            path.unlink()

@@ -1,4 +1,4 @@
-"""Compile Python for an image: a start of `airflow` costs 4 CPU seconds with compiled modules and 11 without.
+"""Compile Python for an image: `airflow version` costs 1.2 CPU seconds with compiled modules and 3.3 without.
 
 Two traps are handled here. A layer sets every time stamp to one moment, and a `.pyc` that recorded another
 one is compiled again at each start: so the sources get that moment first. And the bytes of a `.pyc` depend

@@ -55,5 +55,10 @@ def unpacked(settings: Settings, layers: Sequence[Layer]) -> Path:
     partial.mkdir(mode=0o755)
     for layer in layers:
         unpack(layer, partial)
-    partial.rename(folder)
+    try:
+        partial.rename(folder)
+    except OSError:  # another process was quicker, with the same content
+        shutil.rmtree(partial)
+        if not folder.exists():
+            raise
     return folder
