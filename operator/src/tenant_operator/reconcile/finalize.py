@@ -120,10 +120,14 @@ class Finalizer:
         rest = [item for item in metadata["finalizers"] if item != names.FINALIZER]
         patch: Object = {"metadata": {"finalizers": rest, "resourceVersion": metadata["resourceVersion"]}}
         try:
-            await self._kube.merge(kinds.TENANT, state.name, patch)
+            # With this answer kept, a pass that comes before the watch's DELETED finds nothing left to do.
+            state.raw = await self._kube.merge(kinds.TENANT, state.name, patch)
         except NotFound:
             return
         except Conflict as error:
-            state.raw = await self._kube.get(kinds.TENANT, state.name)
+            now = await self._kube.get(kinds.TENANT, state.name)
+            if now["metadata"]["uid"] != metadata["uid"]:
+                return  # a new tenant of the same name: not this one's end
+            state.raw = now
             raise NotReady("the tenant changed meanwhile", reason=Reason.DELETING, retry=0.2) from error
         log.info("tenant %s is gone", state.name)
