@@ -1,4 +1,4 @@
-"""A control plane, the operator with its own rights on it, a kubelet, and words for what tests do with them."""
+"""A control plane, the operator with its own rights on it, a kubelet, and words for using them."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class TenantUnderTest:
     def wait(
         self, condition: str, status: str = "True", reason: str = "", *, says: str = "", seconds: float = WAIT
     ) -> Object:
-        """The condition, once it is so for the present spec; returns it."""
+        """The condition, once it is so for the present spec (an empty text: anything); returns it."""
 
         def look() -> Object | None:
             tenant = self.object
@@ -170,7 +170,7 @@ class TenantUnderTest:
             found: Object | None = next(
                 (c for c in its.get("conditions") or [] if c["type"] == condition), None
             )
-            if found is None or found["status"] != status or reason not in ("", found["reason"]):
+            if found is None or status not in ("", found["status"]) or reason not in ("", found["reason"]):
                 return None
             if found["observedGeneration"] != tenant["metadata"]["generation"]:
                 return None
@@ -241,7 +241,8 @@ def running(directory: Path, *, airflow_url: str = NOWHERE, **environment: str) 
     with contextlib.ExitStack() as stack:
         plane = ControlPlane.start(directory / "cluster")
         made: list[Stack] = []
-        stack.callback(lambda: (made[0].plane if made else plane).stop())
+        # A restart puts another plane into its place.
+        stack.callback(lambda: [(made[0].plane if made else plane).stop()])
         api = stack.enter_context(Api(plane))
         install(api, plane)
         kubelet = FakeKubelet(api)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tests.controller.kubelet import container
 from tests.controller.stack import Stack
 
 from tenant_operator.core import kinds
 from tenant_operator.core.kinds import Kind
 
+_AIRFLOW = ("api-server", "dag-processor", "scheduler", "triggerer")
 _BUDGETS = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 
 
@@ -138,7 +141,7 @@ def test_suspended_nothing_changes_until_it_is_resumed(stack: Stack) -> None:
     tenant = stack.create("suspend")
     tenant.wait_released()
     tenant.edit(suspend=True)
-    ready = tenant.wait("Ready", tenant.conditions()["Ready"]["status"], "Suspended")
+    ready = tenant.wait("Ready", "", "Suspended")
     assert "spec.suspend" in ready["message"]
     before = tenant.generations()
 
@@ -171,7 +174,7 @@ def test_each_turn_is_told_once(stack: Stack) -> None:
     tenant.wait("Ready")
     tenant.until(lambda: len(tenant.events("Ready")) >= 2)
     told = [event["reason"] for event in tenant.events()]
-    twice = [a for a, b in zip(told, told[1:], strict=False) if a == b]
+    twice = [a for a, b in itertools.pairwise(told) if a == b]
     assert not twice, told
     assert told.count("DatabaseStarting") == 1
     assert all(event["source"]["component"] == "airflow-tenant-operator" for event in tenant.events())

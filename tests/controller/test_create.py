@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
 from tests.controller.stack import OPERATOR_NAMESPACE, OPERATOR_RELEASE, Stack
 
 from tenant_operator.core import kinds, names
@@ -10,6 +9,8 @@ from tenant_operator.core.kinds import Kind
 
 _ROLES = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 _POLICIES = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+_QUOTAS = Kind("v1", "ResourceQuota", "resourcequotas")
+_LIMITS = Kind("v1", "LimitRange", "limitranges")
 _COMPONENTS = ("api-server", "dag-processor", "scheduler", "statsd", "triggerer")
 
 
@@ -157,9 +158,9 @@ def test_quota_and_limits_arrive(stack: Stack) -> None:
         limits={"default": {"memory": "1Gi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}},
     )
     tenant.wait_released()
-    (quota,) = tenant.objects(kinds.find("v1", "ResourceQuota") or pytest.fail()).values()
+    (quota,) = tenant.objects(_QUOTAS).values()
     assert quota["spec"]["hard"] == {"requests.cpu": "8", "requests.memory": "32Gi", "pods": "40"}
-    (limits,) = tenant.objects(kinds.find("v1", "LimitRange") or pytest.fail()).values()
+    (limits,) = tenant.objects(_LIMITS).values()
     (limit,) = limits["spec"]["limits"]
     assert (limit["default"], limit["defaultRequest"]) == (
         {"memory": "1Gi"},

@@ -92,7 +92,7 @@ def test_a_suspended_tenant_can_be_deleted(stack: Stack) -> None:
     tenant = stack.create("suspended")
     tenant.wait_released()
     tenant.edit(suspend=True)
-    tenant.wait("Ready", tenant.conditions()["Ready"]["status"], "Suspended")
+    tenant.wait("Ready", "", "Suspended")
     tenant.delete()
     tenant.wait_gone()
     assert not tenant.objects(kinds.DEPLOYMENT)

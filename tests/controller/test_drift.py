@@ -16,20 +16,31 @@ _SECONDS = 15.0
 
 #: For each rendered kind: a name's end, an edit of what the release says, and where to look for it.
 EDITS: dict[str, tuple[str, Object, tuple[Any, ...]]] = {
-    "ServiceAccount": ("-scheduler", {"automountServiceAccountToken": True}, ("automountServiceAccountToken",)),
+    "ServiceAccount": (
+        "-scheduler",
+        {"automountServiceAccountToken": True},
+        ("automountServiceAccountToken",),
+    ),
     "Role": ("", {"rules": []}, ("rules",)),
     "RoleBinding": ("", {"subjects": []}, ("subjects",)),
     "ResourceQuota": ("", {"spec": {"hard": {"pods": "999"}}}, ("spec", "hard", "pods")),
     "LimitRange": ("", {"spec": {"limits": [{"type": "Pod", "max": {"cpu": "1"}}]}}, ("spec", "limits")),
     "NetworkPolicy": ("-default-deny", {"spec": {"policyTypes": ["Egress"]}}, ("spec", "policyTypes")),
-    "ConfigMap": ("-config", {"data": {"AIRFLOW__CORE__LOAD_EXAMPLES": "True"}},
-                  ("data", "AIRFLOW__CORE__LOAD_EXAMPLES")),
-    "Service": ("-api-server", {"spec": {"publishNotReadyAddresses": False}}, ("spec", "publishNotReadyAddresses")),
+    "ConfigMap": (
+        "-config",
+        {"data": {"AIRFLOW__CORE__LOAD_EXAMPLES": "True"}},
+        ("data", "AIRFLOW__CORE__LOAD_EXAMPLES"),
+    ),
+    "Service": (
+        "-api-server",
+        {"spec": {"publishNotReadyAddresses": False}},
+        ("spec", "publishNotReadyAddresses"),
+    ),
     "PodDisruptionBudget": ("", {"spec": {"maxUnavailable": 7}}, ("spec", "maxUnavailable")),
     "Job": ("", {"spec": {"backoffLimit": 5}}, ("spec", "backoffLimit")),
     "StatefulSet": ("", {"spec": {"replicas": 0}}, ("spec", "replicas")),
     "Deployment": ("-scheduler", {"spec": {"replicas": 3}}, ("spec", "replicas")),
-}  # fmt: skip
+}
 KINDS = {kind.kind: kind for kind in kinds.RENDERED}
 
 

@@ -69,8 +69,8 @@ _GIT: dict[str, Any] = {
                 "terminated": {
                     "exitCode": 1,
                     "reason": "Error",
-                    "message": '{"logger":"","ts":"2026-01-01 00:00:00","msg":"error syncing repo, will retry",'
-                    '"error":"Run(git fetch https://git.example.com/x.git main): context error: exit status 128: '
+                    "message": '{"logger":"","msg":"error syncing repo, will retry",'
+                    '"error":"Run(git fetch https://git.example.com/x.git main): exit status 128: '
                     '{ stdout: \\"\\", stderr: \\"fatal: Authentication failed for x\\" }"}',
                 }
             },
