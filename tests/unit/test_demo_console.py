@@ -45,6 +45,13 @@ def test_a_table_is_redrawn_on_a_terminal() -> None:
     assert out.getvalue().count("\x1b[2A") == 1
 
 
+def test_a_table_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    out = Terminal()
+    Console(out).table().show(["x" * 100], [])
+    assert out.getvalue() == "\x1b[K  " + "x" * 17 + "\n"
+
+
 def test_a_table_is_its_news_elsewhere() -> None:
     out = io.StringIO()
     Console(out).table().show(["a", "b"], ["news"])

@@ -7,6 +7,7 @@ counts its seconds and tables are redrawn in place; elsewhere every change is on
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 import threading
 import time
@@ -106,5 +107,7 @@ class Table:
                 self._console.say(f"    {line}")
             return
         up = f"\x1b[{self._height}A" if self._height else ""
-        self._console.write(up + "".join(f"\x1b[K  {line}\n" for line in lines))
+        # A line that wraps would count twice on the way up.
+        room = shutil.get_terminal_size().columns - 1
+        self._console.write(up + "".join(f"\x1b[K{f'  {line}'[:room]}\n" for line in lines))
         self._height = len(lines)

@@ -33,6 +33,7 @@ READY_SECONDS = 900.0
 DAG_SECONDS = 180.0
 RUN_SECONDS = 420.0
 DRIFT_SECONDS = 180.0
+ALREADY_SECONDS = 0.5
 HAND_MADE_SLOTS = 99
 API_PORT = 8080
 
@@ -96,6 +97,8 @@ def apply_tenants(demo: Demo) -> None:
     console.say("  waiting for both to become Ready:")
     took = tenants.wait_ready(kube, [sample.name for sample in SAMPLES], console, seconds=READY_SECONDS)
     for name, seconds in took.items():
+        if seconds < ALREADY_SECONDS:
+            continue  # it was Ready before: nothing was measured
         demo.facts[f"{name}: apply to Ready"] = seconds
 
 

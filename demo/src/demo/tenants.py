@@ -12,10 +12,10 @@ from demo.kube import TENANTS, Json, Kube
 
 #: column title -> condition, in the order in which a tenant goes through them
 STAGES = {
-    "namespace": "NamespaceReady",
+    "wall": "NamespaceReady",
     "secrets": "SecretsResolved",
     "database": "DatabaseReady",
-    "migration": "MigrationsApplied",
+    "schema": "MigrationsApplied",
     "release": "ReleaseReady",
     "dags": "DagsSynced",
     "objects": "ObjectsSynced",
@@ -107,13 +107,13 @@ def must_read(kube: Kube, name: str) -> Tenant:
 def table(tenants: Sequence[Tenant], seconds: Mapping[str, float]) -> list[str]:
     """Return the progress table: one row a tenant, and below it what the unready ones wait for."""
     width = max((len(tenant.name) for tenant in tenants), default=0) + 2
-    columns = [f"{title:<{max(len(title), 3) + 2}}" for title in STAGES]
+    columns = [f"{title:<{max(len(title), 3) + 1}}" for title in STAGES]
     lines = [f"{'':<{width}}{''.join(columns)}elapsed"]
     for tenant in tenants:
         cells = []
         for title, kind in STAGES.items():
             condition = tenant.conditions.get(kind)
-            cells.append(f"{_mark(tenant, condition):<{max(len(title), 3) + 2}}")
+            cells.append(f"{_mark(tenant, condition):<{max(len(title), 3) + 1}}")
         lines.append(f"{tenant.name:<{width}}{''.join(cells)}{duration(seconds[tenant.name])}")
     for tenant in tenants:
         text = "" if tenant.ready else _cut(f"{tenant.name}: {tenant.summary}")
