@@ -88,6 +88,7 @@ def test_nobody_gets_in_without_credentials(plane: ControlPlane) -> None:
     with pytest.raises(HTTPError) as refused, urlopen(f"{plane.server}/api/v1/secrets", context=context):  # noqa: S310
         pass
     assert refused.value.code in (401, 403)
+    refused.value.close()
 
 
 def test_the_garbage_collector_removes_what_an_owner_leaves(plane: ControlPlane) -> None:

@@ -47,8 +47,8 @@ class KubeApi:
             connection.request(
                 method, path, body=data, headers={"Content-Type": content_type} if content_type else {}
             )
-            response = connection.getresponse()
-            return response.status, response.read().decode(errors="replace")
+            with connection.getresponse() as response:
+                return response.status, response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
             return 0, str(error)
         finally:
