@@ -108,7 +108,6 @@ def test_the_users_configuration_wins_even_when_it_is_empty_or_false(
 def test_defaults_of_the_configuration() -> None:
     config = render_chart(LOCAL).config
     expected = {
-        "AIRFLOW__API__BASE_URL": f"http://{RELEASE}-api-server:8080",
         "AIRFLOW__API__EXPOSE_CONFIG": "False",
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
@@ -132,6 +131,8 @@ def test_defaults_of_the_configuration() -> None:
     }
     bundles = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
     assert {key: value for key, value in config.items() if key != bundles} == expected
+    # with a base URL of the cluster, the login page would redirect a browser that comes another way into nowhere
+    assert "AIRFLOW__API__BASE_URL" not in config
     kubernetes = render_chart(KUBERNETES).config
     assert kubernetes["AIRFLOW__CORE__EXECUTOR"] == "KubernetesExecutor"
     assert {key: value for key, value in kubernetes.items() if "KUBERNETES_EXECUTOR" in key} == {
