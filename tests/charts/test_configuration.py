@@ -131,7 +131,7 @@ def test_defaults_of_the_configuration() -> None:
     }
     bundles = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
     assert {key: value for key, value in config.items() if key != bundles} == expected
-    # with a base URL of the cluster, the login page would redirect a browser that comes another way into nowhere
+    # with one, the login page would redirect a browser that comes another way into nowhere
     assert "AIRFLOW__API__BASE_URL" not in config
     kubernetes = render_chart(KUBERNETES).config
     assert kubernetes["AIRFLOW__CORE__EXECUTOR"] == "KubernetesExecutor"
