@@ -61,9 +61,10 @@ def _airflow(airflow: Airflow, defaults: Defaults) -> Values:
     images: Values = {name: dict(image) for name, image in defaults.images.items()}
     own = airflow.image
     image = images.setdefault("airflow", {})
+    if own.repository or own.tag:
+        image.pop("digest", None)  # a digest would win over the tag
     if own.repository:
         image["repository"] = own.repository
-        image.pop("digest", None)
     if own.tag or own.repository:
         image["tag"] = own.tag or airflow.version
     image["pullPolicy"] = own.pull_policy
