@@ -236,7 +236,7 @@ def test_a_full_spec_gives_exactly_these_values() -> None:
         ),
         (
             {"tag": "x"},
-            {"repository": "local/airflow", "tag": "x", "digest": "sha256:1", "pullPolicy": "IfNotPresent"},
+            {"repository": "local/airflow", "tag": "x", "pullPolicy": "IfNotPresent"},
         ),
     ],
 )
