@@ -34,60 +34,117 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"owner": {"team": "a b"}}, "spec.owner.team: must be a label value"),
     ({"nonsense": 1}, "spec.nonsense: unknown field"),
     ({"airflow": {"scheduler": {"replica": 1}}}, "spec.airflow.scheduler.replica: unknown field"),
-    ({"namespace": {"name": "kube-system"}}, "spec.namespace.name: must not be a namespace of Kubernetes itself"),
+    (
+        {"namespace": {"name": "kube-system"}},
+        "spec.namespace.name: must not be a namespace of Kubernetes itself",
+    ),
     ({"namespace": {"name": "default"}}, "spec.namespace.name: must not be a namespace of Kubernetes itself"),
     ({"namespace": {"name": "A"}}, "spec.namespace.name: must be a namespace name"),
-    ({"airflow": {"version": "2.10.0"}}, "spec.airflow.version: must be an Airflow 3.3 version, for example 3.3.2"),
-    ({"airflow": {"config": {"Core": {}}}},
-     "spec.airflow.config.Core.[key]: must be lower case letters, digits and '_', as in airflow.cfg"),
-    ({"airflow": {"config": {"core": {"fernet_key": "x"}}}},
-     "spec.airflow: config.core.fernet_key is set by the operator: remove it from airflow.config"),
-    ({"airflow": {"env": [{"name": "AIRFLOW__CORE__X", "value": "1"}]}},
-     "spec.airflow.env[0].name: use airflow.config for Airflow's settings"),
-    ({"airflow": {"env": [{"name": "1A", "value": "1"}]}},
-     "spec.airflow.env[0].name: must be an environment variable's name"),
+    (
+        {"airflow": {"version": "2.10.0"}},
+        "spec.airflow.version: must be an Airflow 3.3 version, for example 3.3.2",
+    ),
+    (
+        {"airflow": {"config": {"Core": {}}}},
+        "spec.airflow.config.Core.[key]: must be lower case letters, digits and '_', as in airflow.cfg",
+    ),
+    (
+        {"airflow": {"config": {"core": {"fernet_key": "x"}}}},
+        "spec.airflow: config.core.fernet_key is set by the operator: remove it from airflow.config",
+    ),
+    (
+        {"airflow": {"env": [{"name": "AIRFLOW__CORE__X", "value": "1"}]}},
+        "spec.airflow.env[0].name: use airflow.config for Airflow's settings",
+    ),
+    (
+        {"airflow": {"env": [{"name": "1A", "value": "1"}]}},
+        "spec.airflow.env[0].name: must be an environment variable's name",
+    ),
     ({"airflow": {"env": [{"name": "A"}]}}, "spec.airflow.env[0]: set exactly one of value and secretKeyRef"),
-    ({"dags": source(repo="https://u:p@git.example.com/x")}, f"spec.dags.sources[0].gitSync.repo: {GIT_CREDENTIALS}"),
-    ({"dags": source(repo="ssh://u:p@git.example.com/x")}, f"spec.dags.sources[0].gitSync.repo: {GIT_CREDENTIALS}"),
+    (
+        {"dags": source(repo="https://u:p@git.example.com/x")},
+        f"spec.dags.sources[0].gitSync.repo: {GIT_CREDENTIALS}",
+    ),
+    (
+        {"dags": source(repo="ssh://u:p@git.example.com/x")},
+        f"spec.dags.sources[0].gitSync.repo: {GIT_CREDENTIALS}",
+    ),
     ({"dags": source(repo="file:///etc")}, f"spec.dags.sources[0].gitSync.repo: {GIT_URL}"),
     ({"dags": source(repo="ext::sh -c x")}, f"spec.dags.sources[0].gitSync.repo: {GIT_URL}"),
     ({"dags": source(repo="--upload-pack=x")}, f"spec.dags.sources[0].gitSync.repo: {GIT_URL}"),
     ({"dags": source(repo="https://git.example.com/x\n")}, f"spec.dags.sources[0].gitSync.repo: {GIT_URL}"),
-    ({"dags": source(ref="-x")},
-     "spec.dags.sources[0].gitSync.ref: must be a branch, a tag or a full commit hash"),
+    (
+        {"dags": source(ref="-x")},
+        "spec.dags.sources[0].gitSync.ref: must be a branch, a tag or a full commit hash",
+    ),
     ({"dags": source(ref="a..b")}, "spec.dags.sources[0].gitSync.ref: must not hold '..'"),
     ({"dags": source(subPath="/etc")}, f"spec.dags.sources[0].gitSync.subPath: {GIT_PATH}"),
-    ({"dags": source(subPath="../x")},
-     "spec.dags.sources[0].gitSync.subPath: must not climb out of the repository with '..'"),
-    ({"dags": {"sources": [*source()["sources"], *source()["sources"]]}}, "spec: dags.sources: main is listed twice"),
+    (
+        {"dags": source(subPath="../x")},
+        "spec.dags.sources[0].gitSync.subPath: must not climb out of the repository with '..'",
+    ),
+    (
+        {"dags": {"sources": [*source()["sources"], *source()["sources"]]}},
+        "spec: dags.sources: main is listed twice",
+    ),
     ({"pools": [{"name": "a", "slots": 1}] * 2}, "spec: pools: a is listed twice"),
-    ({"pools": [{"name": "a", "slots": -2}]},
-     "spec.pools[0].slots: Input should be greater than or equal to -1"),
+    (
+        {"pools": [{"name": "a", "slots": -2}]},
+        "spec.pools[0].slots: Input should be greater than or equal to -1",
+    ),
     ({"connections": [{"id": "a", "type": "http"}] * 2}, "spec: connections: a is listed twice"),
-    ({"connections": [{"id": "a b", "type": "http"}]},
-     "spec.connections[0].id: must be letters, digits, '_', '.' and '-'"),
-    ({"connections": [{"id": "a", "type": "http",
-                       "passwordSecretRef": {"name": "s", "key": "k", "namespace": "other"}}]},
-     "spec.connections[0].passwordSecretRef.namespace: unknown field"),
+    (
+        {"connections": [{"id": "a b", "type": "http"}]},
+        "spec.connections[0].id: must be letters, digits, '_', '.' and '-'",
+    ),
+    (
+        {
+            "connections": [
+                {
+                    "id": "a",
+                    "type": "http",
+                    "passwordSecretRef": {"name": "s", "key": "k", "namespace": "other"},
+                }
+            ]
+        },
+        "spec.connections[0].passwordSecretRef.namespace: unknown field",
+    ),
     ({"variables": [{"key": "a"}]}, "spec.variables[0]: set exactly one of value and valueSecretRef"),
-    ({"variables": [{"key": "a", "value": "1", "valueSecretRef": {"name": "s", "key": "k"}}]},
-     "spec.variables[0]: set exactly one of value and valueSecretRef"),
+    (
+        {"variables": [{"key": "a", "value": "1", "valueSecretRef": {"name": "s", "key": "k"}}]},
+        "spec.variables[0]: set exactly one of value and valueSecretRef",
+    ),
     ({"variables": [{"key": "a", "value": "1"}] * 2}, "spec: variables: a is listed twice"),
     ({"roles": [{"name": "a"}] * 2}, "spec: roles: a is listed twice"),
-    ({"quota": {"hard": {"pods": "many"}}},
-     "spec.quota.hard.pods: must be a Kubernetes quantity, for example 500m, 2 or 1Gi"),
-    ({"network": {"egress": [{"ports": [1]}]}}, "spec.network.egress[0]: set exactly one of cidr and namespace"),
-    ({"network": {"egress": [{"cidr": "10.0.0.0/8", "namespace": "a", "ports": [1]}]}},
-     "spec.network.egress[0]: set exactly one of cidr and namespace"),
-    ({"network": {"egress": [{"cidr": "10.0.0.0/8", "podLabels": {"a": "b"}, "ports": [1]}]}},
-     "spec.network.egress[0]: podLabels goes with namespace"),
-    ({"network": {"egress": [{"cidr": "10.0.0.0", "ports": [1]}]}},
-     "spec.network.egress[0].cidr: must be a CIDR, for example 10.0.0.0/8"),
-    ({"access": {"kubernetes": {"admins": [{"kind": "Group", "name": "a", "namespace": "b"}]}}},
-     "spec.access.kubernetes.admins[0]: namespace goes with kind ServiceAccount, and only with it"),
-    ({"access": {"kubernetes": {"admins": [{"kind": "ServiceAccount", "name": "a"}]}}},
-     "spec.access.kubernetes.admins[0]: namespace goes with kind ServiceAccount, and only with it"),
-]  # fmt: skip
+    (
+        {"quota": {"hard": {"pods": "many"}}},
+        "spec.quota.hard.pods: must be a Kubernetes quantity, for example 500m, 2 or 1Gi",
+    ),
+    (
+        {"network": {"egress": [{"ports": [1]}]}},
+        "spec.network.egress[0]: set exactly one of cidr and namespace",
+    ),
+    (
+        {"network": {"egress": [{"cidr": "10.0.0.0/8", "namespace": "a", "ports": [1]}]}},
+        "spec.network.egress[0]: set exactly one of cidr and namespace",
+    ),
+    (
+        {"network": {"egress": [{"cidr": "10.0.0.0/8", "podLabels": {"a": "b"}, "ports": [1]}]}},
+        "spec.network.egress[0]: podLabels goes with namespace",
+    ),
+    (
+        {"network": {"egress": [{"cidr": "10.0.0.0", "ports": [1]}]}},
+        "spec.network.egress[0].cidr: must be a CIDR, for example 10.0.0.0/8",
+    ),
+    (
+        {"access": {"kubernetes": {"admins": [{"kind": "Group", "name": "a", "namespace": "b"}]}}},
+        "spec.access.kubernetes.admins[0]: namespace goes with kind ServiceAccount, and only with it",
+    ),
+    (
+        {"access": {"kubernetes": {"admins": [{"kind": "ServiceAccount", "name": "a"}]}}},
+        "spec.access.kubernetes.admins[0]: namespace goes with kind ServiceAccount, and only with it",
+    ),
+]
 
 
 @pytest.mark.parametrize(("spec", "message"), REFUSED, ids=range(len(REFUSED)))
@@ -105,7 +162,8 @@ def test_what_the_operator_sets_is_not_for_the_team(section: str, key: str) -> N
 @pytest.mark.parametrize("name", BUILTIN_ROLES)
 def test_built_in_roles_are_not_for_the_team(name: str) -> None:
     assert refusal(roles=[{"name": name}]) == (
-        "spec.roles[0].name: must not be a built-in role (Admin, Op, User, Viewer, Public): Airflow resets those"
+        "spec.roles[0].name: must not be a built-in role (Admin, Op, User, Viewer, Public): "
+        "Airflow resets those"
     )
 
 
@@ -131,7 +189,7 @@ def test_only_so_many_problems_are_told_at_once() -> None:
 
 def test_a_long_name_is_refused() -> None:
     parse(raw("x" * 40))
-    with pytest.raises(InvalidSpec, match="metadata.name must be at most 40 characters"):
+    with pytest.raises(InvalidSpec, match=r"metadata\.name must be at most 40 characters"):
         parse(raw("x" * 41))
 
 

@@ -98,7 +98,7 @@ ERRORS: list[tuple[TenantError, dict[str, tuple[str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "wanted"), ERRORS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("error", "wanted"), ERRORS, ids=str)
 def test_an_error_closes_ready_and_says_whether_it_is_progress_or_stuck(
     error: TenantError, wanted: dict[str, tuple[str, str]]
 ) -> None:

@@ -68,20 +68,42 @@ def test_what_exists_is_never_generated_again_whatever_it_holds() -> None:
 _SOURCE = {"name": "main", "gitSync": {"repo": "https://git/x", "credentialsSecretRef": {"name": "git"}}}
 _SSH = {"name": "main", "gitSync": {"repo": "git@git:x", "credentialsSecretRef": {"name": "git"}}}
 PLACES: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
-    ({"airflow": {"env": [{"name": "A", "secretKeyRef": _REF}]}},
-     "spec.airflow.env[A].secretKeyRef", ("password",)),
-    ({"connections": [{"id": "pg", "type": "postgres", "passwordSecretRef": _REF}]},
-     "spec.connections[pg].passwordSecretRef", ("password",)),
-    ({"connections": [{"id": "pg", "type": "postgres", "extraSecretRef": _REF}]},
-     "spec.connections[pg].extraSecretRef", ("password",)),
-    ({"variables": [{"key": "v", "valueSecretRef": _REF}]}, "spec.variables[v].valueSecretRef", ("password",)),
-    ({"dags": {"sources": [_SOURCE]}}, "spec.dags.sources[main].gitSync.credentialsSecretRef",
-     ("username", "password")),
-    ({"dags": {"sources": [_SSH]}}, "spec.dags.sources[main].gitSync.credentialsSecretRef",
-     ("ssh", "known_hosts")),
-    ({"airflow": {"image": {"pullSecrets": [{"name": "db"}]}}}, "spec.airflow.image.pullSecrets",
-     (".dockerconfigjson",)),
-]  # fmt: skip
+    (
+        {"airflow": {"env": [{"name": "A", "secretKeyRef": _REF}]}},
+        "spec.airflow.env[A].secretKeyRef",
+        ("password",),
+    ),
+    (
+        {"connections": [{"id": "pg", "type": "postgres", "passwordSecretRef": _REF}]},
+        "spec.connections[pg].passwordSecretRef",
+        ("password",),
+    ),
+    (
+        {"connections": [{"id": "pg", "type": "postgres", "extraSecretRef": _REF}]},
+        "spec.connections[pg].extraSecretRef",
+        ("password",),
+    ),
+    (
+        {"variables": [{"key": "v", "valueSecretRef": _REF}]},
+        "spec.variables[v].valueSecretRef",
+        ("password",),
+    ),
+    (
+        {"dags": {"sources": [_SOURCE]}},
+        "spec.dags.sources[main].gitSync.credentialsSecretRef",
+        ("username", "password"),
+    ),
+    (
+        {"dags": {"sources": [_SSH]}},
+        "spec.dags.sources[main].gitSync.credentialsSecretRef",
+        ("ssh", "known_hosts"),
+    ),
+    (
+        {"airflow": {"image": {"pullSecrets": [{"name": "db"}]}}},
+        "spec.airflow.image.pullSecrets",
+        (".dockerconfigjson",),
+    ),
+]
 
 
 @pytest.mark.parametrize(("spec", "place", "keys"), PLACES, ids=[place for _, place, _ in PLACES])

@@ -41,12 +41,33 @@ UP = {
         ("Deployment", UP | {"replicas": 3}, False, "rolling out"),
         ("StatefulSet", UP, True, "2/2"),
         ("StatefulSet", UP | {"readyReplicas": 0}, False, "0/2"),
-        ("StatefulSet", {"observedGeneration": 3, "replicas": 2, "readyReplicas": 2,
-                         "currentRevision": "a", "updateRevision": "a"}, True, "2/2"),
-        ("StatefulSet", {"observedGeneration": 3, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 1,
-                         "currentRevision": "a", "updateRevision": "b"}, False, "1/2"),
+        (
+            "StatefulSet",
+            {
+                "observedGeneration": 3,
+                "replicas": 2,
+                "readyReplicas": 2,
+                "currentRevision": "a",
+                "updateRevision": "a",
+            },
+            True,
+            "2/2",
+        ),
+        (
+            "StatefulSet",
+            {
+                "observedGeneration": 3,
+                "replicas": 2,
+                "readyReplicas": 2,
+                "updatedReplicas": 1,
+                "currentRevision": "a",
+                "updateRevision": "b",
+            },
+            False,
+            "1/2",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_rollout_is_ready_when_all_its_pods_are_new_and_up(
     kind: str, status: dict[str, Any] | None, ready: bool, detail: str
 ) -> None:
@@ -119,38 +140,73 @@ TRACE = "Traceback (most recent call last):\n  File x\nAirflowConfigException: b
 PROBLEMS: dict[str, tuple[dict[str, Any], Reason | None, str]] = {
     "running": (pod(container(ready=True, state={"running": {}})), None, ""),
     "starting": (pod(container(state=waiting("PodInitializing"))), None, ""),
-    "image": (pod(container(state=waiting("ErrImagePull", "not  found"))), Reason.IMAGE_PULL_FAILED,
-              "image reg/a:b cannot be pulled: check spec.airflow.image and its pullSecrets (not found)"),
+    "image": (
+        pod(container(state=waiting("ErrImagePull", "not  found"))),
+        Reason.IMAGE_PULL_FAILED,
+        "image reg/a:b cannot be pulled: check spec.airflow.image and its pullSecrets (not found)",
+    ),
     "image again": (pod(container(state=waiting("ImagePullBackOff"))), Reason.IMAGE_PULL_FAILED, "reg/a:b"),
     "image name": (pod(container(state=waiting("InvalidImageName"))), Reason.IMAGE_PULL_FAILED, "reg/a:b"),
-    "config": (pod(container(state=waiting("CreateContainerConfigError", 'secret "x" not found'))),
-               Reason.CRASH_LOOPING, 'container scheduler cannot start: secret "x" not found'),
-    "crash loop": (pod(container(state=waiting("CrashLoopBackOff"), lastState=ended(2, TRACE))),
-                   Reason.CRASH_LOOPING,
-                   "container scheduler keeps ending with code 2: AirflowConfigException: boom"),
+    "config": (
+        pod(container(state=waiting("CreateContainerConfigError", 'secret "x" not found'))),
+        Reason.CRASH_LOOPING,
+        'container scheduler cannot start: secret "x" not found',
+    ),
+    "crash loop": (
+        pod(container(state=waiting("CrashLoopBackOff"), lastState=ended(2, TRACE))),
+        Reason.CRASH_LOOPING,
+        "container scheduler keeps ending with code 2: AirflowConfigException: boom",
+    ),
     "first restart": (pod(container(restartCount=1, state={"running": {}}, lastState=ended())), None, ""),
-    "second restart": (pod(container(restartCount=2, state={"running": {}}, lastState=ended(1, "x"))),
-                       Reason.CRASH_LOOPING, "container scheduler keeps ending with code 1: x"),
-    "recovered": (pod(container(restartCount=9, ready=True, state={"running": {}}, lastState=ended())), None, ""),
-    "no words": (pod(container(state=waiting("CrashLoopBackOff"), lastState=ended(3, reason="Error"))),
-                 Reason.CRASH_LOOPING, "container scheduler keeps ending with code 3: Error"),
-    "memory": (pod(container(state=waiting("CrashLoopBackOff"), lastState=ended(137, "x", "OOMKilled"))),
-               Reason.CRASH_LOOPING, "keeps ending with code 137: out of memory: raise its memory limit"),
+    "second restart": (
+        pod(container(restartCount=2, state={"running": {}}, lastState=ended(1, "x"))),
+        Reason.CRASH_LOOPING,
+        "container scheduler keeps ending with code 1: x",
+    ),
+    "recovered": (
+        pod(container(restartCount=9, ready=True, state={"running": {}}, lastState=ended())),
+        None,
+        "",
+    ),
+    "no words": (
+        pod(container(state=waiting("CrashLoopBackOff"), lastState=ended(3, reason="Error"))),
+        Reason.CRASH_LOOPING,
+        "container scheduler keeps ending with code 3: Error",
+    ),
+    "memory": (
+        pod(container(state=waiting("CrashLoopBackOff"), lastState=ended(137, "x", "OOMKilled"))),
+        Reason.CRASH_LOOPING,
+        "keeps ending with code 137: out of memory: raise its memory limit",
+    ),
     "clean end": (pod(container(restartCount=5, state={"running": {}}, lastState=ended(0))), None, ""),
-    "init container": (pod(init=(container("wait", state=waiting("CrashLoopBackOff"), lastState=ended(1, "no")),)),
-                       Reason.CRASH_LOOPING, "container wait keeps ending with code 1: no"),
-    "git": (pod(init=(container("git-sync-init-main", state=ended(1, "fatal: no such ref")),)),
-            Reason.GIT_SYNC_FAILED,
-            "spec.dags.sources[main].gitSync: git-sync fails: fatal: no such ref; "
-            "check repo, ref and credentialsSecretRef"),
-    "git sidecar": (pod(init=(container("git-sync-main", restartCount=1, ready=True, lastState=ended(1, "x")),)),
-                    None, ""),
-    "attempt": (pod(container(state=ended(1, TRACE)), policy="Never"), Reason.MIGRATION_FAILED,
-                "an attempt ended with code 1: AirflowConfigException: boom"),
-    "unschedulable": (pod(conditions=[{"reason": "Unschedulable", "status": "False", "message": "0/1 nodes"}]),
-                      Reason.UNSCHEDULABLE, "no node takes the pod: 0/1 nodes"),
+    "init container": (
+        pod(init=(container("wait", state=waiting("CrashLoopBackOff"), lastState=ended(1, "no")),)),
+        Reason.CRASH_LOOPING,
+        "container wait keeps ending with code 1: no",
+    ),
+    "git": (
+        pod(init=(container("git-sync-init-main", state=ended(1, "fatal: no such ref")),)),
+        Reason.GIT_SYNC_FAILED,
+        "spec.dags.sources[main].gitSync: git-sync fails: fatal: no such ref; "
+        "check repo, ref and credentialsSecretRef",
+    ),
+    "git sidecar": (
+        pod(init=(container("git-sync-main", restartCount=1, ready=True, lastState=ended(1, "x")),)),
+        None,
+        "",
+    ),
+    "attempt": (
+        pod(container(state=ended(1, TRACE)), policy="Never"),
+        Reason.MIGRATION_FAILED,
+        "an attempt ended with code 1: AirflowConfigException: boom",
+    ),
+    "unschedulable": (
+        pod(conditions=[{"reason": "Unschedulable", "status": "False", "message": "0/1 nodes"}]),
+        Reason.UNSCHEDULABLE,
+        "no node takes the pod: 0/1 nodes",
+    ),
     "scheduled": (pod(conditions=[{"type": "PodScheduled", "status": "True"}]), None, ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+
+from tenant_operator.core.errors import ConditionType, NotReady, Reason
+from tenant_operator.core.kinds import ObjectId
+from tenant_operator.plan.workload import PodState, Problem, Workload
+from tenant_operator.reconcile.gates import check_components, check_database, check_migration
+from tenant_operator.reconcile.index import Child, Children
+
+DATABASE = ObjectId("StatefulSet", "ns", "t-postgresql", "apps")
+JOB = ObjectId("Job", "ns", "t-migrate-1", "batch")
+SCHEDULER = ObjectId("Deployment", "ns", "t-scheduler", "apps")
+TRIGGERER = ObjectId("Deployment", "ns", "t-triggerer", "apps")
+SERVICE = ObjectId("Service", "ns", "t-postgresql")
+CRASH = Problem(Reason.CRASH_LOOPING, "it crashes")
+
+
+def children(pods: dict[str, PodState] | None = None, **workloads: Workload) -> Children:
+    ids = {id_.name.replace("-", "_"): id_ for id_ in (DATABASE, JOB, SCHEDULER, TRIGGERER)}
+    objects = {ids[name]: Child("1", 1, "u", found) for name, found in workloads.items()}
+    return Children(objects, pods or {})
+
+
+def up(component: str = "c") -> Workload:
+    return Workload(component, ready=True)
+
+
+def down(component: str = "c", **more: object) -> Workload:
+    return Workload(component, ready=False, **more)  # type: ignore[arg-type]
+
+
+def closed(check: object, ids: list[ObjectId], live: Children) -> NotReady:
+    with pytest.raises(NotReady) as caught:
+        check(ids, live)  # type: ignore[operator]
+    return caught.value
+
+
+def test_ready_workloads_open_their_gates() -> None:
+    check_database([SERVICE, DATABASE], children(t_postgresql=up()))
+    check_migration([JOB], children(t_migrate_1=up()))
+    check_components([SCHEDULER, TRIGGERER], children(t_scheduler=up(), t_triggerer=up()))
+
+
+def test_a_stage_without_workloads_is_open() -> None:
+    for check in (check_database, check_migration, check_components):
+        check([SERVICE], children())
+
+
+def test_a_workload_that_is_not_there_yet_is_waited_for() -> None:
+    for check, ids, reason in (
+        (check_database, [DATABASE], Reason.DATABASE_STARTING),
+        (check_migration, [JOB], Reason.MIGRATION_RUNNING),
+        (check_components, [SCHEDULER], Reason.COMPONENTS_STARTING),
+    ):
+        assert closed(check, ids, children()).reason is reason
+
+
+def test_the_database_s_trouble_is_told() -> None:
+    pods = {"p": PodState("postgresql", CRASH)}
+    error = closed(check_database, [DATABASE], children(pods, t_postgresql=down("postgresql")))
+    assert (error.condition, error.reason) == (ConditionType.DATABASE, Reason.CRASH_LOOPING)
+    assert error.message == "PostgreSQL does not come up: it crashes"
+
+
+def test_a_running_migration_is_progress() -> None:
+    error = closed(check_migration, [JOB], children(t_migrate_1=down()))
+    assert (error.condition, error.stalled) == (ConditionType.MIGRATIONS, False)
+    assert error.message == "the database migration runs (Job/t-migrate-1)"
+
+
+def test_a_failed_migration_is_stalled_and_says_what_to_do() -> None:
+    error = closed(check_migration, [JOB], children(t_migrate_1=down(failed=True, detail="too often")))
+    assert (error.reason, error.stalled) == (Reason.MIGRATION_FAILED, True)
+    assert "too often" in error.message
+    assert "spec.airflow.image" in error.message
+    ended = PodState("c", Problem(Reason.MIGRATION_FAILED, "an attempt ended: no column"), "t-migrate-1")
+    error = closed(check_migration, [JOB], children({"p": ended}, t_migrate_1=down(failed=True, detail="x")))
+    assert "no column" in error.message
+
+
+def test_an_attempt_that_failed_is_told_while_the_job_tries_again() -> None:
+    ended = PodState("c", Problem(Reason.MIGRATION_FAILED, "an attempt ended: no column"), "t-migrate-1")
+    error = closed(check_migration, [JOB], children({"p": ended}, t_migrate_1=down()))
+    assert (error.reason, error.stalled) == (Reason.MIGRATION_RUNNING, False)
+    assert "no column" in error.message
+
+
+def test_the_attempt_of_an_earlier_job_is_not_this_one_s() -> None:
+    ended = PodState("c", Problem(Reason.MIGRATION_FAILED, "an attempt ended: no column"), "t-migrate-0")
+    error = closed(check_migration, [JOB], children({"p": ended}, t_migrate_1=down()))
+    assert "no column" not in error.message
+
+
+def test_a_migration_that_cannot_start_says_why() -> None:
+    pods = {"p": PodState("c", Problem(Reason.IMAGE_PULL_FAILED, "no image"), "t-migrate-1")}
+    error = closed(check_migration, [JOB], children(pods, t_migrate_1=down()))
+    assert (error.reason, error.message) == (
+        Reason.IMAGE_PULL_FAILED,
+        "the database migration does not start: no image",
+    )
+
+
+def test_all_waiting_components_are_named() -> None:
+    live = children(t_scheduler=down("scheduler"), t_triggerer=down("triggerer"))
+    error = closed(check_components, [TRIGGERER, SCHEDULER], live)
+    assert error.message == "waiting for scheduler, triggerer"
+
+
+def test_a_component_s_trouble_is_told_before_waiting() -> None:
+    pods = {"p": PodState("triggerer", CRASH)}
+    live = children(pods, t_scheduler=down("scheduler"), t_triggerer=down("triggerer"))
+    error = closed(check_components, [SCHEDULER, TRIGGERER], live)
+    assert (error.condition, error.reason, error.message) == (
+        ConditionType.RELEASE,
+        Reason.CRASH_LOOPING,
+        "triggerer: it crashes",
+    )
+
+
+def test_the_workload_s_own_problem_counts_before_its_pods() -> None:
+    quota = Problem(Reason.QUOTA_EXCEEDED, "too much")
+    pods = {"p": PodState("scheduler", CRASH)}
+    live = children(pods, t_scheduler=down("scheduler", problem=quota))
+    assert closed(check_components, [SCHEDULER], live).reason is Reason.QUOTA_EXCEEDED
+
+
+def test_git_sync_s_trouble_is_about_the_dags() -> None:
+    pods = {"p": PodState("scheduler", Problem(Reason.GIT_SYNC_FAILED, "no such ref"))}
+    error = closed(check_components, [SCHEDULER], children(pods, t_scheduler=down("scheduler")))
+    assert (error.condition, error.reason) == (ConditionType.DAGS, Reason.GIT_SYNC_FAILED)
+
+
+def test_the_trouble_of_a_component_that_is_ready_is_not_told() -> None:
+    pods = {"p": PodState("scheduler", CRASH)}
+    check_components([SCHEDULER], children(pods, t_scheduler=up("scheduler")))
