@@ -61,13 +61,11 @@ def measure(stack: Stack, count: int) -> None:
     total, cpu = sum(calls(operator).values()), cpu_seconds(operator)
     time.sleep(_QUIET_SECONDS)
     share = (cpu_seconds(operator) - cpu) / _QUIET_SECONDS * 100
-    print(
-        f"no change for {_QUIET_SECONDS} s  {sum(calls(operator).values()) - total:5.1f} calls, {share:.2f} % of a core"
-    )
+    made = sum(calls(operator).values()) - total
+    print(f"no change for {_QUIET_SECONDS} s  {made:5.1f} calls, {share:.2f} % of a core")
     print(f"resident memory: {resident_mib(operator):.0f} MiB with {count} tenants")
-    print(
-        f"objects of a release: {len(tenants[0].inventory())} (apart from the namespace, 6 Secrets, the Helm record)"
-    )
+    objects = len(tenants[0].inventory())
+    print(f"objects of a release: {objects} (apart from the namespace, 6 Secrets, the Helm record)")
 
 
 def _row(
