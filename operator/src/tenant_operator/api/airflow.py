@@ -45,7 +45,9 @@ class Image(Model):
 
     repository: str = Field("", max_length=255)
     """Image without tag. Empty: the operator's default image."""
-    tag: str = Field("", max_length=128)
+    tag: Annotated[
+        str, Field(max_length=128), Matches(r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$", "must be an image tag")
+    ] = ""
     """Tag. Empty: the operator's default tag for `version`."""
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     """When the kubelet pulls the image."""
@@ -172,6 +174,8 @@ class GitSync(Model):
             "must not hold credentials: put them into a Secret and name it in credentialsSecretRef",
             forbid=True,
         ),
+        # ssh would read it as an option
+        Matches(r"(^|//|@)-", "must not hold a user or host that begins with '-'", forbid=True),
     ]
     """URL of the repository, without credentials."""
     ref: Annotated[

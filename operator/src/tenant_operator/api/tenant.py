@@ -24,7 +24,9 @@ class Owner(Model):
 
     team: Annotated[LabelValue, Field(min_length=1)]
     """Team; becomes the label airflowtenants.io/team of the namespace and everything in it."""
-    email: str = Field("", max_length=254)
+    email: Annotated[
+        str, Field(max_length=254), Matches(r"^([^@\s]+@[^@\s]+)?$", "must be an e-mail address")
+    ] = ""
     """Contact; becomes the first administrator's address and an annotation of the namespace."""
 
 

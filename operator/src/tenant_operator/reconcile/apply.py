@@ -16,6 +16,8 @@ from tenant_operator.core.errors import (
     KubeError,
     NotFound,
     Reason,
+    TenantError,
+    unavailable,
 )
 from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.core.metrics import Metrics
@@ -134,6 +136,17 @@ class Applier:
         except Conflict as error:
             raise ApplyError(f"the Helm record v{revision} appeared meanwhile: {error}", retry=1.0) from error
         return revision
+
+
+def namespace_refused(namespace: str, error: KubeError) -> TenantError:
+    """What to tell the user when the API server does not take the namespace as the spec wants it."""
+    if error.status != 422:
+        return unavailable(error)
+    return ApplyError(
+        f"namespace {namespace} was refused by the Kubernetes API: {error.message}: "
+        "check spec.namespace.labels and spec.namespace.annotations",
+        condition=ConditionType.NAMESPACE,
+    )
 
 
 def refused(id_: ObjectId, error: KubeError) -> ApplyError:

@@ -33,7 +33,7 @@ from tenant_operator.plan import bootstrap, outcome, release, secrets, values
 from tenant_operator.plan.outcome import Finding, Findings
 from tenant_operator.plan.tenant import Tenant, parse
 from tenant_operator.reconcile import retention
-from tenant_operator.reconcile.apply import Applier, refused
+from tenant_operator.reconcile.apply import Applier, namespace_refused, refused
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.stages import Stages
 from tenant_operator.reconcile.state import Kept, TenantState
@@ -171,9 +171,14 @@ class Flow:
                 await self._kube.create(kinds.NAMESPACE, wanted)
             except Conflict as error:
                 raise NotReady("the namespace appeared meanwhile", retry=0.5) from error
+            except KubeError as error:
+                raise namespace_refused(tenant.namespace, error) from error
         if state.bootstrapped == digest and intact and self._bound(tenant):
             return
-        await self._kube.apply(kinds.NAMESPACE, wanted)
+        try:
+            await self._kube.apply(kinds.NAMESPACE, wanted)
+        except KubeError as error:
+            raise namespace_refused(tenant.namespace, error) from error
         if self._settings.service_account:
             self._index.put(kinds.ROLE_BINDING, await self._kube.apply(kinds.ROLE_BINDING, binding))
             state.bound = self._clock.monotonic()
