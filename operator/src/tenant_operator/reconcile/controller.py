@@ -7,6 +7,7 @@ the second busy, and no other tenant waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Mapping
@@ -109,12 +110,23 @@ class Controller:
         state = self._states.get(name)
         if state is None:
             return None
-        if state.raw["metadata"].get("deletionTimestamp"):
-            return await self._end(state)
-        delay = await self._flow.run(state)
+        try:
+            if state.raw["metadata"].get("deletionTimestamp"):
+                return await self._end(state)
+            delay = await self._flow.run(state)
+        except Exception as error:
+            await self._confess(state, error)
+            raise  # the queue logs it with its trace, and tries again
         if state.serving and (state.airflow is None or state.airflow.generation != state.generation):
             self._airflow_queue.add(name)
         return None if delay is None else delay * (0.9 + random.random() / 5)  # noqa: S311 - jitter
+
+    async def _confess(self, state: TenantState, error: Exception) -> None:
+        """Tell in the status that a pass failed for a reason that nobody foresaw."""
+        state.full = True
+        told = TenantError(f"a mistake of the operator ({type(error).__name__}): its log has the trace")
+        with contextlib.suppress(KubeError):
+            await self._flow.write_status(state, Findings(), told)
 
     async def _end(self, state: TenantState) -> float | None:
         try:
