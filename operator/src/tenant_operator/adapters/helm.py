@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import json
 import os
 import re
 import time
@@ -23,6 +22,7 @@ import yaml
 from tenant_operator.core.errors import RenderError
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import ChartInfo, Rendered
+from tenant_operator.core.serial import json_as_yaml
 
 _TIMEOUT = 60.0
 
@@ -82,7 +82,7 @@ class HelmRenderer:
         ]  # fmt: skip
         async with self._slots:
             started = time.perf_counter()
-            code, out, err = await _run(argv, _as_yaml(values).encode())
+            code, out, err = await _run(argv, json_as_yaml(values).encode())
             self._metrics.render_seconds.observe(time.perf_counter() - started)
         self._metrics.renders.labels("template", "success" if code == 0 else "error").inc()
         if code != 0:
@@ -90,16 +90,6 @@ class HelmRenderer:
         manifest = out.decode()
         objects = tuple(obj for obj in yaml.load_all(manifest, Loader=_Yaml12Loader) if obj)
         return Rendered(manifest, objects)
-
-
-#: Characters that YAML does not take as they are, though JSON does.
-_ESCAPED = re.compile("[\x7f\x85\u2028\u2029\ufeff]")
-
-
-def _as_yaml(values: Mapping[str, Any]) -> str:
-    """JSON that is YAML as well: surrogate pairs, which JSON uses beyond U+FFFF, are not."""
-    text = json.dumps(values, ensure_ascii=False)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 async def _run(argv: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:

@@ -22,12 +22,15 @@ from tenant_operator.core.errors import Conflict, Forbidden, KubeError, NotFound
 from tenant_operator.core.kinds import EVENT, Kind, Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Clock
+from tenant_operator.core.serial import json_as_yaml
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT = 30.0
 _PAGE = 500
 _METADATA = "application/json;as={};v=v1;g=meta.k8s.io,application/json"
+#: With a parameter the client sends bytes as they are, where it would write JSON that is not YAML.
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
 _ERRORS: Mapping[int, type[KubeError]] = {403: Forbidden, 404: NotFound, 409: Conflict}
 
 
@@ -108,9 +111,9 @@ class KubeClient:
         return await self._call(
             "PATCH",
             path,
-            body=obj,
+            body=json_as_yaml(obj).encode(),
             query={**_managed(), "force": "true"},
-            content="application/apply-patch+yaml",
+            content=_APPLY,
         )
 
     async def merge(
@@ -201,7 +204,7 @@ class KubeClient:
         method: str,
         path: str,
         *,
-        body: Object | None = None,
+        body: Object | bytes | None = None,
         query: Mapping[str, str] | None = None,
         content: str = "application/json",
         accept: str = "",
@@ -231,7 +234,7 @@ class KubeClient:
         method: str,
         path: str,
         *,
-        body: Object | None = None,
+        body: Object | bytes | None = None,
         query: Mapping[str, str] | None = None,
         content: str = "application/json",
         accept: str = "",
