@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 import urllib.request
 
@@ -10,6 +11,8 @@ import pytest
 from tests.e2e.support import Environment
 
 from demo import gitserver, samples, steps, tenants
+from demo.airflow_client import AirflowClient
+from demo.errors import ApiError
 from demo.process import wait_for
 from demo.samples import FIRST_MESSAGE, NEXT_DAG, NEXT_FOLDER, NEXT_MESSAGE, PAYMENTS, SAMPLES, Sample
 
@@ -98,6 +101,54 @@ def test_the_role_has_exactly_the_permissions_of_the_spec(payments: Environment)
     wanted = {(action, item["resource"]) for item in role["permissions"] for action in item["actions"]}
     with payments.airflow("payments") as client:
         assert client.roles()[role["name"]] == wanted
+
+
+@pytest.mark.covers("S002-14")
+def test_the_first_administrator_has_a_generated_password(payments: Environment) -> None:
+    secret = gitserver.read_secret(payments.kube, PAYMENTS.namespace, "payments-admin")
+    assert secret is not None
+    generated = len(secret["password"]) >= 20 and len(set(secret["password"])) >= 8
+    assert generated
+    with payments.airflow("payments") as client:
+        users = {
+            user["username"]: user for user in client.request("GET", "/auth/fab/v1/users?limit=100")["users"]
+        }
+    assert [role["name"] for role in users["admin"]["roles"]] == ["Admin"]
+    assert users["admin"]["email"] == payments.tenant("payments").raw["spec"]["owner"]["email"]
+
+
+@pytest.mark.covers("S002-17")
+def test_nobody_gets_in_without_a_login_and_nobody_reads_the_configuration(payments: Environment) -> None:
+    with payments.airflow("payments") as client:
+        with pytest.raises(ApiError) as stranger:
+            client.request("GET", "/api/v2/dags", login=False)
+        with pytest.raises(ApiError) as administrator:
+            client.request("GET", "/api/v2/config")
+    assert (stranger.value.status, administrator.value.status) == (401, 403)
+
+
+def test_the_teams_role_opens_what_it_names_and_nothing_else(payments: Environment) -> None:
+    password = secrets.token_urlsafe(18)
+    alice = {
+        "username": "alice",
+        "email": "alice@example.com",
+        "first_name": "Alice",
+        "last_name": "Payments",
+        "roles": [{"name": "payments-operator"}],
+        "password": password,
+    }
+    with payments.kube.forward("airflow-payments", "svc/payments-api-server", 8080) as url:
+        with payments.airflow("payments") as client:
+            if client.find("/auth/fab/v1/users/alice") is not None:
+                client.request("DELETE", "/auth/fab/v1/users/alice")
+            client.request("POST", "/auth/fab/v1/users", alice)
+        person = AirflowClient(url, "alice", password)
+        assert person.dag("settlement") is not None
+        assert person.trigger("settlement")
+        with pytest.raises(ApiError, match="HTTP 403"):
+            person.set_pool_slots("settlement_api", 5)
+        with pytest.raises(ApiError, match="HTTP 403"):
+            person.request("GET", "/api/v2/connections")
 
 
 def test_kubectl_get_aft_shows_the_truth(payments: Environment) -> None:
