@@ -180,8 +180,12 @@ class Flow:
         except KubeError as error:
             raise namespace_refused(tenant.namespace, error) from error
         if self._settings.service_account:
-            self._index.put(kinds.ROLE_BINDING, await self._kube.apply(kinds.ROLE_BINDING, binding))
-            state.bound = self._clock.monotonic()
+            before = self._index.children(tenant.name).objects.get(ObjectId.of(binding))
+            live = await self._kube.apply(kinds.ROLE_BINDING, binding)
+            self._index.put(kinds.ROLE_BINDING, live)
+            if before is None or before.resource_version != int(live["metadata"]["resourceVersion"]):
+                # Only a write gives the API server something to settle; a lasting 403 must not look new.
+                state.bound = self._clock.monotonic()
         if returned:
             await retention.mark(self._kube, tenant.name, tenant.namespace, retained=False)
         state.bootstrapped = digest
