@@ -334,7 +334,8 @@ TOLD: tuple[Told, ...] = (
         env(secretKeyRef=_KEY_OF),
         "SecretsResolved",
         "SecretMissing",
-        "Secret token in namespace {namespace} has no key value (spec.airflow.env[TOKEN].secretKeyRef): add it",
+        "Secret token in namespace {namespace} has no key value "
+        "(spec.airflow.env[TOKEN].secretKeyRef): add it",
         secrets={"token": {"other": "x"}},
     ),
     Told(
@@ -429,9 +430,9 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# Bad input"
     yield ""
-    yield "What happens to input that cannot work, tested line by line (`tests/controller/test_bad_input.py`;"
-    yield "this page is generated from its data). Nothing is ever half-made: what is refused changes nothing, and"
-    yield "what an earlier spec made keeps running."
+    yield "What happens to input that cannot work, tested line by line; this page is generated from the data"
+    yield "of `tests/controller/test_bad_input.py`. Nothing is ever half-made: what is refused changes"
+    yield "nothing, and what an earlier spec made keeps running."
     yield ""
     yield "## Refused by `kubectl apply`"
     yield ""
@@ -443,8 +444,8 @@ def _lines() -> Iterator[str]:
     for case in REFUSED:
         yield f"| {_cell(case.title)}{_sample(case.name, case.spec)} | `{_cell(case.message)}` |"
     yield ""
-    yield "Unknown fields are refused because kubectl asks for strict validation (`--validate=true`, its default)."
-    yield "A client that does not ask for it gets them dropped, as with every Kubernetes resource."
+    yield "Unknown fields are refused because kubectl asks for strict validation (`--validate=true`, its"
+    yield "default). A client that does not ask for it gets them dropped, as with every Kubernetes resource."
     yield ""
     yield "## Told by the operator"
     yield ""
@@ -459,8 +460,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "## Taken exactly as written"
     yield ""
-    yield "Values of `airflow.config`, `airflow.env`, pools, connections and variables are data: they are never"
-    yield "read as YAML, as a template or by a shell. Tested with:"
+    yield "Values of `airflow.config`, `airflow.env`, pools, connections and variables are data: they are"
+    yield "never read as YAML, as a template or by a shell. Tested with:"
     yield ""
     for title, value in AWKWARD.items():
         yield f"- {title}: `` {json.dumps(value, ensure_ascii=False)} ``"
