@@ -46,9 +46,10 @@ class Finalizer:
             or names.default_namespace(state.name)
         )
         if await self._ours(state.name, namespace):
-            if spec.get("deletionPolicy") == "Delete":
+            left = await self._end_components(state, namespace)
+            if not left and spec.get("deletionPolicy") == "Delete":
                 left = await self._delete_namespace(namespace)
-            else:
+            elif not left:
                 left = await self._delete_release(state, namespace)
             if left:
                 self._wait(state, left)
@@ -74,16 +75,38 @@ class Finalizer:
         words = [str(c.get("message", "")) for c in conditions if c.get("status") == "True"]
         return [f"namespace {namespace}" + (f" ({'; '.join(words)})" if words else "")]
 
+    async def _end_components(self, state: TenantState, namespace: str) -> list[str]:
+        """First Airflow's pods: without database and network they would hang for their grace period.
+
+        Task pods have no owner that would take them along, and failed ones are kept for their logs.
+        """
+        for id_ in self._release_objects(state, namespace):
+            if id_.kind in {kinds.DEPLOYMENT.kind, kinds.JOB.kind}:
+                await self._delete(id_)
+        pods = await self._kube.list(
+            kinds.POD, namespace, f"{names.LABEL_TENANT}={state.name},{names.LABEL_COMPONENT}!=postgresql"
+        )
+        for pod in pods:
+            metadata = pod["metadata"]
+            if metadata["labels"].get(names.LABEL_COMPONENT) == "worker" and not metadata.get(
+                "deletionTimestamp"
+            ):
+                await self._kube.delete(kinds.POD, metadata["name"], namespace, uid=metadata["uid"])
+        return [f"Pod/{pod['metadata']['name']}" for pod in pods]
+
     async def _delete_release(self, state: TenantState, namespace: str) -> list[str]:
         for id_ in self._release_objects(state, namespace):
-            kind = kinds.find(f"{id_.group}/v1" if id_.group else "v1", id_.kind)
-            if kind in kinds.RENDERED:
-                await self._kube.delete(kind, id_.name, id_.namespace)
+            await self._delete(id_)
         left = []
         for kind in (*kinds.WORKLOADS, kinds.POD):
             listed = await self._kube.list(kind, namespace, f"{names.LABEL_TENANT}={state.name}")
             left += [f"{kind.kind}/{item['metadata']['name']}" for item in listed]
         return left
+
+    async def _delete(self, id_: ObjectId) -> None:
+        kind = kinds.find(f"{id_.group}/v1" if id_.group else "v1", id_.kind)
+        if kind in kinds.RENDERED:
+            await self._kube.delete(kind, id_.name, id_.namespace)
 
     def _release_objects(self, state: TenantState, namespace: str) -> list[ObjectId]:
         live = self._index.children(state.name).objects
