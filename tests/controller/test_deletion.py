@@ -70,6 +70,36 @@ def test_a_tenant_of_the_same_name_takes_the_data_up_again(stack: Stack) -> None
     assert tenant.status["release"]["revision"] == 1
 
 
+def test_task_pods_that_nobody_owns_end_with_the_tenant(stack: Stack) -> None:
+    """The KubernetesExecutor keeps failed task pods for their logs, without an owner."""
+    tenant = stack.create("tasks")
+    tenant.wait_released()
+    labels = {names.LABEL_TENANT: tenant.name, names.LABEL_COMPONENT: "worker"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "failed-task", "namespace": tenant.namespace, "labels": labels},
+        "spec": {
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": "base",
+                    "image": "x",
+                    "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}},
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        },
+    }
+    stack.api.create(kinds.POD, pod)
+    tenant.delete()
+    tenant.wait_gone()
+    assert stack.api.find(kinds.POD, "failed-task", tenant.namespace) is None
+
+
 def test_delete_removes_the_namespace(stack: Stack) -> None:
     tenant = stack.create("delete", deletionPolicy="Delete")
     tenant.wait_released()
@@ -107,10 +137,9 @@ def test_a_deletion_that_hangs_says_what_holds_it_and_goes_on(stack: Stack) -> N
     stack.api.merge(kinds.DEPLOYMENT, scheduler, finalizers, tenant.namespace)
 
     tenant.delete()
-    ready = tenant.wait("Ready", "False", "Deleting")
-    assert f"Deployment/{scheduler}" in ready["message"]
-    ready = tenant.wait("Ready", "False", "DeletionBlocked")
-    assert f"Deployment/{scheduler}" in ready["message"]
+    tenant.wait("Ready", "False", "Deleting")
+    tenant.wait("Ready", "False", "DeletionBlocked")
+    tenant.until(lambda: f"Deployment/{scheduler}" in tenant.conditions["Ready"]["message"])
     tenant.wait("Stalled", reason="DeletionBlocked")
     assert [e["type"] for e in tenant.events("DeletionBlocked")] == ["Warning"]
 
