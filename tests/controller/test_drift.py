@@ -33,8 +33,8 @@ EDITS: dict[str, tuple[str, Object, tuple[Any, ...]]] = {
     ),
     "Service": (
         "-api-server",
-        {"spec": {"publishNotReadyAddresses": False}},
-        ("spec", "publishNotReadyAddresses"),
+        {"spec": {"selector": {"app.kubernetes.io/component": "x"}}},
+        ("spec", "selector", "app.kubernetes.io/component"),
     ),
     "PodDisruptionBudget": ("", {"spec": {"maxUnavailable": 7}}, ("spec", "maxUnavailable")),
     "Job": ("", {"spec": {"backoffLimit": 5}}, ("spec", "backoffLimit")),
@@ -183,9 +183,13 @@ def test_what_others_add_to_an_object_stays(everything: TenantUnderTest) -> None
     api = everything.api
     name = one(everything, KINDS["Service"], "-api-server")["metadata"]["name"]
     api.merge(KINDS["Service"], name, {"metadata": {"annotations": {"cloud/x": "y"}}}, everything.namespace)
-    api.merge(KINDS["Service"], name, {"spec": {"publishNotReadyAddresses": False}}, everything.namespace)
+    selects = {"app.kubernetes.io/component": "x"}
+    api.merge(KINDS["Service"], name, {"spec": {"selector": selects}}, everything.namespace)
     everything.until(
-        lambda: api.get(KINDS["Service"], name, everything.namespace)["spec"].get("publishNotReadyAddresses"),
+        lambda: (
+            selects.items()
+            - api.get(KINDS["Service"], name, everything.namespace)["spec"]["selector"].items()
+        ),
         _SECONDS,
     )
     live = api.get(KINDS["Service"], name, everything.namespace)
