@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 _FIRST_RETRY = 3.0
 _LAST_RETRY = 60.0
 _DAGS_RETRY = 5.0
+_PATIENCE = 2  # failures in a row, about nine seconds
 
 
 class AirflowFlow:
@@ -160,12 +161,21 @@ class AirflowFlow:
             dags=before.dags,
             dags_finding=before.dags_finding,
             objects=before.objects,
-            objects_finding=_explain(tenant, error),
+            objects_finding=_patient(before, tenant, error, failures) or _explain(tenant, error),
             owned=before.owned,
             drift=before.drift,
             generation=tenant.generation,
         )
         return view, min(_FIRST_RETRY * 2 ** (failures - 1), _LAST_RETRY)
+
+
+def _patient(before: AirflowView, tenant: Tenant, error: Exception, failures: int) -> Finding | None:
+    """A new API server takes a moment to be found, and one that restarts is soon back: don't cry at once."""
+    if failures > _PATIENCE or not isinstance(error, AirflowUnavailable):
+        return None
+    if before.generation == tenant.generation and before.objects_finding.status == "True":
+        return before.objects_finding
+    return Finding.unknown("waiting for Airflow's API to answer")
 
 
 def _explain(tenant: Tenant, error: Exception) -> Finding:
