@@ -80,9 +80,13 @@ class Finalizer:
 
         Task pods have no owner that would take them along, and failed ones are kept for their logs.
         """
-        for id_ in self._release_objects(state, namespace):
-            if id_.kind in {kinds.DEPLOYMENT.kind, kinds.JOB.kind}:
-                await self._delete(id_)
+        owners = [
+            id_
+            for id_ in self._release_objects(state, namespace)
+            if id_.kind in {kinds.DEPLOYMENT.kind, kinds.JOB.kind}
+        ]
+        for id_ in owners:
+            await self._delete(id_)
         pods = await self._kube.list(
             kinds.POD, namespace, f"{names.LABEL_TENANT}={state.name},{names.LABEL_COMPONENT}!=postgresql"
         )
@@ -92,7 +96,11 @@ class Finalizer:
                 "deletionTimestamp"
             ):
                 await self._kube.delete(kinds.POD, metadata["name"], namespace, uid=metadata["uid"])
-        return [f"Pod/{pod['metadata']['name']}" for pod in pods]
+        left = set(self._release_objects(state, namespace))
+        return [
+            *(id_.label for id_ in owners if id_ in left),
+            *(f"Pod/{pod['metadata']['name']}" for pod in pods),
+        ]
 
     async def _delete_release(self, state: TenantState, namespace: str) -> list[str]:
         for id_ in self._release_objects(state, namespace):
