@@ -75,6 +75,7 @@ class Flow:
         started = time.perf_counter()
         findings, error, suspended = Findings(), None, False
         delay: float | None = self._settings.resync_interval
+        generation = state.generation  # an edit may arrive during the pass: this one knows nothing of it
         if self._clock.monotonic() - state.looked >= self._settings.resync_interval:
             state.full = True
         try:
@@ -88,8 +89,8 @@ class Flow:
             findings.fail(error)
             state.full = state.full or not isinstance(error, NotReady)
             delay = error.retry or self._settings.resync_interval
-        self._take_airflow(state, findings, suspended=suspended)
-        await self.write_status(state, findings, error, suspended=suspended)
+        self._take_airflow(state, findings, generation, suspended=suspended)
+        await self.write_status(state, findings, error, generation=generation, suspended=suspended)
         result = (
             "error" if error is not None and error.stalled else "requeue" if error is not None else "success"
         )
@@ -112,23 +113,32 @@ class Flow:
         return unavailable(failure) if isinstance(failure, KubeError) else failure
 
     async def _steps(self, tenant: Tenant, state: TenantState, findings: Findings) -> None:
-        kept, full = state.release, state.full or not self._bound(tenant)
+        kept = state.release
         existing: dict[str, Object] | None = None
-        if full or kept is None:
-            await self._namespace(tenant, state)
-        findings.gates[ConditionType.NAMESPACE] = Finding.true(
-            f"namespace {tenant.namespace} is the tenant's"
-        )
-        if full or kept is None:
-            existing = await self._secrets(tenant)
-            kept = await self._render(tenant, state, existing)
-            state.full = False
-            state.looked = self._clock.monotonic()
+        if state.full or kept is None or not self._bound(tenant):
+            kept, existing = await self._look(tenant, state, findings)
+        findings.gates[ConditionType.NAMESPACE] = _ours(tenant)
         findings.gates[ConditionType.SECRETS] = Finding.true("all Secrets are there")
         # What is applied from here on must be found by a later prune, even if this release never comes up.
         findings.inventory = sorted({*state.status.inventory, *(str(id_) for id_, _, _ in kept.index)})
         await self._stages.run(tenant, state, kept, findings)
         await self._complete(tenant, state, kept, findings, existing)
+
+    async def _look(
+        self, tenant: Tenant, state: TenantState, findings: Findings
+    ) -> tuple[Kept, dict[str, Object]]:
+        """The whole way to a release. An event that comes meanwhile sets `full` again, and keeps it."""
+        state.full = False
+        try:
+            await self._namespace(tenant, state)
+            findings.gates[ConditionType.NAMESPACE] = _ours(tenant)
+            existing = await self._secrets(tenant)
+            kept = await self._render(tenant, state, existing)
+        except BaseException:
+            state.full = True
+            raise
+        state.looked = self._clock.monotonic()
+        return kept, existing
 
     async def _ensure_finalizer(self, state: TenantState) -> None:
         metadata = state.raw["metadata"]
@@ -252,21 +262,29 @@ class Flow:
         )
         state.recorded = kept.digest
 
-    def _take_airflow(self, state: TenantState, findings: Findings, *, suspended: bool) -> None:
+    def _take_airflow(
+        self, state: TenantState, findings: Findings, generation: int, *, suspended: bool
+    ) -> None:
         view = state.airflow
         if view is None:
             return
         findings.dags, findings.objects, findings.owned = view.dags, view.objects, view.owned
         findings.drift = view.drift
         findings.gates.setdefault(ConditionType.DAGS, view.dags_finding)
-        compared = view.generation == state.generation
+        compared = view.generation == generation
         pending = Finding.unknown("comparing pools, connections, variables and roles with the new spec")
         findings.gates.setdefault(
             ConditionType.OBJECTS, view.objects_finding if compared or suspended else pending
         )
 
     async def write_status(
-        self, state: TenantState, findings: Findings, error: TenantError | None, *, suspended: bool = False
+        self,
+        state: TenantState,
+        findings: Findings,
+        error: TenantError | None,
+        *,
+        generation: int | None = None,
+        suspended: bool = False,
     ) -> None:
         """Patch the status if it differs, and post an Event for each condition that turned."""
         before = state.status
@@ -274,7 +292,7 @@ class Flow:
         after = outcome.status(
             findings,
             before,
-            generation=state.generation,
+            generation=state.generation if generation is None else generation,
             namespace=namespace or names.default_namespace(state.name),
             now=self._clock.now(),
             error=error,
@@ -293,3 +311,7 @@ class Flow:
         state.status = after
         for event in outcome.events(before, after):
             await self._kube.event(state.raw, event.type, event.reason, event.message)
+
+
+def _ours(tenant: Tenant) -> Finding:
+    return Finding.true(f"namespace {tenant.namespace} is the tenant's")
