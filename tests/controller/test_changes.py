@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 
+import pytest
 from tests.controller.kubelet import container
 from tests.controller.stack import Stack
 
@@ -44,6 +46,20 @@ def test_a_one_value_change_costs_few_calls(stack: Stack) -> None:
     patches = sum(v for labels, v in written.items() if ("method", "PATCH") in labels)
     # The Deployment, the earlier record's label, and the status as it moves.
     assert patches <= 6, written
+
+
+@pytest.mark.parametrize("pause", [0.03, 0.1, 0.3])
+def test_of_many_edits_in_a_row_the_last_one_counts(stack: Stack, pause: float) -> None:
+    """An edit may arrive at any moment of a pass over an earlier one."""
+    tenant = stack.create("hasty")
+    tenant.wait_released()
+    triggerer = f"{tenant.name}-triggerer"
+    for replicas in (2, 3, 4, 5, 6, 7, 2, 3, 4, 5):
+        tenant.edit(airflow={"triggerer": {"replicas": replicas}})
+        time.sleep(pause)
+    tenant.until(lambda: tenant.objects(kinds.DEPLOYMENT)[triggerer]["spec"]["replicas"] == 5)
+    tenant.wait_released()
+    assert tenant.objects(kinds.DEPLOYMENT)[triggerer]["spec"]["replicas"] == 5
 
 
 def test_configuration_migrates_first_and_then_rolls_every_airflow_component(stack: Stack) -> None:
@@ -89,7 +105,7 @@ def test_what_a_release_that_never_came_up_left_is_pruned_even_after_a_restart(s
     stack.operator.start()
     stuck = set(tenant.objects(kinds.JOB))
     stack.kubelet.mend_component(tenant.namespace, "migrate-database")
-    tenant.edit(airflow={"config": {"core": {"parallelism": "8"}}})
+    tenant.edit(airflow={"config": {"core": {"parallelism": "23"}}})
     tenant.wait_released()
     tenant.until(lambda: len(tenant.objects(kinds.JOB)) == 1)
     assert not stuck & set(tenant.objects(kinds.JOB))

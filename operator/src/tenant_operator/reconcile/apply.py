@@ -113,6 +113,7 @@ class Applier:
             newest = record.unpack(past[-1])
             same = newest["manifest"] == release.manifest and newest["config"] == dict(values)
             if same and newest["info"]["status"] == "deployed":
+                await self._supersede(tenant, past[:-1])  # a pass that was cut short may have left them
                 return record.revision_of(past[-1])
         revision = record.revision_of(past[-1]) + 1 if past else 1
         now = self._clock.now()
@@ -127,15 +128,18 @@ class Applier:
         )
         try:
             await self._kube.create(kinds.SECRET, new)
-            for old in past:
-                if (old["metadata"].get("labels") or {}).get("status") == "deployed":
-                    name = old["metadata"]["name"]
-                    await self._kube.merge(kinds.SECRET, name, record.superseded(old), tenant.namespace)
+            await self._supersede(tenant, past)
             for old in past[: max(0, len(past) + 1 - record.HISTORY)]:
                 await self._kube.delete(kinds.SECRET, old["metadata"]["name"], tenant.namespace)
         except Conflict as error:
             raise ApplyError(f"the Helm record v{revision} appeared meanwhile: {error}", retry=1.0) from error
         return revision
+
+    async def _supersede(self, tenant: Tenant, past: Iterable[Object]) -> None:
+        for old in past:
+            if (old["metadata"].get("labels") or {}).get("status") == "deployed":
+                name = old["metadata"]["name"]
+                await self._kube.merge(kinds.SECRET, name, record.superseded(old), tenant.namespace)
 
 
 def namespace_refused(namespace: str, error: KubeError) -> TenantError:

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.operator.support import tenant
+
+from tenant_operator.core.errors import (
+    ApplyError,
+    ConditionType,
+    Conflict,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Reason,
+)
+from tenant_operator.core.kinds import Kind, Object, ObjectId
+from tenant_operator.core.metrics import Metrics
+from tenant_operator.core.ports import ChartInfo
+from tenant_operator.plan import record
+from tenant_operator.plan.release import Release
+from tenant_operator.reconcile.apply import Applier, namespace_refused, refused
+from tenant_operator.reconcile.index import Index
+
+CHART = ChartInfo("airflow-tenant", "1", "3.3.2", "d", {"name": "airflow-tenant"})
+ID = ObjectId("Deployment", "airflow-payments", "payments-scheduler", "apps")
+REFUSALS: list[tuple[KubeError, Reason, str, float]] = [
+    (KubeError(0, "reset"), Reason.API_SERVER_UNAVAILABLE, "the Kubernetes API does not answer: reset", 5),
+    (KubeError(503, "busy"), Reason.API_SERVER_UNAVAILABLE, "the Kubernetes API does not answer: busy", 5),
+    (
+        Forbidden(403, "exceeded quota: q"),
+        Reason.QUOTA_EXCEEDED,
+        "Deployment/payments-scheduler: exceeded quota: q: raise spec.quota.hard or ask for less",
+        60,
+    ),
+    (
+        KubeError(422, "replicas: Invalid value"),
+        Reason.APPLY_REJECTED,
+        "Deployment/payments-scheduler was refused by the Kubernetes API: replicas: Invalid value",
+        60,
+    ),
+    (
+        Forbidden(403, "denied by a webhook"),
+        Reason.APPLY_REJECTED,
+        "Deployment/payments-scheduler was refused by the Kubernetes API: denied by a webhook",
+        10,
+    ),
+    (
+        Forbidden(403, "unable to create: namespace x is being terminated"),
+        Reason.NAMESPACE_TERMINATING,
+        "namespace airflow-payments was deleted: it is made anew when it is gone",
+        2,
+    ),
+    (
+        NotFound(404, "namespaces not found"),
+        Reason.NAMESPACE_TERMINATING,
+        "namespace airflow-payments was deleted: it is made anew when it is gone",
+        2,
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "reason", "message", "retry"), REFUSALS, ids=lambda value: str(value)[:30])
+def test_what_the_user_reads_of_a_refusal(
+    error: KubeError, reason: Reason, message: str, retry: float
+) -> None:
+    found = refused(ID, error)
+    assert (found.reason, found.message, found.retry) == (reason, message, retry)
+
+
+def test_only_a_wrong_namespace_is_the_spec_s_fault() -> None:
+    wrong = namespace_refused("ns", KubeError(422, "metadata.labels: Invalid value"))
+    assert (wrong.condition, wrong.reason) == (ConditionType.NAMESPACE, Reason.APPLY_REJECTED)
+    assert "check spec.namespace.labels" in wrong.message
+    assert namespace_refused("ns", KubeError(500, "x")).reason is Reason.API_SERVER_UNAVAILABLE
+
+
+class Cluster:
+    """Notes writes of Secrets."""
+
+    def __init__(self, fails: Exception | None = None) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self._fails = fails
+
+    async def create(self, _: Kind, obj: Object) -> Object:
+        if self._fails is not None:
+            raise self._fails
+        self.calls.append(("create", obj["metadata"]["name"]))
+        return obj
+
+    async def merge(self, _: Kind, name: str, patch: Object, namespace: str = "", **__: Any) -> Object:
+        assert namespace == "airflow-payments"
+        self.calls.append((patch["metadata"]["labels"]["status"], name))
+        return patch
+
+    async def delete(self, _: Kind, name: str, namespace: str = "", **__: Any) -> bool:
+        assert namespace == "airflow-payments"
+        self.calls.append(("delete", name))
+        return True
+
+
+class Clock:
+    def now(self) -> float:
+        return 0.0
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def past(*revisions: int, status: str = "superseded", last: str = "deployed", manifest: str = "m") -> Any:
+    found = {}
+    for revision in revisions:
+        made = record.secret(tenant(), CHART, revision=revision, values={"a": 1}, manifest=manifest,
+                             first_deployed=0, now=0)  # fmt: skip
+        made["metadata"]["labels"]["status"] = last if revision == revisions[-1] else status
+        found[made["metadata"]["name"]] = made
+    return found
+
+
+async def written(secrets: Any, manifest: str = "m", fails: Exception | None = None) -> tuple[int, Any]:
+    cluster = Cluster(fails)
+    applier = Applier(cluster, Index(), Clock(), Metrics())  # type: ignore[arg-type]
+    release = Release("d", manifest, ())
+    revision = await applier.write_record(tenant(), CHART, release, {"a": 1}, secrets)
+    return revision, cluster.calls
+
+
+def name(revision: int) -> str:
+    return f"sh.helm.release.v1.payments.v{revision}"
+
+
+async def test_the_first_release_is_revision_one() -> None:
+    assert await written({}) == (1, [("create", name(1))])
+
+
+async def test_the_same_release_is_not_recorded_again() -> None:
+    assert await written(past(1, 2)) == (2, [])
+
+
+async def test_a_change_supersedes_the_one_before() -> None:
+    assert await written(past(1, 2), "other") == (3, [("create", name(3)), ("superseded", name(2))])
+
+
+async def test_only_the_last_three_are_kept() -> None:
+    revision, calls = await written(past(4, 5, 6), "other")
+    assert revision == 7
+    assert calls == [("create", name(7)), ("superseded", name(6)), ("delete", name(4))]
+
+
+async def test_what_a_pass_that_was_cut_short_left_is_put_in_order() -> None:
+    """Killed between the new record and the old one's new label: two are deployed."""
+    assert await written(past(1, 2, status="deployed")) == (2, [("superseded", name(1))])
+
+
+async def test_a_record_that_somebody_else_wrote_meanwhile_is_looked_at_again_soon() -> None:
+    with pytest.raises(ApplyError) as caught:
+        await written({}, fails=Conflict(409, "exists"))
+    assert caught.value.retry <= 1
