@@ -1,3 +1,40 @@
 """What every test of the repository shares."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
 pytest_plugins = ["tools.pytest_covers"]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI set a skipped test is a failed one: what nobody runs proves nothing. Expected failures stay."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _must_run(report, item.nodeid)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module (importorskip)."""
+    report = yield
+    if report.skipped:
+        _must_run(report, collector.nodeid)
+    return report
+
+
+def _must_run(report: pytest.TestReport | pytest.CollectReport, node: str) -> None:
+    if os.environ.get("CI", "").lower() in ("", "0", "false"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"{node} may not be skipped where CI is set. {reason}"
