@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,16 @@ import pytest
 from tests.airflow.environment import airflow_bin
 from tests.charts.configurations import LOCAL
 from tests.charts.support import TENANT_CHART, render_chart
+from tests.images.git_remote import wait_for
+
+import imagebuild
+from imagebuild.chroot import Bind, Chroot
+from imagebuild.settings import Settings
+from imagebuild.workshop import unpacked
 
 FILES = TENANT_CHART / "files"
+#: where the image sees the shared folder; it must exist in it, for the root is read-only
+SHARED = "/var/lib/postgresql/data"
 
 
 @pytest.fixture
@@ -201,49 +210,19 @@ def test_the_migration_creates_users_once_and_follows_their_passwords(airflow: A
         assert [(head,) for head in heads] == airflow.rows(f"select version_num from {table}")  # noqa: S608
 
 
-def _postgres_bin() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    on_path = shutil.which("pg_ctl")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL of our own behind a socket folder."""
+    """The server of our own image, behind a socket in a folder that this machine and the image share."""
 
-    binaries: Path
+    image: Chroot
     folder: Path
-
-    def _as_user(self) -> list[str]:
-        # the server refuses root
-        return ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
-
-    def run(self, *command: str) -> None:
-        done = subprocess.run(
-            [*self._as_user(), str(self.binaries / command[0]), *command[1:]],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
 
     def sql(self, *statements: str) -> None:
         arguments = [word for statement in statements for word in ("-c", statement)]
-        self.run(
-            "psql",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            str(self.folder),
-            "-U",
-            "airflow",
-            "postgres",
-            *arguments,
+        done = self.image.run(
+            ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", SHARED, "-U", "airflow", "postgres", *arguments], 60
         )
+        assert done.returncode == 0, done.stderr
 
     @property
     def url(self) -> str:
@@ -261,27 +240,40 @@ class Postgres:
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    binaries = _postgres_bin()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server on this machine")
-    folder = Path(f"/tmp/charts-pg-{os.getpid()}")  # a socket's path must be short
-    folder.mkdir()
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
-    server = Postgres(binaries, folder)
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    if os.geteuid() != 0:
+        pytest.skip("needs root: the server is that of our image, in a chroot")
+    built = imagebuild.build(["postgresql"])["postgresql"]
+    user, _, group = built.config.user.partition(":")
+    # Short, because the path of a socket must be; open to the script, which is another user outside.
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    os.chown(folder, int(user), int(group or user))
+    image = Chroot(
+        unpacked(Settings.default(), built.layers),
+        user=built.config.user,
+        read_only=True,
+        env=built.config.env,
+        binds=(Bind(folder, SHARED),),
+    )
+    data = f"{SHARED}/data"
     try:
-        server.run("initdb", "-D", f"{folder}/data", "-U", "airflow", "-A", "trust")
-        server.run("pg_ctl", "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
+        done = image.run(["initdb", "-D", data, "-U", "airflow", "-A", "trust"], 60)
+        assert done.returncode == 0, done.stderr
+        options = ["-D", data, "-k", SHARED, "-c", "listen_addresses=", "-c", "fsync=off"]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                image.argv(["postgres", *options]), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         try:
-            yield server
+            wait_for(lambda: image.run(["pg_isready", "-q", "-h", SHARED], 10).returncode == 0, 60)
+            yield Postgres(image, folder)
         finally:
-            server.run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
+            server.kill()  # unshare ends everything inside with it
+            server.wait(30)
     finally:
         shutil.rmtree(folder)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)  # a cold build of the image and of the Airflow that the scripts run in
 def test_init_containers_and_probes_read_a_real_database(postgres: Postgres) -> None:
     assert postgres.script("wait_for_database.py", "connected", "--timeout", "5").returncode == 0
     empty = postgres.script("wait_for_database.py", "migrated", "--timeout", "0.1")
