@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 
 import pytest
 from tests.controller.kubelet import container
@@ -30,22 +31,29 @@ def test_a_replica_count_touches_one_deployment(stack: Stack) -> None:
     assert tenant.status["release"]["revision"] == 2
 
 
+def _calls(stack: Stack) -> Counter[str]:
+    """What the operator has asked the Kubernetes API for so far: "METHOD code" -> how often."""
+    found: Counter[str] = Counter()
+    for (name, labels), value in stack.operator.metrics().items():
+        if name == "airflow_operator_kube_api_requests_total":
+            told = dict(labels)
+            found[f"{told['method']} {told['code']}"] += int(value)
+    return found
+
+
 def test_a_one_value_change_costs_few_calls(stack: Stack) -> None:
     tenant = stack.create("calls")
     tenant.wait("Ready")
-    before = stack.operator.metrics()
+    before = _calls(stack)
     tenant.edit(airflow={"triggerer": {"resources": {"requests": {"cpu": "60m"}}}})
     tenant.until(lambda: tenant.status["release"]["revision"] == 2)
     tenant.wait("Ready")
-    after = stack.operator.metrics()
-    written = {
-        labels: value - before.get((name, labels), 0)
-        for (name, labels), value in after.items()
-        if name == "airflow_operator_kube_api_requests_total" and ("code", "201") not in labels
-    }
-    patches = sum(v for labels, v in written.items() if ("method", "PATCH") in labels)
-    # The Deployment, the earlier record's label, and the status as it moves.
-    assert patches <= 6, written
+    calls = _calls(stack) - before
+    # Every method and every code counts. Measured are 11 to 13: looks at the namespace and the Secrets (4), the
+    # Deployment, the new Helm record and the label of the earlier one (3), and the status and its Events while
+    # the rollout goes through its states. The target of 4 is not reached: bench/README.md says why.
+    assert calls["PATCH 200"] >= 3, "the Deployment, the earlier record and the status are written at least"
+    assert calls.total() <= 16, calls
 
 
 @pytest.mark.parametrize("pause", [0.03, 0.1, 0.3])
