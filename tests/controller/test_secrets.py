@@ -117,3 +117,30 @@ def test_no_secret_value_reaches_the_log_the_status_or_the_release(stack: Stack)
     manifest = stack.helm("get", "all", tenant.name, "-n", tenant.namespace)
     for place in (stack.operator.tail(100000), str(tenant.object), manifest, str(tenant.events())):
         assert value not in place
+
+
+def test_a_deleted_fernet_key_is_asked_back_and_never_replaced(stack: Stack) -> None:
+    """With a new key every stored password would be lost, and with the roll the old key's last copy."""
+    tenant = stack.create("lost")
+    tenant.wait_released()
+    name = names.fernet_secret(tenant.name)
+    old = stack.api.get(kinds.SECRET, name, tenant.namespace)["data"]["fernet-key"]
+    before = tenant.generations()
+    stack.api.delete(kinds.SECRET, name, tenant.namespace)
+    tenant.edit(airflow={"env": [{"name": "A", "value": "b"}]})
+
+    found = tenant.wait("SecretsResolved", "False", "SecretMissing")
+    assert f"Secret {name} of namespace {tenant.namespace} was deleted" in found["message"]
+    assert "restore it from a backup" in found["message"]
+    assert stack.api.find(kinds.SECRET, name, tenant.namespace) is None
+    assert tenant.generations() == before, "nothing is rolled"
+
+    restored = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": tenant.namespace},
+        "data": {"fernet-key": old},
+    }
+    stack.api.create(kinds.SECRET, restored)
+    tenant.wait("SecretsResolved")
+    tenant.wait_released()

@@ -56,7 +56,7 @@ async def run(config: Settings, stop: asyncio.Event) -> None:
         controller = Controller(
             Flow(client, renderer, index, clock, SystemTokens(), metrics, config, defaults),
             AirflowFlow(client, sessions, metrics),
-            Finalizer(client, index, clock, deadline=config.deletion_deadline),
+            Finalizer(client, index, clock, config),
             index,
             Watches(client, index, metrics),
             metrics,
@@ -83,12 +83,10 @@ async def _defaults(config: Settings, client: kube.KubeClient) -> Defaults:
         images = (yaml.safe_load(config.tenant_defaults_file.read_text()) or {}).get("images") or {}
     addresses = {host} if (host := os.environ.get("KUBERNETES_SERVICE_HOST")) else set()
     ports = {443}
-    with contextlib.suppress(KubeError):
-        slices = await client.list(kinds.ENDPOINT_SLICE, "default", "kubernetes.io/service-name=kubernetes")
-        for item in slices:
-            ports |= {int(port["port"]) for port in item.get("ports") or [] if port.get("port")}
-            for endpoint in item.get("endpoints") or []:
-                addresses |= set(endpoint.get("addresses") or [])
+    for item in await client.list(kinds.ENDPOINT_SLICE, "default", "kubernetes.io/service-name=kubernetes"):
+        ports |= {int(port["port"]) for port in item.get("ports") or [] if port.get("port")}
+        for endpoint in item.get("endpoints") or []:
+            addresses |= set(endpoint.get("addresses") or [])
     return Defaults(
         images=images,
         operator_namespace=config.operator_namespace,
@@ -130,7 +128,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.parse_args(argv)
     config = settings.from_environment()
     log_setup.configure(config.log_level, config.log_format)
-    asyncio.run(_run_with_signals(config))
+    try:
+        asyncio.run(_run_with_signals(config))
+    except KubeError as error:
+        log.error("cannot start: the Kubernetes API says: %s", error)
+        return 1
     return 0
 
 

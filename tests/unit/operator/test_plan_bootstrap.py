@@ -19,7 +19,11 @@ def test_the_namespace_is_restricted_whatever_the_spec_says() -> None:
     team = tenant(
         owner={"team": "pay", "email": "pay@example.com"},
         namespace={
-            "labels": {"pod-security.kubernetes.io/enforce": "privileged", "a": "b"},
+            "labels": {
+                "pod-security.kubernetes.io/enforce": "privileged",
+                "pod-security.kubernetes.io/enforce-version": "v1.0",
+                "a": "b",
+            },
             "annotations": {names.ANNOTATION_TENANT: "somebody", "c": "d"},
         },
     )
@@ -33,6 +37,9 @@ def test_the_namespace_is_restricted_whatever_the_spec_says() -> None:
             "pod-security.kubernetes.io/enforce": "restricted",
             "pod-security.kubernetes.io/warn": "restricted",
             "pod-security.kubernetes.io/audit": "restricted",
+            "pod-security.kubernetes.io/enforce-version": "latest",
+            "pod-security.kubernetes.io/warn-version": "latest",
+            "pod-security.kubernetes.io/audit-version": "latest",
         },
         "annotations": {
             "c": "d",
@@ -114,7 +121,7 @@ def test_what_others_took_away_is_seen(change: dict[str, dict[str, str]], intact
 
 
 def test_the_operator_binds_one_role_in_one_namespace() -> None:
-    binding = bootstrap.operator_binding(tenant(), "ops", "operator")
+    binding = bootstrap.operator_binding("payments", "airflow-payments", tenant().labels, "ops", "operator")
     assert binding["metadata"]["namespace"] == NAMESPACE
     assert binding["roleRef"] == {
         "apiGroup": "rbac.authorization.k8s.io",

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from typing import Any
 
+import pytest
 from tests.unit.operator.support import NAMESPACE, tenant
 
 from tenant_operator.core.kinds import Object
@@ -15,7 +17,7 @@ VALUES = {"a": {"b": [1, "x"]}, "umlaut": "ä"}
 
 def made(revision: int = 1, **more: Any) -> Object:
     values = {"revision": revision, "values": VALUES, "manifest": "---\nkind: X\n",
-              "first_deployed": 0.0, "now": 1_700_000_000.9} | more  # fmt: skip
+              "first_deployed": "1970-01-01T00:00:00Z", "now": 1_700_000_000.9} | more  # fmt: skip
     return record.secret(tenant(), CHART, **values)
 
 
@@ -76,3 +78,25 @@ def test_records_come_oldest_first_by_number_and_only_the_tenant_s() -> None:
     secrets["other"] = other
     secrets["plain"] = {"metadata": {"name": "plain"}, "type": "Opaque"}
     assert [record.revision_of(obj) for obj in record.records(secrets, "payments")] == [2, 9, 10]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("not base64!", id="not base64"),
+        pytest.param(base64.b64encode(base64.b64encode(b"not gzip")).decode(), id="not gzip"),
+        pytest.param(
+            base64.b64encode(base64.b64encode(gzip.compress(b" " * (64 << 20)))).decode(), id="a bomb"
+        ),
+        pytest.param(base64.b64encode(base64.b64encode(gzip.compress(b"[]"))).decode(), id="not a release"),
+    ],
+)
+def test_a_record_that_somebody_forged_is_empty(content: str) -> None:
+    """People with the right to create Secrets may put anything into the namespace."""
+    assert record.unpack({"data": {"release": content}}) == {}
+
+
+def test_a_record_without_a_number_is_none() -> None:
+    labels = {"name": "payments", "owner": "helm", "version": "x"}
+    forged = {"metadata": {"name": "sh.helm.release.v1.payments.vx", "labels": labels}, "type": record.TYPE}
+    assert record.records({"x": forged}, "payments") == []

@@ -186,3 +186,18 @@ def test_secrets_that_nobody_refers_to_are_not_read() -> None:
     team = tenant()
     unrelated = {"metadata": {"name": "binary"}, "data": {"x": "//8="}}
     assert "binary" not in secrets.resolve(team, complete(team, unrelated)).checksums
+
+
+def test_two_of_them_can_only_be_made_once() -> None:
+    """A new Fernet key opens nothing that the old one closed; PostgreSQL keeps its first password."""
+    team = tenant()
+    existing = complete(team)
+    assert secrets.irreplaceable(team, existing) == []
+    del existing["payments-fernet-key"], existing["payments-metadata"], existing["payments-admin"]
+    absent = secrets.irreplaceable(team, existing)
+    assert absent == ["payments-fernet-key", "payments-metadata"]
+    error = secrets.lost(team, absent)
+    assert error.condition is ConditionType.SECRETS
+    assert error.reason is Reason.SECRET_MISSING
+    assert "payments-fernet-key" in error.message
+    assert "restore it from a backup" in error.message

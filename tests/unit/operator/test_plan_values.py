@@ -33,7 +33,7 @@ MINIMAL: dict[str, Any] = {
     "labels": {"airflowtenants.io/tenant": "payments", "airflowtenants.io/team": "pay"},
     "executor": "LocalExecutor",
     "airflowVersion": "3.3.2",
-    "images": {"airflow": {"pullPolicy": "IfNotPresent"}},
+    "images": {"airflow": {}},
     "config": {},
     "env": [],
     "apiServer": {"replicas": 1},
@@ -229,14 +229,14 @@ def test_a_full_spec_gives_exactly_these_values() -> None:
 @pytest.mark.parametrize(
     ("image", "wanted"),
     [
-        ({}, {"repository": "local/airflow", "tag": "t", "digest": "sha256:1", "pullPolicy": "IfNotPresent"}),
+        ({}, {"repository": "local/airflow", "tag": "t", "digest": "sha256:1"}),
         (
             {"repository": "own"},
-            {"repository": "own", "tag": "3.3.2", "pullPolicy": "IfNotPresent"},
+            {"repository": "own", "tag": "3.3.2"},
         ),
         (
             {"tag": "x"},
-            {"repository": "local/airflow", "tag": "x", "pullPolicy": "IfNotPresent"},
+            {"repository": "local/airflow", "tag": "x"},
         ),
     ],
 )
@@ -244,6 +244,18 @@ def test_the_team_s_image_goes_over_the_installation_s(image: dict[str, str], wa
     found = build(tenant(airflow={"image": image}), {}, DEFAULTS)
     assert found["images"]["airflow"] == wanted
     assert DEFAULTS.images["airflow"]["tag"] == "t", "the defaults are everybody's"
+
+
+def test_another_version_is_another_tag() -> None:
+    """The installation's tag and digest are those of its default version."""
+    found = build(tenant(airflow={"version": "3.3.9"}), {}, DEFAULTS)
+    assert found["images"]["airflow"] == {"repository": "local/airflow", "tag": "3.3.9"}
+
+
+def test_the_addresses_of_the_kubernetes_api_are_single_ones() -> None:
+    defaults = Defaults(api_server_addresses=("10.0.0.1", "fd00::1"))
+    found = build(tenant(), {}, defaults)
+    assert found["networkPolicies"]["kubernetesApi"]["cidrs"] == ["10.0.0.1/32", "fd00::1/128"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ from tenant_operator.api.rules import (
     keyed_by,
 )
 
+#: The version of the installation's default image.
+DEFAULT_VERSION = "3.3.2"
+
 #: Settings that the operator derives or generates: a second value in `config` would break the tenant.
 RESERVED_CONFIG = frozenset(
     {
@@ -48,9 +51,9 @@ class Image(Model):
     tag: Annotated[
         str, Field(max_length=128), Matches(r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$", "must be an image tag")
     ] = ""
-    """Tag. Empty: the operator's default tag for `version`."""
-    pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
-    """When the kubelet pulls the image."""
+    """Tag. Empty: the operator's default image, or for another version that version as tag."""
+    pull_policy: Literal["IfNotPresent", "Always", "Never"] | None = None
+    """When the kubelet pulls the image. Left out: the operator's default."""
     pull_secrets: Annotated[list[SecretRef], Field(max_length=8), keyed_by("name")] = []
     """Secrets with registry credentials, in the tenant's namespace."""
 
@@ -106,7 +109,7 @@ class Airflow(Model):
         str,
         Field(max_length=16),
         Matches(r"^3\.3\.[0-9]+$", "must be an Airflow 3.3 version, for example 3.3.2"),
-    ] = "3.3.2"
+    ] = DEFAULT_VERSION
     """Airflow version of the image."""
     image: Image = Image()
     """Image of the Airflow components."""

@@ -195,7 +195,7 @@ def crd() -> Json:
                         _column("Status", _ready("message")),
                         _column("Version", ".status.release.airflowVersion"),
                         _column("Executor", ".status.release.executor"),
-                        _column("DAGs", ".status.dags[*].dagCount"),
+                        _column("DAGs", ".status.dagCount", "integer"),
                         _column("Drift", ".status.drift", priority=1),
                         _column("Namespace", ".status.namespace", priority=1),
                         _column("URL", ".status.url", priority=1),

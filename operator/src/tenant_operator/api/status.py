@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tenant_operator.api.rules import Model
 
 
 class StatusModel(Model):
-    """Base of status parts: all fields optional on the wire, because a new tenant has none of them."""
+    """Base of status parts: all fields optional on the wire, because a new tenant has none of them.
+
+    Unknown fields are ignored: after a downgrade, what a newer operator wrote must not hide the rest.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class Condition(StatusModel):
@@ -116,6 +121,8 @@ class TenantStatus(StatusModel):
     """Objects inside Airflow that differ from the spec, in words; empty when none does."""
     release: Release = Release()
     """The Helm-format release."""
+    dag_count: int = 0
+    """DAGs of all sources."""
     dags: list[DagSourceStatus] = Field(default_factory=list)
     """DAG sources."""
     objects: ObjectsStatus = ObjectsStatus()

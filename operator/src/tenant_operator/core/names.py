@@ -18,7 +18,6 @@ FINALIZER = f"{GROUP}/finalizer"
 
 LABEL_TENANT = f"{GROUP}/tenant"
 LABEL_TEAM = f"{GROUP}/team"
-LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_RETAINED = f"{GROUP}/retained"
 ANNOTATION_TENANT = f"{GROUP}/tenant"
@@ -29,18 +28,10 @@ MAX_TENANT_NAME = 40
 OPERATOR_BINDING = "airflow-tenant-operator"
 TENANT_CLUSTER_ROLE = "airflow-tenant-operator-tenant"
 
-#: Namespaces that a tenant may never take, whatever their annotations say.
-RESERVED_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
-
 
 def default_namespace(tenant: str) -> str:
     """The namespace of a tenant whose spec names none."""
     return f"airflow-{tenant}"
-
-
-def managed_labels(tenant: str) -> dict[str, str]:
-    """Labels of every object that the operator applies for a tenant; the watches select on them."""
-    return {LABEL_TENANT: tenant, LABEL_MANAGED_BY: FIELD_MANAGER}
 
 
 def fernet_secret(tenant: str) -> str:

@@ -36,7 +36,7 @@ def register(registry: kopf.OperatorRegistry, controller: Controller) -> None:
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def tenant_event(event: kopf.RawEvent, body: kopf.Body, name: str | None, **_: Any) -> None:
         if event["type"] == "DELETED":
-            controller.tenant_gone(str(name))
+            controller.tenant_gone(str(name), str(body["metadata"].get("uid", "")))
         else:
             controller.tenant_changed(dict(body))
 

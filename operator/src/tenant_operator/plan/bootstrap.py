@@ -7,6 +7,8 @@ from tenant_operator.core.errors import NamespaceError, Reason
 from tenant_operator.core.kinds import Object
 from tenant_operator.plan.tenant import Tenant
 
+_PSS_MODES = ("enforce", "warn", "audit")
+
 
 def namespace(tenant: Tenant) -> Object:
     """The namespace as the operator applies it. Pod Security `restricted` is not up for choice."""
@@ -25,6 +27,7 @@ def namespace(tenant: Tenant) -> Object:
                 "pod-security.kubernetes.io/enforce": "restricted",
                 "pod-security.kubernetes.io/warn": "restricted",
                 "pod-security.kubernetes.io/audit": "restricted",
+                **{f"pod-security.kubernetes.io/{mode}-version": "latest" for mode in _PSS_MODES},
             },
             "annotations": annotations,
         },
@@ -62,15 +65,17 @@ def check_namespace(tenant: Tenant, live: Object) -> None:
     )
 
 
-def operator_binding(tenant: Tenant, operator_namespace: str, service_account: str) -> Object:
-    """Gives the operator its rights inside the tenant's namespace, and nowhere else."""
+def operator_binding(
+    tenant: str, namespace: str, labels: dict[str, str], operator_namespace: str, service_account: str
+) -> Object:
+    """Gives the operator its rights inside a tenant's namespace, and nowhere else."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {
             "name": names.OPERATOR_BINDING,
-            "namespace": tenant.namespace,
-            "labels": tenant.labels,
+            "namespace": namespace,
+            "labels": {**labels, names.LABEL_TENANT: tenant},
         },
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",

@@ -93,13 +93,15 @@ def status(
         _condition(kind, finding, before, _speaks_of(kind, findings, before, generation), now)
         for kind, finding in sorted(wanted.items())
     ]
+    dags = list(before.dags if findings.dags is None else findings.dags)
     return TenantStatus(
         observed_generation=generation,
         conditions=conditions,
         namespace=namespace,
         url=findings.url or before.url,
         release=findings.release or before.release,
-        dags=list(before.dags if findings.dags is None else findings.dags),
+        dag_count=sum(source.dag_count for source in dags),
+        dags=dags,
         objects=findings.objects or before.objects,
         owned=findings.owned or before.owned,
         drift=findings.drift,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from tenant_operator.core.ports import ChartInfo
 from tenant_operator.plan.tenant import Tenant
 
 HISTORY = 3
+_MAX_BYTES = 8 << 20  # a rendered tenant is below 200 KiB
 TYPE = "helm.sh/release.v1"
 
 
@@ -31,16 +33,19 @@ def secret(
     revision: int,
     values: Mapping[str, Any],
     manifest: str,
-    first_deployed: float,
+    first_deployed: str = "",
     now: float,
 ) -> Object:
-    """The record of a revision that is deployed now (times in seconds since the epoch)."""
+    """The record of a revision that is deployed `now` (seconds since the epoch).
+
+    `first_deployed` is the text of the first revision's record; empty when this is the first.
+    """
     release = {
         "name": tenant.name,
         "namespace": tenant.namespace,
         "version": revision,
         "info": {
-            "first_deployed": _stamp(first_deployed),
+            "first_deployed": first_deployed or _stamp(now),
             "last_deployed": _stamp(now),
             "deleted": "",
             "description": "Applied by the AirflowTenant operator",
@@ -84,6 +89,8 @@ def secret(
 def superseded(record: Object) -> Object:
     """The merge patch that turns a deployed record into one of the past."""
     release = unpack(record)
+    if not release:
+        return {"metadata": {"labels": {"status": "superseded"}}}
     release["info"] = {**release["info"], "status": "superseded"}
     packed = base64.b64encode(gzip.compress(json.dumps(release, sort_keys=True).encode(), mtime=0))
     return {
@@ -93,10 +100,18 @@ def superseded(record: Object) -> Object:
 
 
 def unpack(record: Object) -> dict[str, Any]:
-    """The release inside a record."""
-    packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
-    release: dict[str, Any] = json.loads(gzip.decompress(packed))
-    return release
+    """The release inside a record; empty for one that is not readable.
+
+    Whoever may create Secrets in the namespace may put anything there, so size and form are bounded.
+    """
+    try:
+        packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        text = stream.decompress(packed, _MAX_BYTES)
+        release = json.loads(text) if not stream.unconsumed_tail else None
+    except (KeyError, TypeError, ValueError, zlib.error):
+        release = None
+    return release if isinstance(release, dict) and isinstance(release.get("info"), dict) else {}
 
 
 def revision_of(record: Object) -> int:
@@ -109,7 +124,9 @@ def records(secrets: Mapping[str, Object], tenant: str) -> list[Object]:
     found = [
         item
         for item in secrets.values()
-        if item.get("type") == TYPE and (item["metadata"].get("labels") or {}).get("name") == tenant
+        if item.get("type") == TYPE
+        and (item["metadata"].get("labels") or {}).get("name") == tenant
+        and str((item["metadata"].get("labels") or {}).get("version", "")).isdecimal()
     ]
     return sorted(found, key=revision_of)
 

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,24 @@ def required(tenant: Tenant) -> dict[str, tuple[str, ...]]:
         names.admin_secret(tenant.name): ("username", "password"),
         names.operator_secret(tenant.name): ("username", "password", "hmac-key"),
     }
+
+
+def irreplaceable(tenant: Tenant, existing: Secrets) -> list[str]:
+    """Generated Secrets that are not there and whose content the tenant's data depends on.
+
+    A new Fernet key opens nothing that the old one closed, and PostgreSQL reads its password only when
+    its volume is new: these two may be made once, and after that only be restored.
+    """
+    bound_to_data = (names.fernet_secret(tenant.name), names.metadata_secret(tenant.name))
+    return [name for name in bound_to_data if name not in existing]
+
+
+def lost(tenant: Tenant, absent: list[str]) -> SecretError:
+    """What to tell when a Secret that the data depends on has been deleted."""
+    return SecretError(
+        f"Secret {', '.join(absent)} of namespace {tenant.namespace} was deleted, and the tenant's data "
+        "depends on it: restore it from a backup. Nothing is rolled; pods that run still hold the old value"
+    )
 
 
 def missing(tenant: Tenant, existing: Secrets, tokens: Tokens) -> list[Object]:
@@ -145,8 +163,10 @@ def resolve(tenant: Tenant, existing: Secrets) -> Resolved:
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise SecretError("; ".join(problems[:3]) + more)
-    used = set(required(tenant)) | {reference.secret for reference in references(tenant)}
-    data = {name: _decoded(existing[name]) for name in used}
+    used = {name: set(keys) for name, keys in required(tenant).items()}
+    for reference in references(tenant):
+        used.setdefault(reference.secret, set()).update(reference.keys)
+    data = {name: _decoded(existing[name], keys) for name, keys in used.items()}
     key = data[names.operator_secret(tenant.name)]["hmac-key"].encode()
     checksums = {name: _fingerprint(key, values) for name, values in data.items()}
     return Resolved(checksums, data)
@@ -171,10 +191,10 @@ def _problems(wanted: Any, tenant: Tenant, existing: Secrets) -> Iterator[str]:
             )
 
 
-def _decoded(secret: Object) -> dict[str, str]:
+def _decoded(secret: Object, keys: Iterable[str]) -> dict[str, str]:
     name = secret["metadata"]["name"]
     try:
-        return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+        return {key: base64.b64decode(secret["data"][key]).decode() for key in keys}
     except (binascii.Error, UnicodeDecodeError):
         raise SecretError(
             f"Secret {name} holds a value that is not text: store it as UTF-8", reason=Reason.SECRET_INVALID

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tenant_operator.api.airflow import Airflow, Component, DagSource
+from tenant_operator.api.airflow import DEFAULT_VERSION, Airflow, Component, DagSource
 from tenant_operator.api.rules import Resources
 from tenant_operator.api.tenant import Peer, Subject
 from tenant_operator.core import names
@@ -61,13 +61,14 @@ def _airflow(airflow: Airflow, defaults: Defaults) -> Values:
     images: Values = {name: dict(image) for name, image in defaults.images.items()}
     own = airflow.image
     image = images.setdefault("airflow", {})
-    if own.repository or own.tag:
-        image.pop("digest", None)  # a digest would win over the tag
+    # The installation's tag and digest are those of its default version, and of no other.
+    if own.repository or own.tag or airflow.version != DEFAULT_VERSION:
+        image.pop("digest", None)
+        image["tag"] = own.tag or airflow.version
     if own.repository:
         image["repository"] = own.repository
-    if own.tag or own.repository:
-        image["tag"] = own.tag or airflow.version
-    image["pullPolicy"] = own.pull_policy
+    if own.pull_policy is not None:
+        image["pullPolicy"] = own.pull_policy
     values: Values = {
         "executor": airflow.executor,
         "airflowVersion": airflow.version,
@@ -171,7 +172,9 @@ def _network(tenant: Tenant, defaults: Defaults) -> Values:
     network = tenant.spec.network
     kubernetes_api: Values = {"ports": list(defaults.api_server_ports)}
     if defaults.api_server_addresses:
-        kubernetes_api["cidrs"] = [f"{address}/32" for address in defaults.api_server_addresses]
+        kubernetes_api["cidrs"] = [
+            f"{address}/{128 if ':' in address else 32}" for address in defaults.api_server_addresses
+        ]
     return {
         "enabled": True,
         "operatorNamespace": defaults.operator_namespace,

@@ -111,8 +111,8 @@ class Applier:
         past = record.records(secrets, tenant.name)
         if past:
             newest = record.unpack(past[-1])
-            same = newest["manifest"] == release.manifest and newest["config"] == dict(values)
-            if same and newest["info"]["status"] == "deployed":
+            same = newest.get("manifest") == release.manifest and newest.get("config") == dict(values)
+            if same and newest["info"].get("status") == "deployed":
                 await self._supersede(tenant, past[:-1])  # a pass that was cut short may have left them
                 return record.revision_of(past[-1])
         revision = record.revision_of(past[-1]) + 1 if past else 1
@@ -123,7 +123,9 @@ class Applier:
             revision=revision,
             values=values,
             manifest=release.manifest,
-            first_deployed=now,
+            first_deployed=str(record.unpack(past[0]).get("info", {}).get("first_deployed", ""))
+            if past
+            else "",
             now=now,
         )
         try:

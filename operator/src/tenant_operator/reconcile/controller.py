@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenant_operator.core import names
-from tenant_operator.core.errors import KubeError, TenantError, unavailable
+from tenant_operator.core.errors import Forbidden, KubeError, TenantError, unavailable
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.settings import Settings
 from tenant_operator.plan.outcome import Findings
@@ -30,6 +30,7 @@ from tenant_operator.reconcile.watches import Watches
 log = logging.getLogger(__name__)
 
 _LAG_PERIOD = 1.0
+_STATUS_RETRY = 5.0
 
 
 class Controller:
@@ -95,9 +96,12 @@ class Controller:
         if int(raw["metadata"]["resourceVersion"]) >= int(state.raw["metadata"]["resourceVersion"]):
             state.raw = obj
 
-    def tenant_gone(self, name: str) -> None:
-        """The tenant is no more; forget all about it."""
-        state = self._states.pop(name, None)
+    def tenant_gone(self, name: str, uid: str = "") -> None:
+        """The tenant is no more; forget all about it, unless a namesake with another uid has come."""
+        state = self._states.get(name)
+        if state is not None and uid and state.raw["metadata"]["uid"] != uid:
+            return
+        self._states.pop(name, None)
         self._queue.forget(name)
         self._airflow_queue.forget(name)
         self._index.forget(name)
@@ -114,6 +118,11 @@ class Controller:
             if state.raw["metadata"].get("deletionTimestamp"):
                 return await self._end(state)
             delay = await self._flow.run(state)
+        except KubeError as error:
+            # The status itself could not be written: the API server is away, or busy.
+            log.warning("tenant %s: the status could not be written: %s", name, error)
+            state.full = True
+            return _STATUS_RETRY
         except Exception as error:
             await self._confess(state, error)
             raise  # the queue logs it with its trace, and tries again
@@ -134,7 +143,7 @@ class Controller:
         except (TenantError, KubeError) as failure:
             error = unavailable(failure) if isinstance(failure, KubeError) else failure
             await self._flow.write_status(state, Findings(), error)
-            return error.retry
+            return min(error.retry, _STATUS_RETRY) if isinstance(failure, Forbidden) else error.retry
         return None
 
     async def _airflow_pass(self, name: str) -> float | None:

@@ -14,7 +14,8 @@ from tenant_operator.core import kinds, names
 from tenant_operator.core.errors import Conflict, DeletionBlocked, NotFound, NotReady, Reason
 from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.core.ports import Clock, Kube
-from tenant_operator.plan import record
+from tenant_operator.core.settings import Settings
+from tenant_operator.plan import bootstrap, record
 from tenant_operator.reconcile import retention
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.state import TenantState
@@ -27,12 +28,12 @@ _RETRY = 2.0
 class Finalizer:
     """Removes what a tenant had, then the finalizer."""
 
-    def __init__(self, kube: Kube, index: Index, clock: Clock, *, deadline: float) -> None:
-        """`deadline`: seconds after which a deletion counts as blocked."""
+    def __init__(self, kube: Kube, index: Index, clock: Clock, settings: Settings) -> None:
+        """`settings.deletion_deadline`: seconds after which a deletion counts as blocked."""
         self._kube = kube
         self._index = index
         self._clock = clock
-        self._deadline = deadline
+        self._settings = settings
 
     async def run(self, state: TenantState) -> None:
         """One step towards the end; raises NotReady or DeletionBlocked while something is left."""
@@ -46,6 +47,7 @@ class Finalizer:
             or names.default_namespace(state.name)
         )
         if await self._ours(state.name, namespace):
+            await self._ensure_rights(state.name, namespace)
             left = await self._end_components(state, namespace)
             if not left and spec.get("deletionPolicy") == "Delete":
                 left = await self._delete_namespace(namespace)
@@ -64,6 +66,15 @@ class Finalizer:
         except NotFound:
             return False
         return (live["metadata"].get("annotations") or {}).get(names.ANNOTATION_TENANT) == tenant
+
+    async def _ensure_rights(self, tenant: str, namespace: str) -> None:
+        """A tenant suspended from its first moment has no binding yet, and somebody may have removed it."""
+        binding = bootstrap.operator_binding(
+            tenant, namespace, {}, self._settings.operator_namespace, self._settings.service_account
+        )
+        known = self._index.children(tenant).objects
+        if self._settings.service_account and ObjectId.of(binding) not in known:
+            self._index.put(kinds.ROLE_BINDING, await self._kube.apply(kinds.ROLE_BINDING, binding))
 
     async def _delete_namespace(self, namespace: str) -> list[str]:
         await self._kube.delete(kinds.NAMESPACE, namespace)
@@ -139,7 +150,7 @@ class Finalizer:
         words = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         since = datetime.fromisoformat(str(state.raw["metadata"]["deletionTimestamp"]))
         age = self._clock.now() - since.timestamp()
-        if age > self._deadline:
+        if age > self._settings.deletion_deadline:
             raise DeletionBlocked(
                 f"still there {age / 60:.0f} min after the deletion: {words}. Find what holds it "
                 "(finalizers, a stuck pod or volume) and remove that"

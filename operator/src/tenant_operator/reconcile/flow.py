@@ -76,7 +76,8 @@ class Flow:
         findings, error, suspended = Findings(), None, False
         delay: float | None = self._settings.resync_interval
         generation = state.generation  # an edit may arrive during the pass: this one knows nothing of it
-        if self._clock.monotonic() - state.looked >= self._settings.resync_interval:
+        # The delay between passes has a jitter: one that comes a little early counts as well.
+        if self._clock.monotonic() - state.looked >= self._settings.resync_interval * 0.85:
             state.full = True
         try:
             tenant = parse(state.raw)
@@ -132,7 +133,7 @@ class Flow:
         try:
             await self._namespace(tenant, state)
             findings.gates[ConditionType.NAMESPACE] = _ours(tenant)
-            existing = await self._secrets(tenant)
+            existing = await self._secrets(tenant, released=state.status.release.revision > 0)
             kept = await self._render(tenant, state, existing)
         except BaseException:
             state.full = True
@@ -152,9 +153,11 @@ class Flow:
             }
         }
         try:
-            state.raw = await self._kube.merge(kinds.TENANT, state.name, patch)
+            merged = await self._kube.merge(kinds.TENANT, state.name, patch)
         except Conflict as error:
             raise NotReady("the tenant changed meanwhile", retry=0.5) from error
+        if int(merged["metadata"]["resourceVersion"]) > int(state.raw["metadata"]["resourceVersion"]):
+            state.raw = merged  # unless the watch has brought something newer during the call
 
     def _bound(self, tenant: Tenant) -> bool:
         """Whether the watches see the operator's own binding in the tenant's namespace."""
@@ -166,7 +169,11 @@ class Flow:
     async def _namespace(self, tenant: Tenant, state: TenantState) -> None:
         wanted = bootstrap.namespace(tenant)
         binding = bootstrap.operator_binding(
-            tenant, self._settings.operator_namespace, self._settings.service_account
+            tenant.name,
+            tenant.namespace,
+            tenant.labels,
+            self._settings.operator_namespace,
+            self._settings.service_account,
         )
         digest = release.digest([wanted, binding])
         returned, intact = False, False
@@ -200,9 +207,12 @@ class Flow:
             await retention.mark(self._kube, tenant.name, tenant.namespace, retained=False)
         state.bootstrapped = digest
 
-    async def _secrets(self, tenant: Tenant) -> dict[str, Object]:
+    async def _secrets(self, tenant: Tenant, *, released: bool) -> dict[str, Object]:
         listed = await self._kube.list(kinds.SECRET, tenant.namespace)
         existing = {item["metadata"]["name"]: item for item in listed}
+        absent = secrets.irreplaceable(tenant, existing)
+        if absent and (released or await self._kube.list(kinds.PVC, tenant.namespace)):
+            raise secrets.lost(tenant, absent)
         for secret in secrets.missing(tenant, existing, self._tokens):
             try:
                 made = await self._kube.create(kinds.SECRET, secret)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
@@ -63,13 +64,15 @@ class Watches:
                 group.create_task(self._keep(kind, changed))
 
     async def _keep(self, kind: Kind, changed: Callable[[str], None]) -> None:
-        failures = 0
+        failures, began = 0, time.monotonic()
         while True:
             try:
+                began = time.monotonic()
                 await self._list_and_watch(kind, changed)
                 failures = 0
             except KubeError as error:
-                failures += 1
+                # One that held for a while is no reason to wait long before the next.
+                failures = 1 if time.monotonic() - began > _STREAM_SECONDS else failures + 1
                 self._metrics.watch_restarts.labels(kind.plural).inc()
                 delay = min(2.0 ** min(failures, 6), _LAST_BACKOFF) * (0.5 + random.random() / 2)  # noqa: S311 - jitter
                 log.warning("watch of %s broke (%s), again in %.1f s", kind.plural, error, delay)
