@@ -18,6 +18,8 @@ from tenant_operator.core.kinds import Object
 _IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _GIT_SYNC = "git-sync"
+#: The kubelet's caches lag behind on a busy node; it tries again by itself.
+_PASSING = "failed to sync"
 _JOB = "batch.kubernetes.io/job-name"
 
 
@@ -125,7 +127,7 @@ def _container_problem(container: Object, *, once: bool) -> Problem | None:
             f"image {image} cannot be pulled: check spec.airflow.image and its pullSecrets "
             f"({_short(message)})",
         )
-    if reason in _CONFIG_REASONS:
+    if reason in _CONFIG_REASONS and _PASSING not in message:
         return Problem(Reason.CRASH_LOOPING, f"container {name} cannot start: {_short(message)}")
     ended = _last_failure(container)
     if ended is None or container.get("ready"):

@@ -104,9 +104,10 @@ class Flow:
         if isinstance(cause, Forbidden):
             state.bootstrapped = ""  # perhaps the binding was changed: give it anew
         fresh = self._clock.monotonic() - state.bound < _BINDING_SETTLES
-        if fresh and isinstance(cause, Forbidden) and "exceeded quota" not in cause.message:
+        # The API server's parts learn of a new namespace and a new binding a moment later than we.
+        if fresh and isinstance(cause, (Forbidden, NotFound)) and "exceeded quota" not in cause.message:
             return NotReady(
-                "waiting for the operator's rights in the new namespace to take effect",
+                "waiting for the new namespace and the operator's rights in it to take effect",
                 condition=ConditionType.NAMESPACE,
                 reason=Reason.PENDING,
                 retry=0.2,
