@@ -81,6 +81,15 @@ class Stack:
             self.kubelet.forget(tenant.namespace)
         self.tenants.clear()
 
+    def wait_alone(self, tenant: TenantUnderTest) -> None:
+        """Until what earlier tests left is gone, so that the operator's counters speak of one tenant."""
+
+        def others() -> list[str]:
+            return [t["metadata"]["name"] for t in self.api.list(kinds.TENANT)
+                    if t["metadata"]["name"] != tenant.name]  # fmt: skip
+
+        eventually(lambda: not others(), 90, others)
+
     def helm(self, *arguments: str) -> Any:
         """Run the real helm as the administrator; JSON output parsed."""
         done = subprocess.run(

@@ -143,11 +143,7 @@ def test_a_quiet_tenant_costs_the_cluster_no_call(stack: Stack, airflow: Airflow
     tenant = prepared(stack, airflow, "quiet")
     tenant.create(pools=[{"name": f"{tenant.name}-pool", "slots": 3}])
     tenant.wait("Ready", seconds=60)
-    others = [
-        t["metadata"]["name"] for t in stack.api.list(kinds.TENANT) if t["metadata"]["name"] != tenant.name
-    ]
-    for name in others:
-        eventually(lambda name=name: stack.api.find(kinds.TENANT, name) is None, 60)
+    stack.wait_alone(tenant)
 
     def calls() -> float:
         return stack.operator.total("airflow_operator_kube_api_requests_total")

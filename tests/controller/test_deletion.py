@@ -141,7 +141,7 @@ def test_a_deletion_that_hangs_says_what_holds_it_and_goes_on(stack: Stack) -> N
     tenant.wait("Ready", "False", "DeletionBlocked")
     tenant.until(lambda: f"Deployment/{scheduler}" in tenant.conditions()["Ready"]["message"])
     tenant.wait("Stalled", reason="DeletionBlocked")
-    assert [e["type"] for e in tenant.events("DeletionBlocked")] == ["Warning"]
+    tenant.until(lambda: [e["type"] for e in tenant.events("DeletionBlocked")] == ["Warning"])
 
     stack.api.merge(kinds.DEPLOYMENT, scheduler, {"metadata": {"finalizers": None}}, tenant.namespace)
     tenant.wait_gone()
