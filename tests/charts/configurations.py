@@ -184,7 +184,7 @@ _FULL_EXTRAS = (
     | {("ConfigMap", "extra"), ("ConfigMap", f"{RELEASE}-templated")}
 )
 
-#: Without the migration Job, whose name ends in a hash.
+#: Without the migration Job, and without the hash at the end of ConfigMaps' names.
 EXPECTED: dict[str, set[tuple[str, str]]] = {
     "local": _CORE | _DATABASE | _STATSD | _POLICIES,
     "kubernetes": _CORE | _DATABASE | _STATSD | _POLICIES | _WORKERS,

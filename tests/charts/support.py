@@ -18,6 +18,9 @@ TENANT_CHART = ROOT / "charts" / "airflow-tenant"
 OPERATOR_CHART = ROOT / "charts" / "tenant-operator"
 RELEASE = "payments"
 NAMESPACE = "airflow-payments"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+#: components of the tenant chart's ConfigMaps whose names end in a hash of their content
+HASHED = ("config", "modules", "pod-template")
 
 Object = dict[str, Any]
 Values = Mapping[str, Any]
@@ -96,8 +99,14 @@ class Chart:
         return [obj for (name, _), obj in self.objects.items() if name == kind]
 
     @property
+    def config_maps(self) -> dict[str, Object]:
+        """Component -> the ConfigMap whose name is made from its content."""
+        found = {obj["metadata"]["labels"][COMPONENT_LABEL]: obj for obj in self.kind("ConfigMap")}
+        return {component: found[component] for component in HASHED if component in found}
+
+    @property
     def config(self) -> dict[str, str]:
-        data: dict[str, str] = self[("ConfigMap", f"{RELEASE}-config")]["data"]
+        data: dict[str, str] = self.config_maps["config"]["data"]
         return data
 
     @property
@@ -109,14 +118,14 @@ class Chart:
         for (kind, _), obj in self.objects.items():
             if kind in _POD_TEMPLATES:
                 yield _pod(obj["spec"]["template"])
-        template_map = self.objects.get(("ConfigMap", f"{RELEASE}-pod-template"))
+        template_map = self.config_maps.get("pod-template")
         if template_map is not None:
             yield _pod(yaml.safe_load(template_map["data"]["pod_template.yaml"]))
 
 
 def _pod(template: Object) -> Pod:
     metadata = template["metadata"]
-    return Pod(metadata["labels"]["app.kubernetes.io/component"], metadata, template["spec"])
+    return Pod(metadata["labels"][COMPONENT_LABEL], metadata, template["spec"])
 
 
 def parse(text: str) -> Chart:

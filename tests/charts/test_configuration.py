@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.charts.configurations import FULL, KUBERNETES, LOCAL, SECRETS
-from tests.charts.support import NAMESPACE, RELEASE, TENANT_CHART, Chart, merged, render_chart
+from tests.charts.support import NAMESPACE, RELEASE, TENANT_CHART, Chart, Pod, merged, render_chart
 
 NASTY = {
     "quotes": "a \"double\" and a 'single'",
@@ -162,7 +164,7 @@ def test_sources_become_bundles() -> None:
 def test_the_python_modules_are_mounted_everywhere() -> None:
     chart = render_chart(KUBERNETES)
     files = {path.name: path.read_text() for path in TENANT_CHART.glob("files/*.py")}
-    data = chart[("ConfigMap", f"{RELEASE}-modules")]["data"]
+    data = chart.config_maps["modules"]["data"]
     assert {
         "database_state.py",
         "job_alive.py",
@@ -178,23 +180,70 @@ def test_the_python_modules_are_mounted_everywhere() -> None:
         assert {"name": "config", "mountPath": "/opt/airflow/config", "readOnly": True} in pod.main[
             "volumeMounts"
         ]
-        assert pod.main["envFrom"] == [{"configMapRef": {"name": f"{RELEASE}-config"}}]
+        assert pod.main["envFrom"] == [{"configMapRef": {"name": names(chart)["config"]}}]
 
 
-def airflow_pods(chart: Chart) -> dict[str, str]:
-    """Component -> checksum of the configuration that its pods carry."""
-    return {
-        component: pod.metadata["annotations"]["checksum/config"]
-        for component, pod in chart.pods.items()
-        if component not in {"statsd", "postgresql", "worker"}
+def names(chart: Chart) -> dict[str, str]:
+    """Component -> name of its ConfigMap."""
+    return {component: obj["metadata"]["name"] for component, obj in chart.config_maps.items()}
+
+
+def read_config_maps(pod: Pod) -> set[str]:
+    """Every ConfigMap that a pod cannot start without."""
+    sources = [source for container in pod.containers for source in container.get("envFrom", [])]
+    return {source["configMapRef"]["name"] for source in sources} | {
+        volume["configMap"]["name"] for volume in pod.spec.get("volumes", []) if "configMap" in volume
     }
+
+
+def test_every_pod_reads_config_maps_of_its_own_render(chart: Chart) -> None:
+    rendered = {obj["metadata"]["name"] for obj in chart.kind("ConfigMap")}
+    wanted = {"config", "modules"}
+    for component, pod in chart.pods.items():
+        assert read_config_maps(pod) <= rendered, component
+        if component not in {"statsd", "postgresql"}:
+            own = wanted | ({"pod-template"} & names(chart).keys() if component == "scheduler" else set())
+            assert read_config_maps(pod) == {names(chart)[name] for name in own}, component
+
+
+def copied_chart(directory: Path) -> Path:
+    """The tenant chart with one line more in a module, as another version of it would have."""
+    copy = directory / "airflow-tenant"
+    shutil.copytree(TENANT_CHART, copy)
+    with (copy / "files" / "job_alive.py").open("a") as module:
+        module.write("# another version\n")
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("change", "renamed"),
+    [
+        ({"config": {"core": {"parallelism": "8"}}}, {"config", "pod-template"}),
+        ({"images": {"airflow": {"tag": "3.3.3"}}}, {"pod-template"}),
+        ({"workers": {"resources": {"limits": {"memory": "3Gi"}}}}, {"pod-template"}),
+        ({"apiServer": {"replicas": 3}}, set()),
+        ("another chart", {"modules", "pod-template"}),
+    ],
+    ids=["configuration", "image", "workers", "replicas", "modules"],
+)
+def test_a_release_that_fails_on_its_way_changes_nothing_that_earlier_pods_read(
+    change: Any, renamed: set[str], tmp_path: Path
+) -> None:
+    before = render_chart(KUBERNETES)
+    if isinstance(change, str):
+        after = render_chart(KUBERNETES, copied_chart(tmp_path))
+    else:
+        after = render_chart(merged(KUBERNETES, change))
+    for name, obj in before.config_maps.items():
+        assert (names(before)[name] != names(after)[name]) is (name in renamed), name
+        assert (obj["data"] != after.config_maps[name]["data"]) is (name in renamed), name
 
 
 def test_a_changed_configuration_changes_every_airflow_pod_and_the_job() -> None:
     before = render_chart(KUBERNETES)
     after = render_chart(merged(KUBERNETES, {"config": {"core": {"parallelism": "8"}}}))
-    assert len(airflow_pods(before)) == 5
-    assert not set(airflow_pods(before).values()) & set(airflow_pods(after).values())
+    changed = {component for component, pod in before.pods.items() if pod != after.pods[component]}
+    assert changed == before.pods.keys() - {"statsd", "postgresql"}
     assert before.kind("Job")[0]["metadata"]["name"] != after.kind("Job")[0]["metadata"]["name"]
 
 

@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 from tests.charts.configurations import CONFIGURATIONS, EXPECTED, FULL, KUBERNETES, LOCAL, MINIMAL
 from tests.charts.support import (
+    COMPONENT_LABEL,
     NAMESPACE,
     OPERATOR_CHART,
     RELEASE,
@@ -40,7 +41,14 @@ def test_exactly_the_expected_objects_are_rendered(configuration: str, chart: Ch
     jobs = chart.kind("Job")
     assert len(jobs) == 1
     assert re.fullmatch(rf"{RELEASE}-migrate-[0-9a-f]{{8}}", jobs[0]["metadata"]["name"])
-    assert {key for key in chart.objects if key[0] != "Job"} == EXPECTED[configuration]
+    hashed = {obj["metadata"]["name"]: component for component, obj in chart.config_maps.items()}
+    for name, component in hashed.items():
+        assert re.fullmatch(rf"{RELEASE}-{component}-[0-9a-f]{{8}}", name)
+    assert {
+        (kind, f"{RELEASE}-{hashed[name]}" if name in hashed else name)
+        for kind, name in chart.objects
+        if kind != "Job"
+    } == EXPECTED[configuration]
 
 
 def test_every_object_fits_the_schemas_of_kubernetes(chart: Chart) -> None:
@@ -77,7 +85,8 @@ def test_the_users_labels_win_on_objects_and_pods() -> None:
 def test_every_object_names_the_stage_that_applies_it(chart: Chart) -> None:
     for (kind, name), obj in chart.objects.items():
         stage = obj["metadata"]["annotations"]["airflowtenants.io/stage"]
-        component = name.removeprefix(f"{RELEASE}-")
+        component = obj["metadata"]["labels"][COMPONENT_LABEL] if kind == "ConfigMap" else ""
+        component = component or name.removeprefix(f"{RELEASE}-")
         if kind in STAGES["wall"]:
             assert stage == "wall", (kind, name)
         elif kind in STAGES["migrate"] or component in {
@@ -191,9 +200,14 @@ def test_a_long_release_name_is_refused() -> None:
     done = template(TENANT_CHART, LOCAL, release="a" * 41)
     assert done.returncode != 0
     assert "longer than 40 characters" in done.stderr
-    kubernetes_validate.validate(
-        next(iter(render_chart(KUBERNETES, release="a" * 40).kind("Deployment"))), "1.34", strict=True
-    )
+
+
+def test_the_longest_release_name_leaves_room_for_every_name() -> None:
+    chart = render_chart(FULL, release="a" * 40)
+    for obj in chart.objects.values():
+        kubernetes_validate.validate(obj, "1.34", strict=True)
+    assert {len(name) for _, name in chart.objects} <= set(range(64))
+    assert f"{'a' * 40}-pod-template-" in chart.config_maps["pod-template"]["metadata"]["name"]
 
 
 def test_extra_objects_must_be_yaml() -> None:

@@ -71,8 +71,15 @@ User configuration wins over what the chart computes, key by key.
 {{- $data | toJson -}}
 {{- end }}
 
-{{- define "airflow-tenant.configChecksum" -}}
-{{- printf "%s\n%s" (include "airflow-tenant.config" .) (include "airflow-tenant.modules" .) | sha256sum -}}
+{{/*
+(dict "root" $ "component" "config"|"modules"|"pod-template"): the name of that ConfigMap, which ends in a hash of its
+content. A release that fails on its way thus changes nothing that pods of the earlier one read, however late they
+start; and a change of the content changes the pods that name it. Whoever applies removes earlier ones.
+*/}}
+{{- define "airflow-tenant.configMapName" -}}
+{{- $fragment := get (dict "config" "config" "modules" "modules" "pod-template" "podTemplate") .component -}}
+{{- $content := include (printf "airflow-tenant.%s" $fragment) .root -}}
+{{- printf "%s-%s" (include "airflow-tenant.name" .) (sha256sum $content | trunc 8) -}}
 {{- end }}
 
 {{/*

@@ -76,10 +76,11 @@ topologySpreadConstraints:
 {{/*
 Annotations of a pod template: (dict "root" $ "component" c "settings" ... "git" bool "secrets" <more names>).
 A change of anything a pod reads at its start must change its template, else the pod would go on with the old value.
+Secrets are told by these checksums, ConfigMaps by their names.
 */}}
 {{- define "airflow-tenant.podAnnotations" -}}
 {{- $root := .root -}}
-{{- $annotations := dict "checksum/config" (include "airflow-tenant.configChecksum" $root) -}}
+{{- $annotations := dict -}}
 {{- $names := .secrets | default list -}}
 {{- range fromJsonArray (include "airflow-tenant.secretEnv" .) }}{{ $names = append $names .secret }}{{ end -}}
 {{- range concat $root.Values.env (.settings.env | default list) -}}
@@ -135,12 +136,12 @@ imagePullPolicy: {{ .Values.images.airflow.pullPolicy }}
   emptyDir: {}
 - name: config
   configMap:
-    name: {{ .Release.Name }}-modules
+    name: {{ include "airflow-tenant.configMapName" (dict "root" . "component" "modules") }}
 {{- end }}
 
 {{- define "airflow-tenant.configFrom" -}}
 - configMapRef:
-    name: {{ .Release.Name }}-config
+    name: {{ include "airflow-tenant.configMapName" (dict "root" . "component" "config") }}
 {{- end }}
 
 {{/*
