@@ -173,6 +173,7 @@ def user(name: str, role: str = "Admin") -> dict[str, str]:
     }
 
 
+@pytest.mark.covers("S003-18")
 @pytest.mark.timeout(900)  # a cold cache installs Airflow first
 def test_the_migration_creates_users_once_and_follows_their_passwords(airflow: Airflow) -> None:
     users = [user("ada"), user("bob", "Viewer")]
