@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import Any
 
+import kubernetes_validate
 import pytest
 from tests.charts.configurations import FULL, FULL_LOCAL, KUBERNETES, LOCAL, SECRETS
 from tests.charts.support import NAMESPACE, RELEASE, Chart, merged, render_chart
@@ -172,13 +174,11 @@ def test_every_pod_of_the_namespace_may_resolve_names() -> None:
 
 
 def open_ports(chart: Chart, component: str) -> dict[int, list[str]]:
-    """Port -> address blocks that a component may call; "any" for a rule without destination."""
+    """Port -> address blocks that a component may call; every rule names its destinations."""
     found: dict[int, list[str]] = {}
     rules = chart[("NetworkPolicy", f"{RELEASE}-{component}")]["spec"].get("egress", [])
     for rule in rules:
-        blocks = (
-            [peer["ipBlock"]["cidr"] for peer in rule["to"] if "ipBlock" in peer] if "to" in rule else ["any"]
-        )
+        blocks = [peer["ipBlock"]["cidr"] for peer in rule["to"] if "ipBlock" in peer]
         if blocks:
             found |= {entry["port"]: blocks for entry in rule["ports"]}
     return found
@@ -186,7 +186,8 @@ def open_ports(chart: Chart, component: str) -> dict[int, list[str]]:
 
 EXTRA = {5432: ["192.0.2.0/24"]}
 KUBERNETES_API = {6443: ["10.0.0.1/32"]}
-GIT = {443: ["any"], 22: ["any"]}
+EVERYWHERE = ["0.0.0.0/0", "::/0"]
+GIT = {443: EVERYWHERE, 22: EVERYWHERE}
 
 
 def test_the_world_outside_is_reached_by_those_who_need_it() -> None:
@@ -226,12 +227,12 @@ def source(repo: str) -> dict[str, Any]:
 )
 def test_the_git_port_follows_from_the_url(repo: str, port: int) -> None:
     chart = render_chart(merged(SECRETS, source(repo)))
-    assert open_ports(chart, "dag-processor") == {port: ["any"]}
+    assert open_ports(chart, "dag-processor") == {port: EVERYWHERE}
 
 
 def test_git_ports_may_be_named() -> None:
     chart = render_chart(merged(LOCAL, {"networkPolicies": {"gitPorts": [3128]}}))
-    assert open_ports(chart, "dag-processor") == {3128: ["any"]}
+    assert open_ports(chart, "dag-processor") == {3128: EVERYWHERE}
 
 
 def test_an_external_database_is_opened_by_its_port() -> None:
@@ -240,5 +241,104 @@ def test_an_external_database_is_opened_by_its_port() -> None:
     )
     chart = render_chart(values)
     for component in AIRFLOW:
-        assert open_ports(chart, component)[6432] == ["any"]
+        assert open_ports(chart, component)[6432] == EVERYWHERE
     assert 6432 not in open_ports(chart, "worker")
+
+
+def calls(chart: Chart, component: str, address: str, port: int) -> bool:
+    """Whether a component may call an address, whatever stands behind it."""
+    target = ip_address(address)
+    for rule in chart[("NetworkPolicy", f"{RELEASE}-{component}")]["spec"].get("egress", []):
+        if port_in(rule.get("ports"), port, "TCP"):
+            if "to" not in rule:
+                return True
+            for block in (peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer):
+                if target in ip_network(block["cidr"]) and not any(
+                    target in ip_network(hole) for hole in block.get("except", [])
+                ):
+                    return True
+    return False
+
+
+#: Where a node finds its cloud's credentials (the second one is AWS' for containers), and all of IPv6's link
+METADATA = ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "fe80::a9fe:a9fe")
+EXTERNAL_DATABASE = {"postgresql": {"enabled": False}, "data": {"metadataConnection": {"port": 80}}}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        merged(LOCAL, source("http://git.example.com/a.git"), EXTERNAL_DATABASE),
+        merged(KUBERNETES, source("http://git.example.com/a.git"), EXTERNAL_DATABASE),
+        merged(
+            KUBERNETES,
+            {"networkPolicies": {"gitPorts": [80], "gitCidrs": EVERYWHERE, "kubernetesApi": {"ports": [80]}}},
+        ),
+        merged(
+            LOCAL,
+            {
+                "networkPolicies": {
+                    "extraEgress": [
+                        {"to": [{"ipBlock": {"cidr": cidr}} for cidr in EVERYWHERE], "ports": [{"port": 80}]},
+                        {"ports": [{"port": 6443}]},
+                        {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]},
+                    ]
+                }
+            },
+        ),
+        FULL,
+        FULL_LOCAL,
+    ],
+    ids=["local", "kubernetes", "named", "extra", "full", "full-local"],
+)
+def test_no_pod_reaches_the_nodes_metadata_service(values: dict[str, Any]) -> None:
+    chart = render_chart(values)
+    for policy in chart.kind("NetworkPolicy"):
+        kubernetes_validate.validate(policy, "1.34", strict=True)
+        # a rule without destinations would open the port for every address
+        assert all("to" in rule for rule in policy["spec"].get("egress", []))
+    for component in chart.pods:
+        for address in METADATA:
+            for port in (22, 80, 443, 6443):
+                assert not calls(chart, component, address, port), (component, address, port)
+
+
+def test_git_servers_are_reached_outside_and_inside_the_cluster() -> None:
+    chart = render_chart(merged(KUBERNETES, source("http://git-server.git:8080/cgi-bin/git/a.git")))
+    for component in ("dag-processor", "triggerer", "worker"):
+        # by its address, as it is behind a Service, and by its labels: not every plugin knows a pod by both
+        for address in (
+            "10.202.0.7",
+            "172.16.3.4",
+            "192.168.0.9",
+            "100.64.1.2",
+            "198.51.100.7",
+            "2001:db8::7",
+        ):
+            assert calls(chart, component, address, 8080), (component, address)
+        assert reaches(chart, pod(chart, component), ("git", {"app": "git-server"}), 8080)
+        assert not calls(chart, component, "198.51.100.7", 443)
+    assert not calls(chart, "scheduler", "198.51.100.7", 8080)
+
+
+def test_git_servers_may_be_narrowed_to_addresses() -> None:
+    chart = render_chart(merged(KUBERNETES, {"networkPolicies": {"gitCidrs": ["198.51.100.0/24", "::/0"]}}))
+    assert open_ports(chart, "worker") == {port: ["198.51.100.0/24", "::/0"] for port in (443, 22)}
+    assert calls(chart, "worker", "198.51.100.7", 443)
+    assert not calls(chart, "worker", "198.51.101.7", 443)
+    assert not reaches(chart, pod(chart, "worker"), ("git", {"app": "git-server"}), 443)
+
+
+def test_rules_of_the_user_are_kept_and_may_name_any_address() -> None:
+    rules = [
+        {"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}], "ports": [{"port": 80, "protocol": "TCP"}]},
+        {"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]},
+        {"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "vault"}}}]},
+    ]
+    chart = render_chart(merged(LOCAL, {"networkPolicies": {"extraEgress": rules}}))
+    for component in AIRFLOW:
+        assert chart[("NetworkPolicy", f"{RELEASE}-{component}")]["spec"]["egress"][-3:] == rules
+    assert calls(chart, "scheduler", "169.254.169.254", 80)
+    assert not calls(chart, "scheduler", "169.254.169.254", 443)
+    assert not calls(chart, "scheduler", "10.1.2.3", 1234)
+    assert calls(chart, "scheduler", "10.2.2.3", 1234)

@@ -269,4 +269,10 @@ def test_the_network_policy_is_about_the_operators_pod() -> None:
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     ]
     ports = {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+    blocks = [peer["ipBlock"] for rule in spec["egress"] for peer in rule["to"] if "ipBlock" in peer]
+    # everywhere, but not the metadata service of the node
+    assert blocks == [
+        {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]},
+        {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::254/128"]},
+    ]
     assert ports == {53, 443, 6443, 8080, 9102, 2020}

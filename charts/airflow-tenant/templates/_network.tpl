@@ -48,6 +48,46 @@
 {{- end }}
 
 {{/*
+An ipBlock as a peer. "Everywhere" never means the node's own services: at these addresses clouds hand the node's
+credentials to whoever asks. Who wants them reached names them.
+*/}}
+{{- define "airflow-tenant.blockPeer" -}}
+{{- $holes := get (dict "0.0.0.0/0" (list "169.254.0.0/16") "::/0" (list "fe80::/10" "fd00:ec2::254/128")) .cidr -}}
+- ipBlock:
+    cidr: {{ .cidr | quote }}
+    {{- with concat (.except | default list) ($holes | default list) | uniq }}
+    except: {{ toRawJson . }}
+    {{- end }}
+{{- end }}
+
+{{/* Every pod and every address, for servers that are known by a name only. Some network plugins match no pod by an address. */}}
+{{- define "airflow-tenant.anywhere" -}}
+- namespaceSelector: {}
+{{ include "airflow-tenant.blockPeer" (dict "cidr" "0.0.0.0/0") }}
+{{ include "airflow-tenant.blockPeer" (dict "cidr" "::/0") }}
+{{- end }}
+
+{{/* The user's own rules. */}}
+{{- define "airflow-tenant.extraEgress" -}}
+{{- range .Values.networkPolicies.extraEgress }}
+- to:
+  {{- range .to }}
+  {{- if .ipBlock }}
+  {{- include "airflow-tenant.blockPeer" .ipBlock | nindent 2 }}
+  {{- else }}
+  {{- toYaml (list .) | nindent 2 }}
+  {{- end }}
+  {{- else }}
+  {{- include "airflow-tenant.anywhere" $ | nindent 2 }}
+  {{- end }}
+  {{- with .ports }}
+  ports:
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
 Egress rules of one component: (dict "root" $ "to" <list of: database, api-server, logs, statsd, git, kubernetes, extra>).
 */}}
 {{- define "airflow-tenant.egress" -}}
@@ -61,7 +101,9 @@ Egress rules of one component: (dict "root" $ "to" <list of: database, api-serve
   - {port: 5432, protocol: TCP}
 {{- else }}
 # an external database: its address is a name, which a policy can't hold
-- ports:
+- to:
+  {{- include "airflow-tenant.anywhere" $root | nindent 2 }}
+  ports:
   - {port: {{ int64 $root.Values.data.metadataConnection.port }}, protocol: TCP}
 {{- end }}
 {{- end }}
@@ -91,7 +133,13 @@ Egress rules of one component: (dict "root" $ "to" <list of: database, api-serve
 {{- end }}
 {{- if has "git" .to }}
 {{- with fromJsonArray (include "airflow-tenant.gitPorts" $root) }}
-- ports:
+- to:
+  {{- range $policies.gitCidrs }}
+  {{- include "airflow-tenant.blockPeer" (dict "cidr" .) | nindent 2 }}
+  {{- else }}
+  {{- include "airflow-tenant.anywhere" $root | nindent 2 }}
+  {{- end }}
+  ports:
   {{- range . }}
   - {port: {{ int64 . }}, protocol: TCP}
   {{- end }}
@@ -100,7 +148,7 @@ Egress rules of one component: (dict "root" $ "to" <list of: database, api-serve
 {{- if has "kubernetes" .to }}
 - to:
   {{- range $policies.kubernetesApi.cidrs }}
-  - ipBlock: {cidr: {{ . | quote }}}
+  {{- include "airflow-tenant.blockPeer" (dict "cidr" .) | nindent 2 }}
   {{- end }}
   ports:
   {{- range $policies.kubernetesApi.ports }}
@@ -108,9 +156,7 @@ Egress rules of one component: (dict "root" $ "to" <list of: database, api-serve
   {{- end }}
 {{- end }}
 {{- if has "extra" .to }}
-{{- with $policies.extraEgress }}
-{{- toYaml . | nindent 0 }}
-{{- end }}
+{{- include "airflow-tenant.extraEgress" $root }}
 {{- end }}
 {{- end }}
 
