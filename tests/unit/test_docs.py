@@ -9,11 +9,17 @@ import pytest
 from demo.state import project_root
 from tenant_operator.core.errors import ConditionType, Reason
 
-DOCS = project_root() / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), project_root() / "manifests" / "tenants" / "README.md"]
+ROOT = project_root()
+DOCS = ROOT / "docs"
+PAGES = [
+    *sorted(DOCS.rglob("*.md")),
+    *sorted(ROOT.glob("*.md")),
+    *(ROOT / folder / "README.md" for folder in ("operator", "demo", "bench", "images", "devcluster")),
+    ROOT / "manifests" / "tenants" / "README.md",
+]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
