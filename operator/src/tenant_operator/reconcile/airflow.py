@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
 from tenant_operator.api.rules import seconds
@@ -28,7 +29,7 @@ from tenant_operator.core.airflow_types import (
     OwnedNames,
     SyncResult,
 )
-from tenant_operator.core.errors import Reason, TenantError
+from tenant_operator.core.errors import Forbidden, KubeError, Reason, TenantError, unavailable
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Kube
 from tenant_operator.plan import secrets, tenant_objects
@@ -64,7 +65,20 @@ class AirflowFlow:
         self._synced.pop(tenant, None)
 
     async def run(self, state: TenantState) -> float | None:
-        """Look once and keep the view in the state; returns the seconds until the next look."""
+        """Look once and keep the view in the state; returns the seconds until the next look.
+
+        Whatever fails ends in the view, and so in the tenant's status.
+        """
+        generation = state.generation  # an edit may arrive meanwhile: this look knows nothing of it
+        try:
+            return await self._attempt(state)
+        except (AirflowError, InvalidObject, TenantError, KubeError) as error:
+            return self._failed(state, generation, error)
+        except Exception as error:  # raising would leave the old view in the status
+            log.exception("tenant %s: the look into its Airflow failed", state.name)
+            return self._failed(state, generation, error)
+
+    async def _attempt(self, state: TenantState) -> float | None:
         try:
             tenant = parse(state.raw)
             if tenant.spec.suspend:
@@ -75,13 +89,8 @@ class AirflowFlow:
             log.debug("tenant %s: %s", state.name, error)
             state.full = True
             return error.retry or None
-        try:
-            view, again = await self._look(tenant, state, resolved)
-        except (AirflowError, InvalidObject, TenantError) as error:
-            view, again = self._failed(tenant, state, error)
-        else:
-            self._failures.pop(tenant.name, None)
-        state.airflow = view
+        state.airflow, again = await self._look(tenant, state, resolved)
+        self._failures.pop(tenant.name, None)
         return again
 
     async def _resolve(self, tenant: Tenant, state: TenantState) -> Resolved:
@@ -121,12 +130,11 @@ class AirflowFlow:
     async def _sync(
         self, tenant: Tenant, state: TenantState, resolved: Resolved, port: AirflowPort
     ) -> SyncResult:
-        owned = state.airflow.owned if state.airflow is not None else state.status.owned
+        owned = _known(state).owned
         wanted = f"{tenant.generation}:{sorted(resolved.checksums.items())}"
 
         async def remember(names_: OwnedNames) -> None:
-            body = {"status": {"owned": _ledger(names_).model_dump(mode="json", by_alias=True)}}
-            await self._kube.merge(kinds.TENANT, tenant.name, body, subresource="status")
+            await self._remember(state, _ledger(names_))
 
         result = await sync_objects(
             port,
@@ -152,44 +160,73 @@ class AirflowFlow:
                 )
         return result
 
-    def _failed(self, tenant: Tenant, state: TenantState, error: Exception) -> tuple[AirflowView, float]:
-        failures = self._failures[tenant.name] = self._failures.get(tenant.name, 0) + 1
-        before = state.airflow or AirflowView(
-            dags=tuple(state.status.dags), objects=state.status.objects, owned=state.status.owned
+    async def _remember(self, state: TenantState, ledger: Owned) -> None:
+        """Store a ledger ahead of the writes; a status that is written meanwhile says the same.
+
+        `state.status.owned` is what the server holds, or may hold: if the answer was lost, the next
+        status differs from it and puts the server right. `state.airflow.owned` is what counts.
+        """
+        before = _known(state).owned
+        state.status = state.status.model_copy(update={"owned": ledger})
+        if state.airflow is not None:
+            state.airflow = replace(state.airflow, owned=ledger)
+        body = {"status": {"owned": ledger.model_dump(mode="json", by_alias=True)}}
+        try:
+            await self._kube.merge(kinds.TENANT, state.name, body, subresource="status")
+        except KubeError:
+            state.airflow = replace(_known(state), owned=before)
+            raise
+
+    def _failed(self, state: TenantState, generation: int, error: Exception) -> float:
+        """Keep what is known, the ledger that this look may have remembered included, and tell the error."""
+        failures = self._failures[state.name] = self._failures.get(state.name, 0) + 1
+        before = _known(state)
+        state.airflow = replace(
+            before,
+            objects_finding=_patient(before, generation, error, failures) or _explain(state, error),
+            generation=generation,
         )
-        view = AirflowView(
-            dags=before.dags,
-            dags_finding=before.dags_finding,
-            objects=before.objects,
-            objects_finding=_patient(before, tenant, error, failures) or _explain(tenant, error),
-            owned=before.owned,
-            drift=before.drift,
-            generation=tenant.generation,
-        )
-        return view, min(_FIRST_RETRY * 2 ** (failures - 1), _LAST_RETRY)
+        return min(_FIRST_RETRY * (1 << min(failures - 1, 10)), _LAST_RETRY)
 
 
-def _patient(before: AirflowView, tenant: Tenant, error: Exception, failures: int) -> Finding | None:
+def _known(state: TenantState) -> AirflowView:
+    """The last view; before the first look, what the status says."""
+    status = state.status
+    return state.airflow or AirflowView(
+        dags=tuple(status.dags), objects=status.objects, owned=status.owned, drift=status.drift
+    )
+
+
+def _patient(before: AirflowView, generation: int, error: Exception, failures: int) -> Finding | None:
     """A new API server takes a moment to be found, and one that restarts is soon back: don't cry at once."""
-    if failures > _PATIENCE or not isinstance(error, AirflowUnavailable):
+    passing = isinstance(error, (AirflowUnavailable, KubeError)) and not isinstance(error, Forbidden)
+    if failures > _PATIENCE or not passing:
         return None
-    if before.generation == tenant.generation and before.objects_finding.status == "True":
+    if before.generation == generation and before.objects_finding.status == "True":
         return before.objects_finding
-    return Finding.unknown("waiting for Airflow's API to answer")
+    whose = "the Kubernetes API" if isinstance(error, KubeError) else "Airflow's API"
+    return Finding.unknown(f"waiting for {whose} to answer")
 
 
-def _explain(tenant: Tenant, error: Exception) -> Finding:
+def _explain(state: TenantState, error: Exception) -> Finding:
     if isinstance(error, AirflowLoginFailed):
         return Finding.false(
             Reason.AIRFLOW_LOGIN_FAILED,
             f"Airflow refuses the operator's user: {error}. Delete Secret "
-            f"{names.operator_secret(tenant.name)} in {tenant.namespace} to have it made anew",
+            f"{names.operator_secret(state.name)} in {state.status.namespace} to have it made anew",
         )
     if isinstance(error, AirflowUnavailable):
         return Finding.false(Reason.AIRFLOW_UNAVAILABLE, f"Airflow's API does not answer: {error}")
+    if isinstance(error, KubeError):
+        told = unavailable(error)
+        return Finding.false(told.reason, told.message)
     if isinstance(error, TenantError):
         return Finding.false(error.reason, error.message)
-    return Finding.false(Reason.INVALID_SPEC, str(error))
+    if isinstance(error, (InvalidObject, AirflowError)):
+        return Finding.false(Reason.INVALID_SPEC, str(error))
+    return Finding.false(
+        Reason.INTERNAL_ERROR, f"a mistake of the operator ({type(error).__name__}): its log has the trace"
+    )
 
 
 def describe_dags(tenant: Tenant, facts: Sequence[DagFacts]) -> tuple[list[DagSourceStatus], Finding]:
