@@ -25,14 +25,17 @@ fmt: setup ## Format Python and Go
 	gofmt -w devcluster/go images/git-sync-standin
 
 .PHONY: lint
-lint: setup ## Check style, types, layers, charts and YAML; changes nothing
+lint: setup ## Check style, types, layers, charts, YAML, Go and shell; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PYTHON_SOURCES)
 	$(BIN)/lint-imports
 	$(BIN)/yamllint -s .
 	@test -z "$$(gofmt -l devcluster/go images/git-sync-standin)" || { echo "run 'make fmt': gofmt differs"; exit 1; }
+	cd images/git-sync-standin/src && go vet ./...
+	@if command -v shellcheck >/dev/null; then git ls-files '*.sh' .ci/run | xargs shellcheck; else echo "no shellcheck on PATH: shell scripts are not checked"; fi
 	$$($(BIN)/devcluster tool helm) lint --strict charts/tenant-operator
+	$$($(BIN)/devcluster tool helm) lint --strict charts/airflow-tenant --values tests/charts/lint-values.yaml
 
 .PHONY: test
 test: lint ## All tests that need no node: units, charts, the operator on a real API server, a real Airflow
