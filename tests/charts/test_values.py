@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 from tests.charts.configurations import CONFIGURATIONS, LOCAL
-from tests.charts.support import OPERATOR_CHART, ROOT, TENANT_CHART, merged, refused
+from tests.charts.support import OPERATOR_CHART, ROOT, TENANT_CHART, merged, refused, render_chart
 
 CHARTS = [TENANT_CHART, OPERATOR_CHART]
 ENV = {"name": "A", "value": "1"}
@@ -69,7 +69,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (source(name="Main"), "at '/dags/sources/0/name'"),
     (source(repo="ftp://example.com/a"), "at '/dags/sources/0/gitSync/repo'"),
     (source(ref="--upload-pack=x"), "at '/dags/sources/0/gitSync/ref'"),
-    (source(period="often"), "at '/dags/sources/0/gitSync/period'"),
+    *(
+        (source(period=period), "at '/dags/sources/0/gitSync/period'")
+        for period in ("often", "30", "", "0s", "1s", "4s", "04s", "0h0m4s", "500ms", "-10s", "1m 30s")
+    ),
     (source(depth=-1), "at '/dags/sources/0/gitSync/depth'"),
     (source(branch="main"), "additional properties 'branch' not allowed"),
     ({"dags": {"sources": [*source()["dags"]["sources"]] * 2}}, 'the name "main" is used twice'),
@@ -97,6 +100,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("values", "message"), REFUSED, ids=range(len(REFUSED)))
 def test_wrong_values_are_refused_by_name(values: dict[str, Any], message: str) -> None:
     assert message in refused(merged(LOCAL, values))
+
+
+@pytest.mark.parametrize("period", ["5s", "30s", "120s", "1m", "1m5s", "1h30m", "2h", "0h1m0s"])
+def test_every_period_of_five_seconds_or_more_is_taken(period: str) -> None:
+    pods = render_chart(merged(LOCAL, source(period=period))).pods
+    assert f"--period={period}" in pods["dag-processor"].container("git-sync-main")["args"]
 
 
 @pytest.mark.parametrize(
