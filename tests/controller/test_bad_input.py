@@ -85,7 +85,11 @@ def awkward(shared_stack: Stack) -> Iterator[TenantUnderTest]:
 def test_an_awkward_value_arrives_as_it_is(awkward: TenantUnderTest, title: str) -> None:
     index, value = list(AWKWARD).index(title), AWKWARD[title]
     api, space = awkward.api, awkward.namespace
-    config = api.get(CONFIG_MAP, f"{awkward.name}-config", space)["data"]
+    (config,) = (
+        obj["data"]
+        for name, obj in awkward.objects(CONFIG_MAP).items()
+        if name.startswith(f"{awkward.name}-config")
+    )
     assert config[f"AIRFLOW__CUSTOM__V{index}"] == value
     pod = api.get(kinds.DEPLOYMENT, f"{awkward.name}-scheduler", space)["spec"]["template"]["spec"]
     env = {item["name"]: item.get("value", "") for item in pod["containers"][0]["env"]}
