@@ -16,8 +16,6 @@ from tests.airflow.server import AirflowServer
 from tests.controller.process import eventually
 from tests.controller.stack import Stack, TenantUnderTest, running
 
-from tenant_operator.core import kinds
-
 _WAIT = 40.0
 
 
@@ -215,7 +213,8 @@ def test_observe_reports_and_changes_nothing(stack: Stack, airflow: AirflowServe
         pools=[{"name": name, "slots": 3}, {"name": f"{name}-2", "slots": 1}],
         sync={"mode": "Observe", "interval": "1s"},
     )
-    found = tenant.wait("ObjectsSynced", "False", "ObjectsDrifted", seconds=60)
+    found = tenant.wait("ObjectsSynced", "True", "ObjectsDrifted", seconds=60)
+    tenant.wait("Ready")
     assert name in found["message"]
     assert "Observe" in found["message"]
     assert tenant.status["drift"]
@@ -224,7 +223,7 @@ def test_observe_reports_and_changes_nothing(stack: Stack, airflow: AirflowServe
     assert tenant.events("DriftReverted") == []
 
     tenant.edit(sync={"mode": "Enforce"})
-    tenant.wait("ObjectsSynced", seconds=60)
+    tenant.wait("ObjectsSynced", "True", "Succeeded", seconds=60)
     assert pool(airflow, name)["slots"] == 3
     assert tenant.status["drift"] == ""
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.unit.operator.support import NAMESPACE, Counter, raw, tenant
 
-from tenant_operator.core import kinds
+from tenant_operator.adapters.git_sync import GitSyncMetrics
+from tenant_operator.api.status import TenantStatus
+from tenant_operator.core import kinds, names
 from tenant_operator.core.airflow_errors import AirflowUnavailable
 from tenant_operator.core.airflow_types import DagFacts, ObjectError, ObjectKind, ObservedObjects, Upsert
 from tenant_operator.core.errors import ConditionType, Forbidden, KubeError, Reason
@@ -19,6 +23,7 @@ from tenant_operator.core.metrics import Metrics
 from tenant_operator.plan import outcome, secrets
 from tenant_operator.plan.outcome import Findings
 from tenant_operator.reconcile.airflow import AirflowFlow
+from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.state import TenantState
 
 POOL = {"name": "gpu", "slots": 3}
@@ -90,8 +95,18 @@ class World:
 
     def __init__(self, **spec: Any) -> None:
         self.kube, self.airflow = FakeKube(), FakeAirflow()
-        self.state = TenantState(raw=raw(**spec), status=outcome.TenantStatus())
-        self.flow = AirflowFlow(self.kube, FakeSessions(self.airflow), Metrics())  # type: ignore[arg-type]
+        self.state = TenantState(raw=raw(**spec), status=TenantStatus())
+        self.index = Index()
+        self.flow = self.flow_with(None)
+
+    def flow_with(self, git: GitSyncMetrics | None) -> AirflowFlow:
+        return AirflowFlow(
+            self.kube,  # type: ignore[arg-type]
+            FakeSessions(self.airflow),  # type: ignore[arg-type]
+            Metrics(),
+            self.index,
+            git,
+        )
 
     def look(self) -> float | None:
         return asyncio.run(self.flow.run(self.state))
@@ -135,7 +150,7 @@ def test_a_status_written_during_the_look_keeps_the_new_names() -> None:
         during.append(world.kube.stored["variables"])
         return ()
 
-    world.airflow.upsert = upsert  # type: ignore[assignment]
+    world.airflow.upsert = upsert  # type: ignore[method-assign]
     world.look()
     assert ["v"] in during
     assert [] not in during
@@ -144,6 +159,8 @@ def test_a_status_written_during_the_look_keeps_the_new_names() -> None:
 def test_a_refused_name_leaves_the_stored_ledger() -> None:
     world = World(pools=[POOL, {"name": "cpu", "slots": 1}])
     world.airflow.refuse = {"gpu"}
+    world.look()
+    world.next_status()
     world.look()
     assert world.kube.stored["pools"] == ["cpu", "gpu"], "told before it was tried"
     world.next_status()
@@ -206,3 +223,123 @@ def test_an_unforeseen_failure_shows_and_is_logged_with_its_trace(caplog: pytest
     assert world.view.generation == world.state.generation
     assert world.view.owned.pools == ["gpu"]
     assert "Traceback" in caplog.text
+
+
+def test_in_observe_mode_a_difference_is_told_and_the_tenant_stays_ready() -> None:
+    world = World(pools=[POOL], sync={"mode": "Observe"})
+    world.look()
+    finding = world.view.objects_finding
+    assert (finding.status, finding.reason) == ("True", Reason.OBJECTS_DRIFTED)
+    assert "pool gpu: missing" in finding.message
+    assert world.view.drift == "pool gpu: missing"
+    assert world.kube.stored == {}
+
+
+REPO = "https://git.example.org/dags.git"
+DAGS = {"sources": [{"name": "main", "gitSync": {"repo": REPO}}]}
+TOLD = (
+    f"spec.dags.sources[main].gitSync: git-sync cannot fetch {REPO}: the last good commit 0123456 keeps "
+    "serving; check repo, ref and credentialsSecretRef"
+)
+
+
+def dag_processor(ip: str) -> Object:
+    labels = {names.LABEL_TENANT: "payments", names.LABEL_COMPONENT: "dag-processor"}
+    return {
+        "metadata": {"name": "payments-dag-processor-x", "labels": labels},
+        "status": {"phase": "Running", "podIP": ip},
+    }
+
+
+class GitSync:
+    """A metrics endpoint like git-sync's; `counts` by status, None for an answer that is no success."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] | None = {"success": 1}
+
+    async def answer(self, _: web.Request) -> web.Response:
+        if self.counts is None:
+            raise web.HTTPServiceUnavailable
+        lines = [f'git_sync_count_total{{status="{key}"}} {value}' for key, value in self.counts.items()]
+        return web.Response(text="# TYPE git_sync_count_total counter\n" + "\n".join(lines) + "\n")
+
+    @contextlib.asynccontextmanager
+    async def serving(self, **limits: float) -> AsyncIterator[GitSyncMetrics]:
+        app = web.Application()
+        app.router.add_get("/metrics", self.answer)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader = GitSyncMetrics(runner.addresses[0][1], **limits)
+        try:
+            yield reader
+        finally:
+            await reader.close()
+            await runner.cleanup()
+
+
+def test_git_that_becomes_unreachable_is_told_and_taken_back() -> None:
+    async def scenario() -> None:
+        world, git = World(dags=DAGS), GitSync()
+        world.index.put(kinds.POD, dag_processor("127.0.0.1"))
+        async with git.serving() as reader:
+            world.flow = world.flow_with(reader)
+
+            async def look(counts: dict[str, int] | None) -> tuple[str, Reason]:
+                git.counts = counts
+                await world.flow.run(world.state)
+                return world.view.dags_finding.status, world.view.dags_finding.reason
+
+            failing, fine = ("False", Reason.GIT_SYNC_FAILED), ("True", Reason.SUCCEEDED)
+            assert await look({"success": 1, "noop": 4, "error": 1}) == fine
+            assert await look({"success": 1, "noop": 5, "error": 1}) == fine
+            assert await look({"success": 1, "noop": 5, "error": 2}) == failing
+            assert world.view.dags_finding.message == TOLD
+            assert await look({"success": 1, "noop": 5, "error": 2}) == failing, "not tried since"
+            world.next_status()
+
+            world.flow = world.flow_with(reader)  # the operator restarts
+            assert await look({"success": 1, "noop": 5, "error": 3}) == failing
+            assert await look({"success": 1, "noop": 6, "error": 3}) == fine
+
+    asyncio.run(scenario())
+
+
+def test_without_an_answer_of_git_sync_nothing_is_judged(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        world, git = World(dags=DAGS), GitSync()
+        async with git.serving() as reader:
+            world.flow = world.flow_with(reader)
+            await world.flow.run(world.state)  # no pod
+            assert world.view.dags_finding.status == "True"
+            world.index.put(kinds.POD, dag_processor("127.0.0.1"))
+            git.counts = None
+            await world.flow.run(world.state)
+            assert world.view.dags_finding.status == "True"
+        world.flow = world.flow_with(reader)  # nobody listens any more
+        await world.flow.run(world.state)
+        assert world.view.dags_finding.status == "True"
+        await reader.close()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scenario())
+    assert caplog.records == [] or all(record.name == "aiohttp.access" for record in caplog.records)
+
+
+def test_git_sync_that_hangs_or_floods_gives_no_answer() -> None:
+    class Hangs(GitSync):
+        async def answer(self, _: web.Request) -> web.Response:
+            await asyncio.sleep(30)
+            return web.Response()
+
+    class Floods(GitSync):
+        async def answer(self, _: web.Request) -> web.Response:
+            return web.Response(text="#" * 1_000_000)
+
+    async def read(git: GitSync) -> str:
+        async with git.serving(timeout=0.3) as reader:
+            return await asyncio.wait_for(reader.read("127.0.0.1", 0), 5)
+
+    assert asyncio.run(read(GitSync())).count("git_sync_count_total") == 2
+    assert asyncio.run(read(Floods())) == ""
+    assert asyncio.run(read(Hangs())) == ""

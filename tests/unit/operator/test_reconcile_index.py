@@ -169,3 +169,21 @@ def test_a_tenant_that_is_gone_is_forgotten() -> None:
     index.forget("payments")
     index.forget("payments")
     assert index.children("payments").objects == {}
+
+
+def test_the_address_of_a_dag_processor_is_kept_and_no_news() -> None:
+    index = Index()
+
+    def pod(phase: str, ip: str = "", component: str = "dag-processor", **metadata: Any) -> Object:
+        labels = {names.LABEL_TENANT: "payments", names.LABEL_COMPONENT: component}
+        status = {"phase": phase, **({"podIP": ip} if ip else {})}
+        return child(kinds.POD, component, status=status, metadata={"labels": labels, **metadata})
+
+    addresses = index.children("payments").addresses
+    assert index.put(kinds.POD, pod("Pending")) == "payments"
+    assert addresses() == []
+    assert index.put(kinds.POD, pod("Running", "10.0.0.7")) is None
+    assert index.put(kinds.POD, pod("Running", "10.0.0.8", "scheduler")) == "payments"
+    assert addresses() == ["10.0.0.7"]
+    index.put(kinds.POD, pod("Running", "10.0.0.7", deletionTimestamp="2026-01-01T00:00:00Z"))
+    assert addresses() == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tenant_operator.core import names
@@ -18,6 +18,7 @@ from tenant_operator.core.kinds import Object
 _IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _GIT_SYNC = "git-sync"
+_DAG_PROCESSOR = "dag-processor"
 #: The kubelet's caches lag behind on a busy node; it tries again by itself.
 _PASSING = "failed to sync"
 _JOB = "batch.kubernetes.io/job-name"
@@ -93,13 +94,21 @@ class PodState:
     problem: Problem | None
     #: the Job that the pod is an attempt of
     job: str = ""
+    #: where a running pod of the DAG processor answers; no news of the tenant when it changes
+    ip: str = field(default="", compare=False)
 
 
 def read_pod(pod: Object) -> PodState:
     """What keeps a pod from running, if anything does."""
     labels = pod["metadata"].get("labels") or {}
     component, job = str(labels.get(names.LABEL_COMPONENT, "")), str(labels.get(_JOB, ""))
-    return PodState(component, _pod_problem(pod), job)
+    return PodState(component, _pod_problem(pod), job, _ip(pod) if component == _DAG_PROCESSOR else "")
+
+
+def _ip(pod: Object) -> str:
+    status = pod.get("status") or {}
+    running = status.get("phase") == "Running" and not pod["metadata"].get("deletionTimestamp")
+    return str(status.get("podIP") or "") if running else ""
 
 
 def _pod_problem(pod: Object) -> Problem | None:

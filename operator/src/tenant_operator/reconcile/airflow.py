@@ -7,11 +7,14 @@ objects are made, so that a crash in between cannot orphan them.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
+from tenant_operator.adapters.git_sync import GitSyncMetrics
+from tenant_operator.api.airflow import DagSource
 from tenant_operator.api.rules import seconds
 from tenant_operator.api.status import DagSourceStatus, ObjectCounts, ObjectsStatus, Owned
 from tenant_operator.core import kinds, names
@@ -29,13 +32,14 @@ from tenant_operator.core.airflow_types import (
     OwnedNames,
     SyncResult,
 )
-from tenant_operator.core.errors import Forbidden, KubeError, Reason, TenantError, unavailable
+from tenant_operator.core.errors import ConditionType, Forbidden, KubeError, Reason, TenantError, unavailable
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Kube
-from tenant_operator.plan import secrets, tenant_objects
+from tenant_operator.plan import git_sync, secrets, tenant_objects
 from tenant_operator.plan.outcome import Finding
 from tenant_operator.plan.secrets import Resolved
 from tenant_operator.plan.tenant import Tenant, parse
+from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.objects import sync_objects
 from tenant_operator.reconcile.state import AirflowView, TenantState
 
@@ -50,19 +54,30 @@ _PATIENCE = 2  # failures in a row, about nine seconds
 class AirflowFlow:
     """Looks into tenants' Airflows."""
 
-    def __init__(self, kube: Kube, sessions: AirflowSessions, metrics: Metrics) -> None:
-        """`sessions` keeps one logged-in client per tenant."""
+    def __init__(
+        self,
+        kube: Kube,
+        sessions: AirflowSessions,
+        metrics: Metrics,
+        index: Index | None = None,
+        git: GitSyncMetrics | None = None,
+    ) -> None:
+        """`sessions` keeps one logged-in client per tenant; without `index` and `git` Git is not judged."""
         self._kube = kube
         self._sessions = sessions
         self._metrics = metrics
         self._failures: dict[str, int] = {}
         self._synced: dict[str, str] = {}
+        self._index = index
+        self._git = git
+        self._git_seen: dict[str, dict[str, git_sync.Seen]] = {}
 
     def forget(self, tenant: str) -> None:
         """Drop a tenant that is gone."""
         self._sessions.forget(tenant)
         self._failures.pop(tenant, None)
         self._synced.pop(tenant, None)
+        self._git_seen.pop(tenant, None)
 
     async def run(self, state: TenantState) -> float | None:
         """Look once and keep the view in the state; returns the seconds until the next look.
@@ -113,7 +128,7 @@ class AirflowFlow:
         )
         result = await self._sync(tenant, state, resolved, port)
         facts = [await port.dag_facts(source.name) for source in tenant.spec.dags.sources]
-        dags, finding = describe_dags(tenant, facts)
+        dags, finding = describe_dags(tenant, facts, await self._unreachable(tenant, state))
         view = AirflowView(
             dags=tuple(dags),
             dags_finding=finding,
@@ -126,6 +141,29 @@ class AirflowFlow:
         interval = float(seconds(tenant.spec.sync.interval))
         pending = finding.reason is Reason.DAGS_PENDING
         return view, min(interval, _DAGS_RETRY) if pending else interval
+
+    async def _unreachable(self, tenant: Tenant, state: TenantState) -> frozenset[str]:
+        """The sources whose repository git-sync can no longer fetch."""
+        git = self._git
+        if git is None or self._index is None:
+            return frozenset()
+        addresses = self._index.children(tenant.name).addresses()
+        before = self._git_seen.get(tenant.name, {})
+
+        async def look(index: int, source: DagSource, key: str) -> git_sync.Seen:
+            old = before.get(key) or git_sync.Seen(failing=_told_unreachable(state, source.name))
+            address = old.address if old.address in addresses else next(iter(addresses), "")
+            text = await git.read(address, index) if address else ""
+            return git_sync.judge(old, address, git_sync.parse(text))
+
+        sources = tenant.spec.dags.sources
+        # Another port is another git-sync, and one that fetches something else has a history of its own.
+        keys = [f"{index}:{source.model_dump_json()}" for index, source in enumerate(sources)]
+        seen = await asyncio.gather(
+            *(look(index, source, key) for index, (source, key) in enumerate(zip(sources, keys, strict=True)))
+        )
+        self._git_seen[tenant.name] = dict(zip(keys, seen, strict=True))
+        return frozenset(source.name for source, found in zip(sources, seen, strict=True) if found.failing)
 
     async def _sync(
         self, tenant: Tenant, state: TenantState, resolved: Resolved, port: AirflowPort
@@ -229,7 +267,15 @@ def _explain(state: TenantState, error: Exception) -> Finding:
     )
 
 
-def describe_dags(tenant: Tenant, facts: Sequence[DagFacts]) -> tuple[list[DagSourceStatus], Finding]:
+def _told_unreachable(state: TenantState, source: str) -> bool:
+    told = state.status.condition(ConditionType.DAGS)
+    failed = told is not None and told.reason == Reason.GIT_SYNC_FAILED
+    return failed and told is not None and git_sync.place(source) in told.message
+
+
+def describe_dags(
+    tenant: Tenant, facts: Sequence[DagFacts], unreachable: Collection[str] = ()
+) -> tuple[list[DagSourceStatus], Finding]:
     """The status of each DAG source, and the condition DagsSynced."""
     by_name = {fact.bundle: fact for fact in facts}
     sources = []
@@ -245,6 +291,12 @@ def describe_dags(tenant: Tenant, facts: Sequence[DagFacts]) -> tuple[list[DagSo
                 import_errors=fact.import_errors,
                 first_import_error=fact.first_import_error[:256],
             )
+        )
+    lost = [source for source in sources if source.name in unreachable]
+    if lost:
+        return sources, Finding.false(
+            Reason.GIT_SYNC_FAILED,
+            "; ".join(git_sync.explain(source.name, source.repo, source.commit) for source in lost),
         )
     broken = [source for source in sources if source.import_errors]
     if broken:
@@ -273,8 +325,9 @@ def describe_objects(tenant: Tenant, result: SyncResult) -> Finding:
             Reason.OBJECTS_REJECTED, f"Airflow refuses spec.{first.kind.value}: {first}{more}"
         )
     if tenant.spec.sync.mode == "Observe" and result.drift:
-        return Finding.false(
-            Reason.OBJECTS_DRIFTED, f"spec.sync.mode is Observe and Airflow differs: {_drift(tenant, result)}"
+        # What was asked for is done: it was looked at and told.
+        return Finding.true(
+            f"spec.sync.mode is Observe and Airflow differs: {_drift(tenant, result)}", Reason.OBJECTS_DRIFTED
         )
     total = sum(counts.desired for counts in result.counts.values())
     warning = f"; {result.warnings[0]}" if result.warnings else ""

@@ -42,6 +42,10 @@ class Children:
         """Summaries by id."""
         return {id_: child.workload for id_, child in self.objects.items() if child.workload is not None}
 
+    def addresses(self) -> list[str]:
+        """Where running pods of the DAG processor answer, in a stable order."""
+        return sorted(state.ip for state in self.pods.values() if state.ip)
+
     def problem(self, component: str, job: str = "") -> Problem | None:
         """Why pods of a component, or of one Job of it, do not come up, if any says so."""
         for state in self.pods.values():
@@ -103,10 +107,9 @@ class Index:
         if kind is kinds.POD:
             state = workload.read_pod(obj)
             key = obj["metadata"]["name"]
-            if children.pods.get(key) == state:
-                return None
-            children.pods[key] = state
-            return tenant
+            old_state = children.pods.get(key)
+            children.pods[key] = state  # its address may be new even if it is no news
+            return None if old_state == state else tenant
         child = Child(
             version=version_of(kind, obj),
             resource_version=int(obj["metadata"]["resourceVersion"]),

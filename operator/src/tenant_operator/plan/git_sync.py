@@ -1,0 +1,74 @@
+"""Whether git-sync still reaches a repository, judged by its counters at two looks.
+
+The sidecar retries for ever and keeps the last good tree, so nothing else tells that a token was
+revoked or a branch deleted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_COUNT = re.compile(
+    r'^git_sync_count_total\{(?:[^}]*,)?status="(?P<status>\w+)"[^}]*\}\s+(?P<value>\d+(?:\.\d+)?(?:[eE]\+?\d+)?)',
+    re.MULTILINE,
+)
+#: looks in a row without an answer after which an earlier verdict no longer counts
+_MISSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """git-sync's attempts since it started: those that worked (with or without news) and the others."""
+
+    good: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of one source's git-sync after a look; `address` is the pod that was asked."""
+
+    address: str = ""
+    counts: Counts | None = None
+    failing: bool = False
+    misses: int = 0
+
+
+def parse(text: str) -> Counts | None:
+    """The counters out of Prometheus' text format; None if they are not in it."""
+    found = {match["status"]: int(float(match["value"])) for match in _COUNT.finditer(text)}
+    if not found:
+        return None
+    return Counts(found.get("success", 0) + found.get("noop", 0), found.get("error", 0))
+
+
+def judge(before: Seen, address: str, counts: Counts | None) -> Seen:
+    """What is known now. `counts` is None when git-sync could not be asked: that says nothing of Git."""
+    if counts is None:
+        misses = before.misses + 1
+        return Seen(before.address, before.counts, before.failing and misses < _MISSES, misses)
+    base = before.counts
+    if base is None or address != before.address:
+        # Nothing to compare with. A pod's first fetch has worked, or it would not run; but one that was
+        # called failing before a restart of the operator stays so until it is seen to work.
+        kept = before.failing and base is None and counts.errors > 0
+        return Seen(address, counts, kept)
+    if counts.good < base.good or counts.errors < base.errors:
+        base = Counts()  # git-sync was restarted and counts anew
+    if counts.good > base.good:
+        return Seen(address, counts, False)
+    return Seen(address, counts, before.failing or counts.errors > base.errors)
+
+
+def place(source: str) -> str:
+    """The field of the spec that a failure is about."""
+    return f"spec.dags.sources[{source}].gitSync"
+
+
+def explain(source: str, repo: str, commit: str) -> str:
+    """The words for people; `commit` is what Airflow has parsed, perhaps nothing."""
+    serving = f"the last good commit {commit[:7]} keeps serving" if commit else "what it fetched last is kept"
+    return (
+        f"{place(source)}: git-sync cannot fetch {repo}: {serving}; check repo, ref and credentialsSecretRef"
+    )

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from tenant_operator.plan.git_sync import Counts, Seen, explain, judge, parse
+
+METRICS = """\
+# HELP git_sync_count_total How many git syncs completed, partitioned by state (success, error, noop)
+# TYPE git_sync_count_total counter
+git_sync_count_total{status="error"} 3
+git_sync_count_total{status="noop"} 1.2e+02
+git_sync_count_total{status="success"} 2
+git_sync_duration_seconds_count{status="error"} 99
+"""
+
+
+def test_the_counters_are_read() -> None:
+    assert parse(METRICS) == Counts(good=122, errors=3)
+    assert parse('git_sync_count_total{job="x",status="error",pod="y"} 1') == Counts(errors=1)
+
+
+@pytest.mark.parametrize("text", ["", "<html>", 'git_sync_count_total{status="error"} NaN', "\0" * 99])
+def test_what_holds_no_counters_is_no_answer(text: str) -> None:
+    assert parse(text) is None
+
+
+CASES: list[tuple[str, Seen, str, Counts, bool]] = [
+    ("first look, fine", Seen(), "a", Counts(5), False),
+    ("first look, only errors: since when?", Seen(), "a", Counts(0, 5), False),
+    ("first look after a restart, told failing", Seen(failing=True), "a", Counts(5, 5), True),
+    ("first look after a restart, no error at all", Seen(failing=True), "a", Counts(5), False),
+    ("only errors grew", Seen("a", Counts(5, 1)), "a", Counts(5, 2), True),
+    ("both grew", Seen("a", Counts(5, 1)), "a", Counts(6, 2), False),
+    ("only good grew", Seen("a", Counts(5, 1), True), "a", Counts(6, 1), False),
+    ("nothing grew, was fine", Seen("a", Counts(5, 1)), "a", Counts(5, 1), False),
+    ("nothing grew, was failing", Seen("a", Counts(5, 1), True), "a", Counts(5, 1), True),
+    ("restarted in its pod and fails", Seen("a", Counts(5, 1)), "a", Counts(0, 1), True),
+    ("restarted in its pod and works", Seen("a", Counts(5, 9), True), "a", Counts(1), False),
+    ("another pod", Seen("a", Counts(5, 1), True), "b", Counts(1, 2), False),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "address", "now", "failing"), CASES, ids=[c[0] for c in CASES])
+def test_the_verdict(name: str, before: Seen, address: str, now: Counts, failing: bool) -> None:
+    assert judge(before, address, now) == Seen(address, now, failing), name
+
+
+def test_a_verdict_outlives_two_looks_without_an_answer_and_no_more() -> None:
+    seen = Seen("a", Counts(5, 1), True)
+    verdicts = []
+    for _ in range(3):
+        seen = judge(seen, "", None)
+        verdicts.append(seen.failing)
+    assert verdicts == [True, True, False]
+    assert judge(seen, "a", Counts(5, 2)).failing, "the counters were not forgotten"
+    assert not judge(Seen(), "", None).failing
+
+
+def test_the_words_name_the_field_and_what_serves() -> None:
+    said = explain("main", "https://x/r.git", "0123456789")
+    assert said.startswith("spec.dags.sources[main].gitSync: git-sync cannot fetch https://x/r.git: ")
+    assert "commit 0123456 keeps" in said
+    assert "commit" not in explain("main", "r", "")
