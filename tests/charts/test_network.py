@@ -194,7 +194,7 @@ def test_the_world_outside_is_reached_by_those_who_need_it() -> None:
     kubernetes, local = render_chart(FULL), render_chart(FULL_LOCAL)
     assert {component: open_ports(kubernetes, component) for component in kubernetes.pods} == {
         "api-server": KUBERNETES_API | EXTRA,
-        "scheduler": KUBERNETES_API | EXTRA,
+        "scheduler": KUBERNETES_API | GIT | EXTRA,
         "dag-processor": GIT | EXTRA,
         "triggerer": GIT | EXTRA,
         "worker": GIT | EXTRA,
@@ -318,7 +318,8 @@ def test_git_servers_are_reached_outside_and_inside_the_cluster() -> None:
             assert calls(chart, component, address, 8080), (component, address)
         assert reaches(chart, pod(chart, component), ("git", {"app": "git-server"}), 8080)
         assert not calls(chart, component, "198.51.100.7", 443)
-    assert not calls(chart, "scheduler", "198.51.100.7", 8080)
+    assert calls(chart, "scheduler", "198.51.100.7", 8080), "it proves that the repository can be fetched"
+    assert not calls(chart, "api-server", "198.51.100.7", 8080)
 
 
 def test_git_servers_may_be_narrowed_to_addresses() -> None:

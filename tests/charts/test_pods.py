@@ -255,8 +255,11 @@ def test_git_follows_in_living_pods_and_is_fetched_once_for_tasks() -> None:
             assert not [arg for arg in args if arg.startswith(("--period", "--http-bind", "--max-failures"))]
     worker = [container["name"] for container in chart.pods["worker"].spec["initContainers"]]
     assert worker == ["git-sync-init-main", "git-sync-init-shared"]
-    for pod in (chart.pods["scheduler"], chart.pods["api-server"]):
-        assert [container["name"] for container in pod.spec["initContainers"]] == ["wait-for-migrations"]
+    # a repository that cannot be fetched must keep the new pod template from taking over
+    scheduler = [container["name"] for container in chart.pods["scheduler"].spec["initContainers"]]
+    assert scheduler == ["wait-for-migrations", *worker]
+    api_server = chart.pods["api-server"].spec["initContainers"]
+    assert [container["name"] for container in api_server] == ["wait-for-migrations"]
 
 
 def test_git_arguments_are_those_of_the_source() -> None:

@@ -183,7 +183,7 @@ def test_a_pod_restarts_for_exactly_the_secrets_that_it_reads() -> None:
         "statsd": set(),
     }
     kubernetes = render_chart(FULL).pods
-    assert checksums(kubernetes["scheduler"]) == {metadata, fernet, jwt} | team
+    assert checksums(kubernetes["scheduler"]) == {metadata, fernet, jwt} | team | git
     # a worker pod is new for each task
     assert checksums(kubernetes["worker"]) == set()
 

@@ -78,3 +78,9 @@ def test_a_terminating_namespace_is_waited_for(stack: Stack) -> None:
     configmap = kinds.find("v1", "ConfigMap") or kinds.SECRET
     stack.api.merge(configmap, "hold", {"metadata": {"finalizers": None}}, tenant.namespace)
     tenant.wait_released(60)
+
+
+def test_the_operator_s_own_namespace_is_no_tenant_s(stack: Stack) -> None:
+    tenant = stack.create("own", namespace={"name": "airflow-tenants-system"})
+    found = tenant.wait("Ready", "False", "InvalidSpec")
+    assert found["message"] == "spec.namespace.name: must not be the operator's own namespace"

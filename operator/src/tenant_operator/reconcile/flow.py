@@ -18,6 +18,7 @@ from tenant_operator.core.errors import (
     ConditionType,
     Conflict,
     Forbidden,
+    InvalidSpec,
     KubeError,
     NotFound,
     NotReady,
@@ -168,6 +169,8 @@ class Flow:
         return not self._settings.service_account or (binding in self._index.children(tenant.name).objects)
 
     async def _namespace(self, tenant: Tenant, state: TenantState) -> None:
+        if tenant.namespace == self._settings.operator_namespace:
+            raise InvalidSpec("spec.namespace.name: must not be the operator's own namespace")
         wanted = bootstrap.namespace(tenant)
         binding = bootstrap.operator_binding(
             tenant.name,
