@@ -199,7 +199,11 @@ def test_a_tenant_that_was_suspended_from_the_start_makes_nothing(stack: Stack) 
 
 
 def test_each_turn_is_told_once(stack: Stack) -> None:
-    tenant = stack.create("events")
+    tenant = stack.tenant("events")
+    stack.kubelet.break_component(tenant.namespace, "postgresql", {"containerStatuses": []})
+    tenant.create()
+    tenant.until(lambda: tenant.events("DatabaseStarting"))
+    stack.kubelet.mend_component(tenant.namespace, "postgresql")
     tenant.wait("Ready")
     tenant.edit(airflow={"triggerer": {"replicas": 2}})
     tenant.wait("Ready")
