@@ -18,6 +18,7 @@ import yaml
 
 from tenant_operator.adapters import kube
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
+from tenant_operator.adapters.git_sync import GitSyncMetrics
 from tenant_operator.adapters.helm import HelmRenderer
 from tenant_operator.adapters.system import SystemClock, SystemTokens
 from tenant_operator.core import kinds, settings
@@ -53,9 +54,11 @@ async def run(config: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(sessions.close)
         defaults = await _defaults(config, client)
         index = Index()
+        git = GitSyncMetrics()
+        stack.push_async_callback(git.close)
         controller = Controller(
             Flow(client, renderer, index, clock, SystemTokens(), metrics, config, defaults),
-            AirflowFlow(client, sessions, metrics),
+            AirflowFlow(client, sessions, metrics, index, git),
             Finalizer(client, index, clock, config),
             index,
             Watches(client, index, metrics),

@@ -55,6 +55,7 @@ MINIMAL: dict[str, Any] = {
     "networkPolicies": {
         "enabled": True,
         "operatorNamespace": "airflow-tenants-system",
+        "operatorPodLabels": {"app.kubernetes.io/name": "airflow-tenant-operator"},
         "kubernetesApi": {"ports": [443, 6443]},
         "gitPorts": [],
         "extraEgress": [],
@@ -189,6 +190,7 @@ def test_a_full_spec_gives_exactly_these_values() -> None:
         "networkPolicies": {
             "enabled": True,
             "operatorNamespace": "ops",
+            "operatorPodLabels": {"app.kubernetes.io/name": "airflow-tenant-operator"},
             "kubernetesApi": {"ports": [443], "cidrs": ["10.96.0.1/32", "192.0.2.1/32"]},
             "gitPorts": [22, 443],
             "extraEgress": [

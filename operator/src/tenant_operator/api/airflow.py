@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from tenant_operator.api.rules import (
+    AtLeast,
     Duration,
     Json,
     Matches,
@@ -195,7 +196,7 @@ class GitSync(Model):
         Matches(r"(^|/)\.\.(/|$)", "must not climb out of the repository with '..'", forbid=True),
     ] = ""
     """Folder of the DAG files inside the repository. Empty: its root."""
-    period: Duration = "30s"
+    period: Annotated[Duration, AtLeast("5s")] = "30s"
     """Time between two looks at the repository."""
     depth: int = Field(1, ge=0, le=100000)
     """Commits of history to fetch; 0 fetches all."""

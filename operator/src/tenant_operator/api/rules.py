@@ -74,6 +74,32 @@ class Matches:
 
 
 @dataclass(frozen=True, slots=True)
+class AtLeast:
+    """The shortest duration allowed, for example 5s."""
+
+    shortest: str
+
+    def _check(self, value: str) -> str:
+        if seconds(value) < seconds(self.shortest):
+            raise ValueError(f"must be at least {self.shortest}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        json_schema = handler(schema)
+        # What is no duration at all is refused by a rule of its own; duration() would only add an error.
+        no_duration = "!self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') || self == ''"
+        rule = f"{no_duration} || duration(self) >= duration('{self.shortest}')"
+        rules = json_schema.get("x-kubernetes-validations", [])
+        json_schema["x-kubernetes-validations"] = [cel(rule, f"must be at least {self.shortest}"), *rules]
+        return json_schema
+
+
+@dataclass(frozen=True, slots=True)
 class Extra:
     """Adds keywords to a field's JSON schema (list types, int-or-string)."""
 

@@ -178,6 +178,7 @@ def _network(tenant: Tenant, defaults: Defaults) -> Values:
     return {
         "enabled": True,
         "operatorNamespace": defaults.operator_namespace,
+        "operatorPodLabels": {"app.kubernetes.io/name": names.FIELD_MANAGER},
         "kubernetesApi": kubernetes_api,
         "gitPorts": sorted({git_port(source.git_sync.repo) for source in tenant.spec.dags.sources}),
         "extraEgress": [{"to": [_peer(peer)], "ports": _ports(peer)} for peer in network.egress],
