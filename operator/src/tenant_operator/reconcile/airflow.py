@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
 from tenant_operator.adapters.git_sync import GitSyncMetrics
 from tenant_operator.api.airflow import DagSource
 from tenant_operator.api.rules import seconds
-from tenant_operator.api.status import DagSourceStatus, ObjectCounts, ObjectsStatus, Owned
+from tenant_operator.api.status import Owned
 from tenant_operator.core import kinds, names
 from tenant_operator.core.airflow_errors import (
     AirflowError,
@@ -26,7 +25,6 @@ from tenant_operator.core.airflow_errors import (
 )
 from tenant_operator.core.airflow_types import (
     AirflowPort,
-    DagFacts,
     Mode,
     ObjectKind,
     OwnedNames,
@@ -35,7 +33,7 @@ from tenant_operator.core.airflow_types import (
 from tenant_operator.core.errors import ConditionType, Forbidden, KubeError, Reason, TenantError, unavailable
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Kube
-from tenant_operator.plan import git_sync, secrets, tenant_objects
+from tenant_operator.plan import airflow_status, git_sync, secrets, tenant_objects
 from tenant_operator.plan.outcome import Finding
 from tenant_operator.plan.secrets import Resolved
 from tenant_operator.plan.tenant import Tenant, parse
@@ -128,14 +126,14 @@ class AirflowFlow:
         )
         result = await self._sync(tenant, state, resolved, port)
         facts = [await port.dag_facts(source.name) for source in tenant.spec.dags.sources]
-        dags, finding = describe_dags(tenant, facts, await self._unreachable(tenant, state))
+        dags, finding = airflow_status.describe_dags(tenant, facts, await self._unreachable(tenant, state))
         view = AirflowView(
             dags=tuple(dags),
             dags_finding=finding,
-            objects=_counts(result),
-            objects_finding=describe_objects(tenant, result),
-            owned=_ledger(result.owned),
-            drift=_drift(tenant, result),
+            objects=airflow_status.counts(result),
+            objects_finding=airflow_status.describe_objects(tenant, result),
+            owned=airflow_status.ledger(result.owned),
+            drift=airflow_status.drift(tenant, result),
             generation=tenant.generation,
         )
         interval = float(seconds(tenant.spec.sync.interval))
@@ -172,7 +170,7 @@ class AirflowFlow:
         wanted = f"{tenant.generation}:{sorted(resolved.checksums.items())}"
 
         async def remember(names_: OwnedNames) -> None:
-            await self._remember(state, _ledger(names_))
+            await self._remember(state, airflow_status.ledger(names_))
 
         result = await sync_objects(
             port,
@@ -271,83 +269,3 @@ def _told_unreachable(state: TenantState, source: str) -> bool:
     told = state.status.condition(ConditionType.DAGS)
     failed = told is not None and told.reason == Reason.GIT_SYNC_FAILED
     return failed and told is not None and git_sync.place(source) in told.message
-
-
-def describe_dags(
-    tenant: Tenant, facts: Sequence[DagFacts], unreachable: Collection[str] = ()
-) -> tuple[list[DagSourceStatus], Finding]:
-    """The status of each DAG source, and the condition DagsSynced."""
-    by_name = {fact.bundle: fact for fact in facts}
-    sources = []
-    for source in tenant.spec.dags.sources:
-        fact = by_name[source.name]
-        sources.append(
-            DagSourceStatus(
-                name=source.name,
-                repo=source.git_sync.repo,
-                ref=source.git_sync.ref,
-                commit=fact.version,
-                dag_count=fact.count,
-                import_errors=fact.import_errors,
-                first_import_error=fact.first_import_error[:256],
-            )
-        )
-    lost = [source for source in sources if source.name in unreachable]
-    if lost:
-        return sources, Finding.false(
-            Reason.GIT_SYNC_FAILED,
-            "; ".join(git_sync.explain(source.name, source.repo, source.commit) for source in lost),
-        )
-    broken = [source for source in sources if source.import_errors]
-    if broken:
-        first = broken[0]
-        return sources, Finding.true(
-            f"{first.import_errors} file(s) of source {first.name} cannot be imported, first "
-            f"{first.first_import_error}: the other DAGs run",
-            Reason.DAG_IMPORT_ERRORS,
-        )
-    waiting = [source.name for source in sources if not source.commit and not source.dag_count]
-    if waiting:
-        return sources, Finding.unknown(
-            f"no DAG of source {', '.join(waiting)} has been parsed yet: is its subPath right?",
-            Reason.DAGS_PENDING,
-        )
-    count = sum(source.dag_count for source in sources)
-    return sources, Finding.true(f"{count} DAG(s) parsed" if sources else "no DAG source in the spec")
-
-
-def describe_objects(tenant: Tenant, result: SyncResult) -> Finding:
-    """The condition ObjectsSynced."""
-    if result.errors:
-        first = result.errors[0]
-        more = f"; and {len(result.errors) - 1} more" if len(result.errors) > 1 else ""
-        return Finding.false(
-            Reason.OBJECTS_REJECTED, f"Airflow refuses spec.{first.kind.value}: {first}{more}"
-        )
-    if tenant.spec.sync.mode == "Observe" and result.drift:
-        # What was asked for is done: it was looked at and told.
-        return Finding.true(
-            f"spec.sync.mode is Observe and Airflow differs: {_drift(tenant, result)}", Reason.OBJECTS_DRIFTED
-        )
-    total = sum(counts.desired for counts in result.counts.values())
-    warning = f"; {result.warnings[0]}" if result.warnings else ""
-    return Finding.true(f"{total} object(s) are as the spec says{warning}")
-
-
-def _drift(tenant: Tenant, result: SyncResult) -> str:
-    if tenant.spec.sync.mode != "Observe":
-        return ""
-    return "; ".join(str(difference) for difference in result.drift[:5])
-
-
-def _counts(result: SyncResult) -> ObjectsStatus:
-    return ObjectsStatus(
-        **{
-            kind.value: ObjectCounts(desired=count.desired, in_sync=count.in_sync, failed=count.failed)
-            for kind, count in result.counts.items()
-        }
-    )
-
-
-def _ledger(owned: OwnedNames) -> Owned:
-    return Owned(**{kind.value: sorted(owned.of(kind)) for kind in ObjectKind})
