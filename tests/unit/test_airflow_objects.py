@@ -129,6 +129,15 @@ class TestDiff:
         action = only(diff(desired(CONNECTION), observed(), OwnedNames(), POLICY))
         assert (action.reason, action.exists) == (Reason.CREATED, False)
 
+    def test_missing_where_it_was_before_is_drift(self) -> None:
+        settled = replace(POLICY, spec_unchanged=True)
+        plan = diff(desired(CONNECTION), observed(), owned(CONNECTION), settled)
+        (difference,) = plan.differences
+        assert str(difference) == "connection warehouse: deleted"
+        assert (only(plan).reason, only(plan).exists) == (Reason.DRIFT, False)
+        after_a_crash = only(diff(desired(CONNECTION), observed(), owned(CONNECTION), POLICY))
+        assert after_a_crash.reason is Reason.CREATED, "perhaps it was never made"
+
     def test_same_rev_and_another_field_is_drift(self) -> None:
         present = replace(shown(CONNECTION), host="evil")
         plan = diff(desired(CONNECTION), observed(present), owned(CONNECTION), POLICY)

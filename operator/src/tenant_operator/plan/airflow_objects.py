@@ -131,9 +131,12 @@ def _compare(
 ) -> tuple[Difference, Action] | None:
     target = stamped(wanted, policy)
     if present is None:
+        # It was there at the last complete sync of this very spec: somebody has deleted it.
+        deleted = owned and policy.spec_unchanged
+        reason = Reason.DRIFT if deleted else Reason.CREATED
         return (
-            Difference(wanted.kind, wanted.name, Reason.CREATED),
-            Upsert(target, Reason.CREATED, exists=False),
+            Difference(wanted.kind, wanted.name, reason, ("deleted",) if deleted else ()),
+            Upsert(target, reason, exists=False),
         )
     fields = differing(target, present)
     if not fields:
