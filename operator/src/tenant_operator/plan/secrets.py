@@ -168,7 +168,8 @@ def resolve(tenant: Tenant, existing: Secrets) -> Resolved:
         used.setdefault(reference.secret, set()).update(reference.keys)
     data = {name: _decoded(existing[name], keys) for name, keys in used.items()}
     key = data[names.operator_secret(tenant.name)]["hmac-key"].encode()
-    checksums = {name: _fingerprint(key, values) for name, values in data.items()}
+    # All keys count, also those that nobody named: a pod may mount the whole Secret.
+    checksums = {name: _fingerprint(key, existing[name].get("data") or {}) for name in used}
     return Resolved(checksums, data)
 
 
