@@ -112,3 +112,8 @@ class ObjectId:
     def label(self) -> str:
         """How people write it: `Deployment/payments-scheduler`."""
         return f"{self.kind}/{self.name}"
+
+
+def kind_of(id_: ObjectId) -> Kind | None:
+    """The table's entry for an id, or None for a kind that we don't handle."""
+    return _BY_NAME.get((id_.group, id_.kind))

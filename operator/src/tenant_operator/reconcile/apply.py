@@ -69,7 +69,7 @@ class Applier:
                 raise result
 
     async def _apply(self, tenant: Tenant, state: TenantState, planned: Planned) -> None:
-        kind = kinds.find(planned.object["apiVersion"], planned.object["kind"])
+        kind = kinds.kind_of(planned.id)
         if kind is None:  # pragma: no cover - plan.release refuses strangers
             raise ApplyError(f"unknown kind {planned.id.kind}")
         known = state.applied.get(planned.id)
@@ -92,7 +92,7 @@ class Applier:
         live = self._index.children(tenant.name).objects
         before = {ObjectId.parse(entry) for entry in state.status.inventory} | set(state.applied)
         for id_ in sorted(before - wanted):
-            kind = kinds.find(f"{id_.group}/v1" if id_.group else "v1", id_.kind)
+            kind = kinds.kind_of(id_)
             child = live.get(id_)
             if kind in kinds.RENDERED and child is not None and id_.namespace == tenant.namespace:
                 await self._kube.delete(kind, id_.name, id_.namespace, uid=child.uid)

@@ -123,7 +123,7 @@ class Finalizer:
         return left
 
     async def _delete(self, id_: ObjectId) -> None:
-        kind = kinds.find(f"{id_.group}/v1" if id_.group else "v1", id_.kind)
+        kind = kinds.kind_of(id_)
         if kind in kinds.RENDERED:
             await self._kube.delete(kind, id_.name, id_.namespace)
 
