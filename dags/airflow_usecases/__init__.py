@@ -1,0 +1,1 @@
+"""The logic of the library's DAGs, importable and tested without a run."""
