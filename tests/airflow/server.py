@@ -4,8 +4,8 @@
     server.url, server.username, server.password
     server.stop()
 
-The first start on a machine makes the Python environment and an empty database (about a minute without
-a download cache); later starts copy that database and take about five seconds.
+The first start in a checkout makes an empty database (about ten seconds); later starts copy that database
+and take about five seconds.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def prepare() -> Path:
 
 
 def settings(home: Path, bundle: Path) -> dict[str, str]:
-    """AIRFLOW__SECTION__KEY variables of an Airflow that lives in `home` and has `bundle` as its one bundle."""
+    """AIRFLOW__SECTION__KEY variables of an Airflow in `home` with `bundle` as its one bundle."""
     local = {
         "name": BUNDLE,
         "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",

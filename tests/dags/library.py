@@ -17,7 +17,9 @@ def parse(folder: Path, root: Path | None = None) -> DagBag:
     """A DagBag of every DAG file in `folder` (or of one file); `root` is the bundle's root."""
     from airflow.dag_processing.dagbag import DagBag
 
-    return DagBag(dag_folder=str(folder), bundle_path=root or folder, bundle_name="library", load_op_links=False)
+    return DagBag(
+        dag_folder=str(folder), bundle_path=root or folder, bundle_name="library", load_op_links=False
+    )
 
 
 @functools.cache
