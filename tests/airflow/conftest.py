@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,15 +14,6 @@ from tests.airflow.server import AirflowServer
 from tenant_operator.adapters.airflow_api import AirflowApi
 from tenant_operator.adapters.airflow_http import DEFAULT_HEADERS
 from tenant_operator.core.airflow_types import BUILTIN_ROLES
-
-FIRST_START = 900  # seconds: making Airflow's environment from nothing
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whichever test comes first waits for the environment, so all of this folder get the time."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(FIRST_START))
 
 
 @pytest.fixture(scope="session")

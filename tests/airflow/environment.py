@@ -1,6 +1,7 @@
-"""The Python environment of a real Airflow for tests: .venv-airflow of this checkout, which `make setup` makes.
+"""The Python environment of a real Airflow for tests: .venv-airflow, which `make setup` makes.
 
-It holds the versions that the Airflow image is built from, and what the tests of the DAG library need beside them.
+It holds the versions that the Airflow image is built from, and beside them what the tests of the DAG library
+need.
 """
 
 from __future__ import annotations

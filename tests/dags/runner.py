@@ -6,8 +6,9 @@
     assert done.xcom("list_files") == ["a", "b"]
 
 The real task runner, the real Execution API (in process) and a real database; no scheduler: pools, priority,
-deadlines, DAG callbacks and asset-triggered runs need the `live` fixture. Triggers of deferred tasks run in line.
-Tasks run in this process: monkeypatch, caplog and environment variables (AIRFLOW_CONN_*, AIRFLOW_VAR_*) reach them.
+deadlines, DAG callbacks and asset-triggered runs need the `live` fixture. Triggers of deferred tasks run in
+line. Tasks run in this process: monkeypatch, caplog and environment variables (AIRFLOW_CONN_*, AIRFLOW_VAR_*)
+reach them.
 """
 
 from __future__ import annotations
@@ -123,8 +124,8 @@ def run(
     """Run one DAG to its end.
 
     `logical_date=None` is a run without one. `change` edits the DAG before it runs. `quick` makes retries and
-    pokes follow at once; it changes delays only, never their number. The neighbours in the DAG's folder are in
-    the bundle too, so that a DAG may trigger them.
+    pokes follow at once; it changes delays only, never their number. The neighbours in the DAG's folder are
+    in the bundle too, so that a DAG may trigger them.
     """
     with _in_bundle(library.file_of(dag_id)) as file:
         dag = library.parse(file, _bundle()).dags[dag_id]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-
 import pytest
+import requests
 
 
 def test_every_test_has_an_empty_database(postgres):
@@ -60,10 +58,7 @@ def test_an_ssh_server_with_another_host_key_is_refused(sftp):
 
 
 def test_the_mlflow_server_answers_its_rest_api(mlflow):
-    request = urllib.request.Request(
-        f"{mlflow.url}/api/2.0/mlflow/experiments/create",
-        json.dumps({"name": "services"}).encode(),
-        {"Content-Type": "application/json"},
+    made = requests.post(
+        f"{mlflow.url}/api/2.0/mlflow/experiments/create", json={"name": "services"}, timeout=30
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        assert json.load(response)["experiment_id"]
+    assert made.json()["experiment_id"]

@@ -1,4 +1,4 @@
-"""The outside world of the DAGs: real servers on loopback, one module each. This file gathers the fixtures."""
+"""The outside world of the DAGs: real servers on loopback. This file gathers the fixtures."""
 
 from tests.dags.services.aws import aws
 from tests.dags.services.aws import moto_server as moto_server

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
+import requests
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from tests.airflow.server import free_port
 from tests.dags.services.connections import Connect
@@ -54,6 +54,5 @@ def aws(moto_server: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    reset = urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST")
-    urllib.request.urlopen(reset, timeout=30).close()
+    requests.post(f"{moto_server}/moto-api/reset", timeout=30).raise_for_status()
     return Aws(moto_server, connect)

@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from tests.airflow.environment import cache_folder, exclusive
 from tests.airflow.server import free_port, wait_until
 from tests.dags.services.connections import Connect
@@ -74,9 +74,8 @@ def mlflow(mlflow_server: str, connect: Connect) -> MLflow:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
+        return requests.get(f"{url}/health", timeout=5).ok
+    except requests.ConnectionError:
         return False
 
 

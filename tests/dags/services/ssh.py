@@ -30,6 +30,7 @@ class SshServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._listener: asyncssh.SSHAcceptor | None = None
+        self._connections: list[asyncssh.SSHServerConnection] = []
 
     @property
     def host_key(self) -> str:
@@ -59,23 +60,29 @@ class SshServer:
         self.port = self._listener.get_port()
 
     def stop(self) -> None:
-        """Close the listener and end its thread."""
+        """Close the listener and what clients left open, and end the thread."""
         if self._listener is not None:
-            self._listener.close()
-            self._wait(self._listener.wait_closed())
+            self._wait(self._close(self._listener))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_DEADLINE)
         self._loop.close()
 
     async def _listen(self) -> asyncssh.SSHAcceptor:
         return await asyncssh.create_server(
-            _Login,
+            lambda: _Login(self._connections),
             "127.0.0.1",
             0,
             server_host_keys=[self._host_key],
             process_factory=self._execute,
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(self.root)),
         )
+
+    async def _close(self, listener: asyncssh.SSHAcceptor) -> None:
+        listener.close()
+        await listener.wait_closed()
+        for connection in self._connections:
+            connection.abort()
+            await connection.wait_closed()
 
     def _execute(self, process: asyncssh.SSHServerProcess[str]) -> None:
         command = process.command or ""
@@ -89,6 +96,12 @@ class SshServer:
 
 
 class _Login(asyncssh.SSHServer):
+    def __init__(self, connections: list[asyncssh.SSHServerConnection]) -> None:
+        self._connections = connections
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connections.append(conn)
+
     def password_auth_supported(self) -> bool:
         return True
 
