@@ -85,8 +85,8 @@ class AirflowServer:
         """One request as the administrator, for what a test wants to do behind the operator's back."""
         if not getattr(self, "_token", ""):
             credentials = {"username": self.username, "password": self.password}
-            self._token = _http("POST", f"{self.url}/auth/token", credentials)["access_token"]
-        return _http(method, self.url + path, body, self._token)
+            self._token = http("POST", f"{self.url}/auth/token", credentials)["access_token"]
+        return http(method, self.url + path, body, self._token)
 
 
 def environment(directory: Path, port: int, settings: Mapping[str, str]) -> dict[str, str]:
@@ -162,12 +162,13 @@ def _airflow(folder: Path, *arguments: str) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return bool(_http("GET", f"{url}/api/v2/version"))
+        return bool(http("GET", f"{url}/api/v2/version"))
     except OSError:
         return False
 
 
-def _http(method: str, url: str, body: Any = None, token: str = "") -> Any:
+def http(method: str, url: str, body: Any = None, token: str = "") -> Any:
+    """One JSON request and its JSON answer. Raises urllib.error.HTTPError."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - our own address

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.dags import home
 
@@ -19,3 +21,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Add the exceptions for this folder only."""
     for line in _NOT_OURS:
         config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files over the test processes, but keep the live Airflow in one: start it first, it waits most."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            group = "live" if here / "live" in item.path.parents else str(item.path.relative_to(here))
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: here / "live" not in item.path.parents)

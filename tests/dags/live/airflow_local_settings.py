@@ -1,0 +1,1 @@
+"""The cluster policy of the live Airflow, as a platform would install it."""
