@@ -1,4 +1,4 @@
-"""The tests of the DAG library run inside Airflow's own environment: .venv-airflow/bin/pytest tests/dags."""
+"""The tests of the DAG library run inside Airflow's environment: .venv-airflow/bin/pytest tests/dags."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 from tests.dags import home
+from tests.dags.services import (  # noqa: F401 - fixtures
+    aws,
+    connect,
+    http_connection,
+    mlflow,
+    mlflow_server,
+    moto_server,
+    postgres,
+    postgres_server,
+    sftp,
+    smtp,
+    variable,
+)
 
 home.prepare()
-
-pytest_plugins = ["tests.dags.services"]
 
 # Warnings are errors; these are Airflow 3.3.2's and its libraries' own, raised in their files, not in ours.
 _NOT_OURS = [
@@ -25,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the files over the test processes, but keep the live Airflow in one: start it first, it waits most."""
+    """Spread the files over the test processes, but keep the live Airflow in one, and start with it."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:

@@ -1,6 +1,7 @@
-"""A whole Airflow over the library: scheduler with LocalExecutor, triggerer, DAG processor, API server, PostgreSQL.
+"""A whole Airflow over the library: scheduler, LocalExecutor, triggerer, DAG processor, API server, PostgreSQL.
 
-What `dag.test()` cannot prove (pools, priority, deadlines, DAG callbacks, assets, runs that start runs) runs here.
+What `dag.test()` cannot prove (pools, priority, deadlines, DAG callbacks, assets, runs that start runs) runs
+here.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class LiveAirflow:
         self._port = port
 
     def start(self) -> None:
-        """Migrate, create the administrator, teams' roles and pools, start every component, wait for the DAGs."""
+        """Migrate, create users, roles and pools, start every component, wait for the DAGs."""
         config = self.server.directory / "config"
         config.mkdir()
         shutil.copyfile(LOCAL_SETTINGS, config / LOCAL_SETTINGS.name)
@@ -149,7 +150,7 @@ class LiveAirflow:
     def until(
         self, condition: Callable[[], Any], seconds: float = 60, explain: Callable[[], str] | None = None
     ) -> Any:
-        """The first true value of `condition`; AssertionError with the components' logs after the deadline."""
+        """The first true value of `condition`; AssertionError with the logs after the deadline."""
         return wait_until(condition, seconds, explain or self._logs, pause=0.25)
 
     def _run(self, dag_id: str, run_id: str) -> str:
