@@ -3,9 +3,13 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-MEMBERS := operator devcluster images demo
-PYTHON_SOURCES := operator/src devcluster/src images/src demo/src tools bench
+AIRFLOW_VENV := .venv-airflow
+AIRFLOW_READY := $(AIRFLOW_VENV)/.ready
+MEMBERS := operator devcluster images demo dags/lint
+PYTHON_SOURCES := operator/src devcluster/src images/src demo/src dags/lint/src tools bench
+AIRFLOW_SOURCES := dags/lib/src dags/airflow_usecases
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+COMPILE := uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-header --no-annotate
 
 .PHONY: help
 help: ## Show this help
@@ -15,8 +19,12 @@ $(READY): requirements.lock tools/setup.sh $(MEMBERS:%=%/pyproject.toml)
 	@tools/setup.sh $(MEMBERS)
 	@touch $@
 
+$(AIRFLOW_READY): $(READY) tests/dags/requirements.lock tools/setup-airflow.sh dags/lib/pyproject.toml
+	@tools/setup-airflow.sh
+	@touch $@
+
 .PHONY: setup
-setup: $(READY) ## Make .venv with everything that the targets below need
+setup: $(READY) $(AIRFLOW_READY) ## Make .venv and .venv-airflow with everything that the targets below need
 
 .PHONY: fmt
 fmt: setup ## Format Python and Go
@@ -29,6 +37,8 @@ lint: setup ## Check style, types, layers, charts, YAML, Go and shell; changes n
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PYTHON_SOURCES)
+	$(BIN)/mypy --python-executable $(AIRFLOW_VENV)/bin/python $(AIRFLOW_SOURCES)
+	$(BIN)/dag-lint dags
 	$(BIN)/lint-imports
 	$(BIN)/yamllint -s .
 	@test -z "$$(gofmt -l devcluster/go images/git-sync-standin)" || { echo "run 'make fmt': gofmt differs"; exit 1; }
@@ -38,8 +48,9 @@ lint: setup ## Check style, types, layers, charts, YAML, Go and shell; changes n
 	$$($(BIN)/devcluster tool helm) lint --strict charts/airflow-tenant --values tests/charts/lint-values.yaml
 
 .PHONY: test
-test: lint ## All tests that need no node: units, charts, the operator on a real API server, a real Airflow
+test: lint ## All tests that need no node: units, charts, the operator on a real API server, every DAG on a real Airflow
 	$(PYTEST) -m "not e2e"
+	$(AIRFLOW_VENV)/bin/python -m pytest -n 2 --dist loadgroup tests/dags
 
 .PHONY: e2e
 e2e: setup ## End to end on a real node: operator, Airflow pods, Git, network policies
@@ -72,10 +83,13 @@ bench: setup ## Measure API calls and CPU of the operator; results go to bench/R
 	$(BIN)/python -m bench.operator_calls
 
 .PHONY: lock
-lock: ## Resolve the members' dependencies anew into requirements.lock
+lock: ## Resolve dependencies: of the members, of the Airflow image and of the tests of the DAG library
 	uv lock
 	uv export -q --all-packages --no-emit-workspace --format requirements-txt --no-header -o requirements.lock
+	$(COMPILE) images/airflow/requirements.in -o images/airflow/requirements.lock
+	$(COMPILE) tests/dags/requirements.in -c images/airflow/requirements.lock -o tests/dags/requirements.lock
+	$(COMPILE) tests/dags/services/mlflow-requirements.in -o tests/dags/services/mlflow-requirements.lock
 
 .PHONY: clean
 clean: ## Remove what the targets made inside the clone; caches outside stay
-	rm -rf $(VENV) .rows .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(AIRFLOW_VENV) .rows .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

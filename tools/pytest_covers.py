@@ -70,6 +70,8 @@ class Recorder:
         self._directory = config.rootpath / str(config.getini("covers_directory"))
         # A function named with a case (`test[x]`), or filtered by -k or --lf, may have run in part only.
         self._always_partial = _selects_cases(config)
+        # xdist's loadgroup appends "@group" to the ids of tests that are in a group
+        self._grouped = config.getoption("dist", "no") == "loadgroup"
         self._deselected: set[str] = set()
         self._ids: dict[str, tuple[str, ...]] = {}
         self._outcomes: dict[str, str] = {}
@@ -80,11 +82,12 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Fold set-up, call and tear-down into one outcome: a failure anywhere wins, then a skip."""
+        node = (self._grouped and report.nodeid.rpartition("@")[0]) or report.nodeid
         for name, value in report.user_properties:
             if name == PROPERTY and isinstance(value, list | tuple):
-                self._ids[report.nodeid] = tuple(str(row) for row in value)
-        before = self._outcomes.get(report.nodeid, "passed")
-        self._outcomes[report.nodeid] = (
+                self._ids[node] = tuple(str(row) for row in value)
+        before = self._outcomes.get(node, "passed")
+        self._outcomes[node] = (
             "failed"
             if "failed" in (before, report.outcome)
             else ("skipped" if "skipped" in (before, report.outcome) else "passed")

@@ -83,6 +83,7 @@ class Run:
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """The value that a task pushed. Raises KeyError when there is none."""
         from airflow.models.xcom import XComModel
+        from airflow.sdk.bases.xcom import BaseXCom
         from airflow.utils.session import create_session
 
         with create_session() as session:
@@ -92,11 +93,12 @@ class Run:
             row = session.scalars(query).first()
             if row is None:
                 raise KeyError(f"{self.dag_id}.{task_id} pushed no {key!r}")
-            return XComModel.deserialize_value(row)
+            return BaseXCom.deserialize_value(row)
 
     def xcoms(self, task_id: str) -> dict[str, Any]:
         """All keys that an unmapped task pushed."""
         from airflow.models.xcom import XComModel
+        from airflow.sdk.bases.xcom import BaseXCom
         from airflow.utils.session import create_session
         from sqlalchemy import select
 
@@ -106,7 +108,7 @@ class Run:
                 XComModel.dag_id == self.dag_id,
                 XComModel.task_id == task_id,
             )
-            return {row.key: XComModel.deserialize_value(row) for row in session.scalars(of_task)}
+            return {row.key: BaseXCom.deserialize_value(row) for row in session.scalars(of_task)}
 
 
 _NOW: Any = object()

@@ -1,4 +1,4 @@
-"""A whole Airflow over the library: scheduler, LocalExecutor, triggerer, DAG processor, API server, PostgreSQL.
+"""A whole Airflow over the library: scheduler, LocalExecutor, triggerer, DAG processor, API, PostgreSQL.
 
 What `dag.test()` cannot prove (pools, priority, deadlines, DAG callbacks, assets, runs that start runs) runs
 here.
