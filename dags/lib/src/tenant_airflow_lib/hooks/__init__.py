@@ -1,0 +1,1 @@
+"""Hooks: JSON services, MLflow and Kubeflow Pipelines over their REST APIs."""

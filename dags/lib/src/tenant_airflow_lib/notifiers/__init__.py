@@ -1,0 +1,10 @@
+"""Notifiers: objects for `on_failure_callback=[...]` and for deadlines."""
+
+from __future__ import annotations
+
+from tenant_airflow_lib.notifiers.mail import MailFailureNotifier
+from tenant_airflow_lib.notifiers.oncall import OnCallNotifier
+from tenant_airflow_lib.notifiers.router import AlertRouter, Route
+from tenant_airflow_lib.notifiers.slack import SlackFailureNotifier
+
+__all__ = ["AlertRouter", "MailFailureNotifier", "OnCallNotifier", "Route", "SlackFailureNotifier"]
