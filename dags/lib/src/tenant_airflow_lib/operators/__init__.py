@@ -1,0 +1,1 @@
+"""Operators: MLflow, Kubeflow Pipelines, Great Expectations."""
