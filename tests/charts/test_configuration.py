@@ -161,6 +161,30 @@ def test_sources_become_bundles() -> None:
     assert "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST" not in render_chart(SECRETS).config
 
 
+def test_a_folder_of_the_image_is_a_bundle_that_nothing_fetches() -> None:
+    library = {"name": "library", "image": {"path": "/opt/airflow/library"}}
+    chart = render_chart(merged(KUBERNETES, {"dags": {"sources": [library]}}))
+    assert json.loads(chart.config["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"]) == [
+        {
+            "name": "library",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": "/opt/airflow/library"},
+        }
+    ]
+    for pod in chart.pods.values():
+        assert not [container for container in pod.containers if container["name"].startswith("git-sync")]
+        assert not [volume for volume in pod.spec.get("volumes", []) if volume["name"].startswith("git")]
+
+
+def test_git_sync_keeps_the_port_of_its_place_beside_a_folder_of_the_image() -> None:
+    library = {"name": "library", "image": {"path": "/opt/airflow/library"}}
+    git = {"name": "main", "gitSync": {"repo": "https://git.example.com/a.git"}}
+    chart = render_chart(merged(LOCAL, {"dags": {"sources": [library, git]}}))
+    sidecar = chart.pods["dag-processor"].container("git-sync-main")
+    assert sidecar["ports"] == [{"name": "git-sync-1", "containerPort": 2021}]
+    assert "--http-bind=:2021" in sidecar["args"]
+
+
 def test_the_python_modules_are_mounted_everywhere() -> None:
     chart = render_chart(KUBERNETES)
     files = {path.name: path.read_text() for path in TENANT_CHART.glob("files/*.py")}

@@ -77,6 +77,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (source(branch="main"), "additional properties 'branch' not allowed"),
     ({"dags": {"sources": [*source()["dags"]["sources"]] * 2}}, 'the name "main" is used twice'),
     (
+        {"dags": {"sources": [{"name": "a"}]}},
+        'dags.sources: "a" needs exactly one of gitSync and image',
+    ),
+    (
+        {"dags": {"sources": [{"name": "a", "subPath": "b", "image": {"path": "/c"}}]}},
+        'dags.sources: subPath of "a" is for gitSync',
+    ),
+    ({"dags": {"sources": [{"name": "a", "image": {"path": "c"}}]}}, "at '/dags/sources/0/image/path'"),
+    (
         {"dags": {"sources": [{"name": "a", "subPath": "../b", "gitSync": {"repo": "https://e/a"}}]}},
         "/subPath",
     ),
@@ -227,6 +236,7 @@ def test_fields_of_our_own_lists_are_described_in_the_schema(path: str) -> None:
     nested = fields.get("gitSync", {}).get("properties", {})
     leaves = {**fields, **nested}
     leaves.pop("gitSync", None)
+    leaves.pop("image", None)
     assert len(leaves) >= 7
     assert [name for name, field in leaves.items() if not field.get("description")] == []
 

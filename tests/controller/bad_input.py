@@ -171,6 +171,11 @@ REFUSED: tuple[Refused, ...] = (
         'spec.database.embedded.storage: Invalid value: "string": '
         "must be a Kubernetes quantity, for example 500m, 2 or 1Gi",
     ),
+    Refused(
+        "a DAG source of no kind",
+        {"dags": {"sources": [{"name": "main"}]}},
+        'spec.dags.sources[0]: Invalid value: "object": set exactly one of gitSync and image',
+    ),
     Refused("a Git URL with a password", source(repo="https://me:token@git.example.com/x.git"), _CREDENTIALS),
     Refused("a Git URL with a user", source(repo="https://token@git.example.com/x.git"), _CREDENTIALS),
     Refused("an SSH URL with a password", source(repo="ssh://git:pw@git.example.com/x.git"), _CREDENTIALS),

@@ -76,13 +76,13 @@ def test_no_recipe_is_left_without_its_copy(name: str) -> None:
 def test_the_earlier_stages_use_the_same_files_as_the_recipes(name: str) -> None:
     """What a recipe reads is what the RUN instructions in its place copy."""
     needed = {
-        "airflow": {"images/airflow/requirements.lock"},
+        "airflow": {"images/airflow/requirements.lock", "images/wheel-requirements.txt", "dags"},
         "operator": {
             "requirements.lock",
             "operator/pyproject.toml",
             "operator",
             "devcluster/go/helm",
-            "images/operator/build-requirements.txt",
+            "images/wheel-requirements.txt",
         },
         "git-sync-standin": {"images/git-sync-standin/src"},
         "statsd-exporter": {"devcluster/go/statsd-exporter"},

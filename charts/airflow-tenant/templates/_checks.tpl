@@ -37,6 +37,12 @@ Included by the ConfigMap, which every render contains.
 {{- if has .name $names -}}
 {{- $problems = append $problems (printf "dags.sources: the name %q is used twice" .name) -}}
 {{- end -}}
+{{- if eq (not .gitSync) (not .image) -}}
+{{- $problems = append $problems (printf "dags.sources: %q needs exactly one of gitSync and image" .name) -}}
+{{- end -}}
+{{- if and .image .subPath -}}
+{{- $problems = append $problems (printf "dags.sources: subPath of %q is for gitSync; with image, path names the folder" .name) -}}
+{{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
 {{- if and .Values.dags.sources (index (.Values.config.dag_processor | default dict) "dag_bundle_config_list") -}}

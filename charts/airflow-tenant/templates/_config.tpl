@@ -31,10 +31,17 @@ User configuration wins over what the chart computes, key by key.
 {{- if .Values.dags.sources -}}
 {{- $bundles := list -}}
 {{- range .Values.dags.sources -}}
+{{- if .image -}}
+{{- $bundles = append $bundles (dict
+  "name" .name
+  "classpath" "airflow.dag_processing.bundles.local.LocalDagBundle"
+  "kwargs" (dict "path" .image.path)) -}}
+{{- else -}}
 {{- $bundles = append $bundles (dict
   "name" .name
   "classpath" "tenant_bundles.GitSyncDagBundle"
   "kwargs" (dict "root" (printf "/git/%s" .name) "subdir" (.subPath | default "") "refresh_interval" 5)) -}}
+{{- end -}}
 {{- end -}}
 {{- $_ := set $computed "dag_processor" (dict "dag_bundle_config_list" ($bundles | toRawJson)) -}}
 {{- end -}}

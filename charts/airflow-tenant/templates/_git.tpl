@@ -7,14 +7,17 @@ and, in pods that live on, a native sidecar that follows the branch; it starts b
 {{- define "airflow-tenant.gitContainers" -}}
 {{- $root := .root -}}
 {{- range $source := $root.Values.dags.sources }}
+{{- if $source.gitSync }}
 - name: git-sync-init-{{ $source.name }}
   {{- include "airflow-tenant.gitContainer" (dict "root" $root "source" $source) | nindent 2 }}
   args:
   {{- include "airflow-tenant.gitArgs" $source | nindent 2 }}
   - --one-time
 {{- end }}
+{{- end }}
 {{- if .sidecars }}
 {{- range $index, $source := $root.Values.dags.sources }}
+{{- if $source.gitSync }}
 - name: git-sync-{{ $source.name }}
   restartPolicy: Always
   {{- include "airflow-tenant.gitContainer" (dict "root" $root "source" $source) | nindent 2 }}
@@ -30,6 +33,12 @@ and, in pods that live on, a native sidecar that follows the branch; it starts b
     containerPort: {{ add 2020 $index }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty when a source is pulled by git-sync. */}}
+{{- define "airflow-tenant.hasGit" -}}
+{{- range .Values.dags.sources }}{{ if .gitSync }}true{{ end }}{{ end -}}
 {{- end }}
 
 {{- define "airflow-tenant.gitArgs" -}}
@@ -92,13 +101,13 @@ volumeMounts:
 {{- end }}
 
 {{- define "airflow-tenant.gitVolumes" -}}
-{{- if .Values.dags.sources }}
+{{- if include "airflow-tenant.hasGit" . }}
 - name: git
   emptyDir: {}
 - name: git-tmp
   emptyDir: {}
 {{- range .Values.dags.sources }}
-{{- if and (include "airflow-tenant.gitIsSsh" .) .gitSync.credentialsSecretName }}
+{{- if and .gitSync (include "airflow-tenant.gitIsSsh" .) (dig "credentialsSecretName" "" .gitSync) }}
 - name: git-secret-{{ .name }}
   secret:
     secretName: {{ .gitSync.credentialsSecretName }}
@@ -109,7 +118,7 @@ volumeMounts:
 {{- end }}
 
 {{- define "airflow-tenant.gitMount" -}}
-{{- if .Values.dags.sources }}
+{{- if include "airflow-tenant.hasGit" . }}
 - name: git
   mountPath: /git
   readOnly: true
@@ -121,6 +130,7 @@ volumeMounts:
 {{- $ports := .Values.networkPolicies.gitPorts -}}
 {{- if not $ports -}}
 {{- range .Values.dags.sources -}}
+{{- if .gitSync -}}
 {{- $explicit := regexFind "^[a-z]+://[^/]*:[0-9]+(/|$)" .gitSync.repo -}}
 {{- if $explicit -}}
 {{- $ports = append $ports (regexFind "[0-9]+/?$" $explicit | trimSuffix "/" | int) -}}
@@ -132,6 +142,7 @@ volumeMounts:
 {{- $ports = append $ports 80 -}}
 {{- else -}}
 {{- $ports = append $ports 443 -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -37,12 +37,14 @@
 {{/* Ingress rule for the git-sync sidecars' HTTP ports. */}}
 {{- define "airflow-tenant.gitSyncIngress" -}}
 {{- $scrapers := include "airflow-tenant.scrapers" . | trim -}}
-{{- if and $scrapers .Values.dags.sources -}}
+{{- if and $scrapers (include "airflow-tenant.hasGit" .) -}}
 - from:
   {{- $scrapers | nindent 2 }}
   ports:
-  {{- range $index, $_ := .Values.dags.sources }}
+  {{- range $index, $source := .Values.dags.sources }}
+  {{- if $source.gitSync }}
   - {port: {{ add 2020 $index }}, protocol: TCP}
+  {{- end }}
   {{- end }}
 {{- end -}}
 {{- end }}

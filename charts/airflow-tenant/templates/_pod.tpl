@@ -87,7 +87,7 @@ Secrets are told by these checksums, ConfigMaps by their names.
 {{- with .valueFrom }}{{ with .secretKeyRef }}{{ $names = append $names .name }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if .git -}}
-{{- range $root.Values.dags.sources }}{{ with .gitSync.credentialsSecretName }}{{ $names = append $names . }}{{ end }}{{ end -}}
+{{- range $root.Values.dags.sources }}{{ with .gitSync }}{{ with .credentialsSecretName }}{{ $names = append $names . }}{{ end }}{{ end }}{{ end -}}
 {{- end -}}
 {{- $annotations = merge $annotations (include "airflow-tenant.secretChecksums" (dict "root" $root "names" $names) | fromJson) -}}
 {{- toYaml (merge $annotations .settings.podAnnotations $root.Values.airflowPodAnnotations) -}}

@@ -19,7 +19,7 @@ spec:
   restartPolicy: Never
   securityContext:
     {{- include "airflow-tenant.airflowPodSecurity" . | nindent 4 }}
-  {{- if .Values.dags.sources }}
+  {{- if include "airflow-tenant.hasGit" . }}
   initContainers:
   {{- include "airflow-tenant.gitContainers" (dict "root" . "sidecars" false) | trim | nindent 2 }}
   {{- end }}

@@ -7,21 +7,16 @@ step with the RUN instructions of the earlier stages, and they use the same requ
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from imagebuild import bytecode, golang, lockfile, process, venv
+from imagebuild import bytecode, golang, lockfile, venv, wheels
 from imagebuild.binaries import tool
-from imagebuild.chroot import Bind, Chroot
-from imagebuild.errors import BuildError
 from imagebuild.hashing import digest, file_digest, tree_key
 from imagebuild.layers import LayerSource
+from imagebuild.wheels import PYTHON_MINOR
 from imagebuild.workshop import Workshop
-
-PYTHON_MINOR = "3.11"
 
 
 @dataclass(frozen=True)
@@ -81,53 +76,35 @@ def _operator_dependencies(workshop: Workshop, below: Sequence[LayerSource]) -> 
 
 
 def _operator_code(workshop: Workshop, below: Sequence[LayerSource]) -> Artifact:
-    """The operator's wheel, unpacked and compiled: the small layer that changes with our code."""
-    folder = workshop.settings.project / "operator"
-    tools = workshop.settings.images / "operator" / "build-requirements.txt"
+    """The operator: the small layer that changes with our code."""
+    return _package(workshop, below, workshop.settings.project / "operator", "/opt/venv")
+
+
+def _library_package(workshop: Workshop, below: Sequence[LayerSource]) -> Artifact:
+    """What the DAG library and the teams' DAGs import, inside Airflow's environment."""
+    return _package(workshop, below, workshop.settings.project / "dags" / "lib", "/home/airflow/.local")
+
+
+def _package(workshop: Workshop, below: Sequence[LayerSource], package: Path, place: str) -> Artifact:
+    tools = workshop.settings.images / "wheel-requirements.txt"
 
     def fill(target: Path) -> None:
-        packages = target / f"lib/python{PYTHON_MINOR}/site-packages"
-        packages.mkdir(parents=True)
-        with workshop.console.step("  operator-code: wheel"), TemporaryDirectory() as wheels:
-            process.run(
-                [
-                    venv.find_uv(),
-                    "build",
-                    "--wheel",
-                    "-q",
-                    "--build-constraints",
-                    tools,
-                    "-o",
-                    wheels,
-                    folder,
-                ],
-                workshop.log("operator-wheel"),
-                env=process.environment(SOURCE_DATE_EPOCH=str(workshop.settings.epoch)),
-            )
-            wheel = next(iter(Path(wheels).glob("*.whl")), None)
-            if wheel is None:
-                raise BuildError(f"no wheel came out of {folder}")
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(packages)
-        for path in target.rglob("*"):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        bytecode.settle(target, workshop.settings.epoch)
-        inside = Chroot(
-            workshop.root(_environment(below)), binds=(Bind(target, "/mnt"), Bind(packages, _SITE))
-        )
-        bytecode.compile_folder(
-            inside, ["/usr/bin/python3"], packages, _SITE, workshop.log("operator-compile")
-        )
+        wheels.fill(workshop, below, package, tools, target, place)
 
-    return Artifact(digest(bytecode.RECIPE, PYTHON_MINOR, tree_key(folder), file_digest(tools)), fill)
+    return Artifact(digest(bytecode.RECIPE, PYTHON_MINOR, tree_key(package), file_digest(tools)), fill)
 
 
-_SITE = f"/opt/venv/lib/python{PYTHON_MINOR}/site-packages"
+def _library_dags(workshop: Workshop, _below: Sequence[LayerSource]) -> Artifact:
+    """The DAG files and the logic beside them, without the packages that have a place of their own."""
+    folder = workshop.settings.project / "dags"
+    apart = ("lib", "lint")
+    parts = [part for part in sorted(folder.iterdir()) if part.name not in (*apart, "__pycache__")]
 
+    def fill(target: Path) -> None:
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*apart, "__pycache__"))
+        wheels.plain(target, workshop.settings.epoch)
 
-def _environment(below: Sequence[LayerSource]) -> list[LayerSource]:
-    """Only the layers that an interpreter needs: a change of another one must not unpack everything again."""
-    return [source for source in below if source.name in {"base", "debs-python3"}]
+    return Artifact(digest(*((part.name, tree_key(part)) for part in parts)), fill)
 
 
 def _tool(name: str) -> Recipe:
@@ -142,6 +119,8 @@ def _git_sync(workshop: Workshop, _below: Sequence[LayerSource]) -> Artifact:
 #: (image, "<stage>:<path>") -> what is there
 RECIPES: Mapping[tuple[str, str], Recipe] = {
     ("airflow", "build:/home/airflow"): _airflow,
+    ("airflow", "library:/out/site"): _library_package,
+    ("airflow", "library:/out/dags"): _library_dags,
     ("operator", "build:/opt/venv"): _operator_dependencies,
     ("operator", "code:/out"): _operator_code,
     ("operator", "helm:/out/helm"): _tool("helm"),

@@ -61,6 +61,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "spec.airflow.env[0].name: must be an environment variable's name",
     ),
     ({"airflow": {"env": [{"name": "A"}]}}, "spec.airflow.env[0]: set exactly one of value and secretKeyRef"),
+    ({"dags": {"sources": [{"name": "main"}]}}, "spec.dags.sources[0]: set exactly one of gitSync and image"),
+    (
+        {"dags": {"sources": [source()["sources"][0] | {"image": {"path": "/dags"}}]}},
+        "spec.dags.sources[0]: set exactly one of gitSync and image",
+    ),
+    (
+        {"dags": {"sources": [{"name": "main", "image": {"path": "dags"}}]}},
+        "spec.dags.sources[0].image.path: must be an absolute path without a '/' at its end",
+    ),
+    (
+        {"dags": {"sources": [{"name": "main", "image": {"path": "/opt/../etc"}}]}},
+        "spec.dags.sources[0].image.path: must not hold '..'",
+    ),
     (
         {"dags": source(repo="https://u:p@git.example.com/x")},
         f"spec.dags.sources[0].gitSync.repo: {GIT_CREDENTIALS}",

@@ -104,6 +104,7 @@ FULL_SPEC: dict[str, Any] = {
                 },
             },
             {"name": "other", "gitSync": {"repo": "git@git.example.com:y.git"}},
+            {"name": "library", "image": {"path": "/opt/airflow/library"}},
         ]
     },
     "access": {
@@ -185,6 +186,7 @@ def test_a_full_spec_gives_exactly_these_values() -> None:
                         "depth": 1,
                     },
                 },
+                {"name": "library", "image": {"path": "/opt/airflow/library"}},
             ]
         },
         "networkPolicies": {

@@ -264,13 +264,13 @@ class GitSync:
         return web.Response(text="# TYPE git_sync_count_total counter\n" + "\n".join(lines) + "\n")
 
     @contextlib.asynccontextmanager
-    async def serving(self, **limits: float) -> AsyncIterator[GitSyncMetrics]:
+    async def serving(self, *, place: int = 0, **limits: float) -> AsyncIterator[GitSyncMetrics]:
         app = web.Application()
         app.router.add_get("/metrics", self.answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        reader = GitSyncMetrics(runner.addresses[0][1], **limits)
+        reader = GitSyncMetrics(runner.addresses[0][1] - place, **limits)
         try:
             yield reader
         finally:
@@ -301,6 +301,26 @@ def test_git_that_becomes_unreachable_is_told_and_taken_back() -> None:
             world.flow = world.flow_with(reader)  # the operator restarts
             assert await look({"success": 1, "noop": 5, "error": 3}) == failing
             assert await look({"success": 1, "noop": 6, "error": 3}) == fine
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_of_the_image_is_a_source_without_git() -> None:
+    library = {"name": "library", "image": {"path": "/opt/airflow/library"}}
+
+    async def scenario() -> None:
+        world, git = World(dags={"sources": [library, *DAGS["sources"]]}), GitSync()
+        world.index.put(kinds.POD, dag_processor("127.0.0.1"))
+        async with git.serving(place=1) as reader:  # the second source's git-sync, as the chart numbers ports
+            world.flow = world.flow_with(reader)
+            for errors in (0, 1):
+                git.counts = {"success": 1, "error": errors}
+                await world.flow.run(world.state)
+        assert world.view.dags_finding.message == TOLD
+        assert [(source.name, source.repo, source.dag_count) for source in world.view.dags] == [
+            ("library", "", 1),
+            ("main", REPO, 1),
+        ]
 
     asyncio.run(scenario())
 

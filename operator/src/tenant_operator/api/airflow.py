@@ -204,17 +204,40 @@ class GitSync(Model):
     """Secret in the tenant's namespace with `username` and `password` (HTTP) or `ssh` and `known_hosts`."""
 
 
+class ImageDags(Model):
+    """A folder of the Airflow image; its DAGs change with the image only."""
+
+    path: Annotated[
+        str,
+        Field(min_length=2, max_length=255),
+        Matches(r"^(/[A-Za-z0-9._-]+)+$", "must be an absolute path without a '/' at its end"),
+        Matches(r"/\.\.(/|$)", "must not hold '..'", forbid=True),
+    ]
+    """Folder of the DAG files, such as /opt/airflow/library, where the default image has the DAG library."""
+
+
 class DagSource(Model):
     """One place that DAGs come from; it becomes a DAG bundle of the same name."""
 
+    cel: ClassVar[tuple[Json, ...]] = (
+        cel("has(self.gitSync) != has(self.image)", "set exactly one of gitSync and image"),
+    )
     name: Annotated[
         str,
         Field(min_length=1, max_length=20),
         Matches(r"^[a-z]([-a-z0-9]*[a-z0-9])?$", "must be lower case letters, digits and '-'"),
     ]
     """Name of the source and of its DAG bundle."""
-    git_sync: GitSync
+    git_sync: GitSync | None = None
     """Pull by git-sync."""
+    image: ImageDags | None = None
+    """Read from the Airflow image."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> DagSource:
+        if (self.git_sync is None) == (self.image is None):
+            raise ValueError("set exactly one of gitSync and image")
+        return self
 
 
 class Dags(Model):

@@ -23,8 +23,8 @@ def describe_dags(
         sources.append(
             DagSourceStatus(
                 name=source.name,
-                repo=source.git_sync.repo,
-                ref=source.git_sync.ref,
+                repo=source.git_sync.repo if source.git_sync else "",
+                ref=source.git_sync.ref if source.git_sync else "",
                 commit=fact.version,
                 dag_count=fact.count,
                 import_errors=fact.import_errors,
@@ -48,7 +48,7 @@ def describe_dags(
     waiting = [source.name for source in sources if not source.commit and not source.dag_count]
     if waiting:
         return sources, Finding.unknown(
-            f"no DAG of source {', '.join(waiting)} has been parsed yet: is its subPath right?",
+            f"no DAG of source {', '.join(waiting)} has been parsed yet: is its subPath or path right?",
             Reason.DAGS_PENDING,
         )
     count = sum(source.dag_count for source in sources)

@@ -124,10 +124,11 @@ def references(tenant: Tenant) -> Iterator[Reference]:
     for secret in spec.airflow.image.pull_secrets:
         yield Reference("spec.airflow.image.pullSecrets", secret.name, keys=(".dockerconfigjson",))
     for source in spec.dags.sources:
-        if source.git_sync.credentials_secret_ref is not None:
+        git = source.git_sync
+        if git is not None and git.credentials_secret_ref is not None:
             place = f"spec.dags.sources[{source.name}].gitSync.credentialsSecretRef"
-            keys = ("ssh", "known_hosts") if _is_ssh(source.git_sync.repo) else ("username", "password")
-            yield Reference(place, source.git_sync.credentials_secret_ref.name, keys=keys)
+            keys = ("ssh", "known_hosts") if _is_ssh(git.repo) else ("username", "password")
+            yield Reference(place, git.credentials_secret_ref.name, keys=keys)
     for variable in spec.airflow.env:
         yield from _key(f"spec.airflow.env[{variable.name}].secretKeyRef", variable.secret_key_ref)
     for connection in spec.connections:

@@ -154,7 +154,11 @@ def _env(variable: Any) -> Values:
 
 
 def _source(source: DagSource) -> Values:
+    if source.image is not None:
+        return {"name": source.name, "image": {"path": source.image.path}}
     git = source.git_sync
+    if git is None:
+        raise AssertionError("the model lets no source pass that is of no kind")
     values: Values = {"repo": git.repo, "ref": git.ref, "period": git.period, "depth": git.depth}
     if git.credentials_secret_ref is not None:
         values["credentialsSecretName"] = git.credentials_secret_ref.name
@@ -180,7 +184,9 @@ def _network(tenant: Tenant, defaults: Defaults) -> Values:
         "operatorNamespace": defaults.operator_namespace,
         "operatorPodLabels": {"app.kubernetes.io/name": names.FIELD_MANAGER},
         "kubernetesApi": kubernetes_api,
-        "gitPorts": sorted({git_port(source.git_sync.repo) for source in tenant.spec.dags.sources}),
+        "gitPorts": sorted(
+            {git_port(source.git_sync.repo) for source in tenant.spec.dags.sources if source.git_sync}
+        ),
         "extraEgress": [{"to": [_peer(peer)], "ports": _ports(peer)} for peer in network.egress],
         "extraIngress": [{"from": [_peer(peer)], "ports": _ports(peer)} for peer in network.ingress],
     }

@@ -154,14 +154,17 @@ class AirflowFlow:
             text = await git.read(address, index) if address else ""
             return git_sync.judge(old, address, git_sync.parse(text))
 
-        sources = tenant.spec.dags.sources
+        # git-sync's port tells by the place in the whole list, as in the chart
+        sources = [(i, source) for i, source in enumerate(tenant.spec.dags.sources) if source.git_sync]
         # Another port is another git-sync, and one that fetches something else has a history of its own.
-        keys = [f"{index}:{source.model_dump_json()}" for index, source in enumerate(sources)]
+        keys = [f"{index}:{source.model_dump_json()}" for index, source in sources]
         seen = await asyncio.gather(
-            *(look(index, source, key) for index, (source, key) in enumerate(zip(sources, keys, strict=True)))
+            *(look(index, source, key) for (index, source), key in zip(sources, keys, strict=True))
         )
         self._git_seen[tenant.name] = dict(zip(keys, seen, strict=True))
-        return frozenset(source.name for source, found in zip(sources, seen, strict=True) if found.failing)
+        return frozenset(
+            source.name for (_, source), found in zip(sources, seen, strict=True) if found.failing
+        )
 
     async def _sync(
         self, tenant: Tenant, state: TenantState, resolved: Resolved, port: AirflowPort
