@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from airflow.sdk import BaseNotifier
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
+
+
+log = logging.getLogger(__name__)
 
 
 class SafeNotifier(BaseNotifier):
@@ -26,7 +30,7 @@ class SafeNotifier(BaseNotifier):
             ready = self._ready(context)
             ready.notify(context)  # type: ignore[arg-type]
         except Exception:
-            self.log.exception("%s: alert not sent", type(self).__name__)
+            log.exception("%s: alert not sent", type(self).__name__)
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Send from a deadline's `AsyncCallback`. A failure is logged."""
@@ -38,7 +42,7 @@ class SafeNotifier(BaseNotifier):
             ready = self._ready(context)
             await ready.async_notify(context)  # type: ignore[arg-type]
         except Exception:
-            self.log.exception("%s: alert not sent", type(self).__name__)
+            log.exception("%s: alert not sent", type(self).__name__)
 
     def _ready(self, context: dict[str, Any]) -> SafeNotifier:
         ready = copy.copy(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from tenant_airflow_lib.notifiers.slack import SlackFailureNotifier
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
+
+log = logging.getLogger(__name__)
 
 CHANNELS: Mapping[str, tuple[str, ...]] = {
     "P1": ("oncall", "incidents", "leadership"),
@@ -102,7 +105,7 @@ class AlertRouter(SafeNotifier):
             try:
                 channel.notify(context)
             except Exception:
-                self.log.exception("alert not sent to %s", name)
+                log.exception("alert not sent to %s", name)
 
     async def async_notify(self, context: Context) -> None:
         """Send through all channels at the same time."""
@@ -112,14 +115,14 @@ class AlertRouter(SafeNotifier):
         )
         for (name, _), result in zip(channels, sent, strict=True):
             if isinstance(result, BaseException):
-                self.log.error("alert not sent to %s", name, exc_info=result)
+                log.error("alert not sent to %s", name, exc_info=result)
 
     def _channels(self, context: Context) -> list[tuple[str, SafeNotifier]]:
         alert = Alert.of(context)
         level = self.level if self.level in CHANNELS else _WHEN_UNCLEAR
         route = self.route_of(alert)
         made = {name: self._channel(name, route, level) for name in CHANNELS[level]}
-        self.log.warning(
+        log.warning(
             "%s alert: %s (%s) -> %s",
             level,
             alert.title(headline=self.headline),
@@ -131,7 +134,7 @@ class AlertRouter(SafeNotifier):
     def _channel(self, name: str, route: Route, level: str) -> SafeNotifier | None:
         target = getattr(route, name)
         if not target:
-            self.log.error("%s alert: no route for %s", level, name)
+            log.error("%s alert: no route for %s", level, name)
             return None
         said: dict[str, Any] = {"level": level, "headline": self.headline}
         if name == "oncall":
