@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from dag_lint.context import Context, flatten
+from dag_lint.context import Context, flatten, spread
 from dag_lint.edges import Graph
 from dag_lint.findings import Finding, Fix, Severity
 from dag_lint.registry import rule
@@ -47,11 +47,13 @@ def isolated_task(ctx: Context) -> Iterator[Finding]:
         alone = [task for task in alone if not graph.open_around(task)]
         if len({task.node for task in dag.tasks}) == 1:
             continue
-        for task in alone:
-            if not (task.many or task.conditional or task.setup or task.teardown):
-                message = (
-                    f"task {task.name} stands alone: nothing is up- or downstream of it in DAG {dag.name}"
-                )
+        alone = [task for task in alone if not (task.many or task.conditional or task.setup or task.teardown)]
+        text = "stands alone: nothing is up- or downstream of it in DAG"
+        found = list({task.node: (task, f"task {task.name} {text} {dag.name}") for task in alone}.values())
+        if len(alone) == len(dag.tasks):
+            yield from spread(ctx, dag, found, f"DAG {dag.name} has no dependency at all between its tasks")
+        else:
+            for task, message in found:
                 yield ctx.finding(task.node, message)
 
 

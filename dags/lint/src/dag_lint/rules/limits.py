@@ -43,22 +43,29 @@ def bounded_run_time(ctx: Context) -> Iterator[Finding]:
     for dag in ctx.real_dags():
         if not dag.tasks and not dag.open:
             continue
-        yield from _unbounded_tasks(ctx, dag)
-        if ctx.dag_setting(dag, "dagrun_timeout").absent and not dag.open_kwargs:
-            yield ctx.finding(dag.node, f"DAG {dag.name}: set dagrun_timeout")
+        endless = ctx.dag_setting(dag, "dagrun_timeout").absent and not dag.open_kwargs
+        tasks = _unbounded(ctx, dag)
+        if endless and len(tasks) > 2:
+            message = (
+                f"DAG {dag.name}: set dagrun_timeout, and execution_timeout in default_args; without are"
+            )
+            yield from spread(ctx, dag, tasks, message)
+        else:
+            message = f"DAG {dag.name}: no execution_timeout on these tasks, nor in default_args"
+            yield from spread(ctx, dag, tasks, message)
+            if endless:
+                yield ctx.finding(dag.node, f"DAG {dag.name}: set dagrun_timeout")
+        for task in _by_node(dag):
+            if task.is_sensor:
+                yield from _sensor(ctx, task)
 
 
-def _unbounded_tasks(ctx: Context, dag: Dag) -> Iterator[Finding]:
-    tasks: list[tuple[Task, str]] = []
-    for task in _by_node(dag):
-        limit = ctx.task_setting(task, "execution_timeout")
-        if task.is_sensor:
-            yield from _sensor(ctx, task)
-        elif limit.absent and not task.is_empty:
-            tasks.append((task, f"task {task.name} has no execution_timeout, nor have its default_args"))
-    yield from spread(
-        ctx, dag, tasks, f"DAG {dag.name}: no execution_timeout on these tasks, nor in default_args"
-    )
+def _unbounded(ctx: Context, dag: Dag) -> list[tuple[Task, str]]:
+    return [
+        (task, f"task {task.name} has no execution_timeout, nor have its default_args")
+        for task in _by_node(dag)
+        if not task.is_sensor and not task.is_empty and ctx.task_setting(task, "execution_timeout").absent
+    ]
 
 
 def _by_node(dag: Dag) -> list[Task]:

@@ -22,7 +22,7 @@ _GENERIC = re.compile(
 _ALONE = {"start", "end", "begin", "finish", "done", "join", "watcher", "finalize", "initialize", "init"}
 VERBS = frozenset(
     """
-    accept acquire activate add aggregate alert analyze analyse announce append apply approve archive ask assert assign
+    accept acquire checksum price hash activate add aggregate alert analyze analyse announce append apply approve archive ask assert assign
     attach audit authenticate backfill backup balance bill block branch build cache calculate call cancel capture catalog
     change check choose classify clean cleanse clear clone close cluster collect combine commit compact compare compile
     compose compress compute configure confirm connect consume convert copy count crawl create curate cut debug decide
@@ -123,7 +123,7 @@ def _task_problem(name: str, task: Task, verbs: frozenset[str]) -> str:
 
 
 def _is_verb(word: str, verbs: frozenset[str]) -> bool:
-    return word in verbs
+    return word in verbs or word.replace("is", "iz") in verbs
 
 
 _SECRET = re.compile(
