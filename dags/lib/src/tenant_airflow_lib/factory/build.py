@@ -1,0 +1,141 @@
+"""From a checked definition to a DAG. A DAG is registered by nobody before it is complete."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+
+from tenant_airflow_lib.factory import model
+from tenant_airflow_lib.factory.check import Definition, param_schema, upstream
+from tenant_airflow_lib.factory.operators import Resolved
+from tenant_airflow_lib.factory.problems import error
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+DEFAULTS: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(minutes=5),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=30),
+    "execution_timeout": timedelta(hours=1),
+}
+
+
+def build(definition: Definition, *, version: str | None = None, origin: str = "") -> DAG:
+    """Make the DAG. Raises DefinitionError `wrong-arguments` or `cannot-build` when Airflow refuses it.
+
+    `version` becomes the tag `config:<version>`; `origin` is named at the end of the DAG's documentation.
+    """
+    from airflow.sdk import DAG
+
+    spec, node = definition.dag, definition.node
+    start = pendulum.datetime(*spec.start_date.timetuple()[:3], tz=spec.timezone)
+    try:
+        dag = DAG(
+            dag_id=spec.dag_id,
+            description=spec.description,
+            doc_md=_documentation(spec, origin),
+            schedule=_schedule(spec.schedule),
+            start_date=start,
+            catchup=spec.catchup,
+            max_active_runs=spec.max_active_runs,
+            max_active_tasks=spec.max_active_tasks,
+            dagrun_timeout=spec.dagrun_timeout,
+            default_args=_default_args(spec),
+            params={name: _param(param) for name, param in spec.params.items()},
+            tags=sorted({*spec.tags, *([f"config:{version}"] if version else [])}),
+            auto_register=False,
+        )
+        _add_tasks(dag, definition)
+        dag.validate()  # type: ignore[no-untyped-call,unused-ignore]
+    except _Refused as exc:
+        number, cause = exc.args
+        place = node.place(("tasks", number))
+        message = f"task {spec.tasks[number].id!r}: {cause}"
+        raise error("wrong-arguments", message, place, f"tasks[{number}]", spec.dag_id) from cause
+    except Exception as exc:
+        raise error("cannot-build", f"{type(exc).__name__}: {exc}", node.mark, "", spec.dag_id) from exc
+    return dag
+
+
+class _Refused(Exception):
+    pass
+
+
+def _documentation(spec: model.Dag, origin: str) -> str | None:
+    parts = [spec.doc or spec.description or "", f"Defined in {origin}." if origin else ""]
+    return "\n\n".join(part.strip() for part in parts if part) or None
+
+
+def _schedule(schedule: str | model.Assets | None) -> Any:
+    from airflow.sdk import Asset, AssetAll, AssetAny
+
+    if isinstance(schedule, model.Assets):
+        if schedule.any_of is not None:
+            return AssetAny(*(Asset(uri) for uri in schedule.any_of))
+        return AssetAll(*(Asset(uri) for uri in schedule.all_of or ()))
+    return schedule
+
+
+def _default_args(spec: model.Dag) -> dict[str, Any]:
+    owner = {"owner": spec.owner} if spec.owner else {}
+    return {**DEFAULTS, **owner, **_settings(spec.task_defaults)}
+
+
+def _settings(settings: model.TaskSettings) -> dict[str, Any]:
+    """What was set, and nothing that was left out."""
+    return {
+        name: value
+        for name in model.TaskSettings.model_fields
+        if (value := getattr(settings, name)) is not None
+    }
+
+
+def _param(param: model.Param) -> Any:
+    from airflow.sdk import Param
+
+    default = {"default": param.default} if "default" in param.model_fields_set else {}
+    return Param(description=param.description, **default, **param_schema(param))
+
+
+def _add_tasks(dag: DAG, definition: Definition) -> None:
+    order = {task.id: number for number, task in enumerate(definition.dag.tasks)}
+    waiting = list(definition.tasks)
+    made: dict[str, Any] = {}
+    with dag:
+        while waiting:  # the definition's order, except that inputs must exist first
+            ready = next(item for item in waiting if set(upstream(item.task)) <= made.keys())
+            waiting.remove(ready)
+            try:
+                made[ready.task.id] = _make(ready, made)
+            except Exception as exc:
+                raise _Refused(order[ready.task.id], exc) from exc
+        for task in definition.dag.tasks:
+            for name in upstream(task):
+                dag.get_task(name).set_downstream(dag.get_task(task.id))
+
+
+def _make(item: Resolved, made: dict[str, Any]) -> Any:
+    """Create a task; returns the reference to its result."""
+    from airflow.sdk import Asset
+    from airflow.sdk import task as decorators
+
+    task = item.task
+    common = {"task_id": task.id, **_settings(task)}
+    if task.doc:
+        common["doc_md"] = task.doc
+    if task.outlets:
+        common["outlets"] = [Asset(uri) for uri in task.outlets]
+    fixed = {**task.arguments, **{name: made[source] for name, source in task.inputs.items()}}
+    expanded = {name: made[value] if isinstance(value, str) else value for name, value in task.expand.items()}
+    if item.operator is not None:
+        if expanded:
+            return item.operator.partial(**common, **fixed).expand(**expanded).output
+        return item.operator(**common, **fixed).output
+    decorated = getattr(decorators, item.decorator)(**common)(item.function)
+    if expanded:
+        return (decorated.partial(**fixed) if fixed else decorated).expand(**expanded)
+    return decorated(**fixed)
