@@ -47,6 +47,6 @@ def body_of(answer: Answer) -> Any:
 
 
 def log_retry(context: Any) -> None:
-    """`on_retry_callback`: one line with the number of the try that failed. Retries are logged, not alerted."""
+    """`on_retry_callback`: one line with the number of the try that failed; retries raise no alert."""
     ti = context["ti"]
     log.warning("try %d of %s failed: %s", ti.try_number, ti.task_id, context.get("exception"))

@@ -1,7 +1,7 @@
 """The date that a run is about, also when the run has no logical date.
 
-A run triggered with `logical_date: null`, or by an asset, has neither `logical_date` nor `ds`; `run_after`, the
-moment from which it may run, always exists.
+A run triggered with `logical_date: null`, or by an asset, has neither `logical_date` nor `ds`; `run_after`,
+the moment from which it may run, always exists.
 """
 
 from __future__ import annotations

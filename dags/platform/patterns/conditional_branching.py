@@ -5,9 +5,9 @@ Settlement files are processed from Monday to Friday; at the weekend the run end
 
 **What it shows**
 
-`@task.branch` returns the id of the task to go on with; every other direct successor is skipped. The day is the one
-the run is *about* (`logical_date`), not the one on which it happens to execute, so that a retry after midnight or a
-backfill decides the same. A run without a logical date falls back to `run_after`.
+`@task.branch` returns the id of the task to go on with; every other direct successor is skipped. The day is
+the one the run is *about* (`logical_date`), not the one on which it happens to execute, so that a retry
+after midnight or a backfill decides the same. A run without a logical date falls back to `run_after`.
 
 **When to use it**
 
@@ -15,8 +15,8 @@ Two or more paths of which one is taken per run, by a rule that is cheap to eval
 
 **When not**
 
-If weekend runs should not exist at all, say so in the schedule (`0 0 * * 1-5`). If there is only one path, which is
-taken or not, use a short circuit.
+If weekend runs should not exist at all, say so in the schedule (`0 0 * * 1-5`). If there is only one path,
+which is taken or not, use a short circuit.
 
 **What to change**
 
@@ -31,6 +31,7 @@ from datetime import timedelta
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, get_current_context, task
+
 from airflow_usecases.run_dates import run_day, run_moment
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def check_weekday() -> str:
     return "process_data_task" if moment.weekday() < SATURDAY else "skip_task"
 
 
-@task
+@task(multiple_outputs=False)
 def process_data_task() -> dict[str, str]:
     """Process the settlement file of the day; returns where it is."""
     day = run_day(get_current_context()["dag_run"])

@@ -5,26 +5,27 @@ Delivery plans for New York, Los Angeles and San Francisco, made in two ways sid
 
 **What it shows**
 
-- A **loop** at parse time: `city_processing` holds one task per city, with an id of its own (`process_NYC`). The
-  graph shows each city, and other tasks can depend on one of them.
-- A **branch** over the loop: `choose_cities` returns the ids of the cities that have at least `minimum_orders`
-  orders; the others are skipped. If none has, `report_no_orders` runs instead.
-- A **mapping** at run time: `process_city.expand(city=...)`, one instance per element of `list_cities`, shown by
-  its name through `map_index_template`.
+- A **loop** at parse time: `city_processing` holds one task per city, with an id of its own
+  (`process_NYC`). The graph shows each city, and other tasks can depend on one of them.
+- A **branch** over the loop: `choose_cities` returns the ids of the cities that have at least
+  `minimum_orders` orders; the others are skipped. If none has, `report_no_orders` runs instead.
+- A **mapping** at run time: `process_city.expand(city=...)`, one instance per element of `list_cities`,
+  shown by its name through `map_index_template`.
 
 **When to use it**
 
-Loop: few elements that rarely change and that people want to see, pause or retry by name. Mapping: the list is known
-only at run time, or is long.
+Loop: few elements that rarely change and that people want to see, pause or retry by name. Mapping: the list
+is known only at run time, or is long.
 
 **When not**
 
-A loop over something read from a database or an API: parsing happens every minute and must not wait for others.
+A loop over something read from a database or an API: parsing happens every minute and must not wait for
+others.
 
 **What to change**
 
-`CITIES` and `plan_city` in `airflow_usecases/cities.py`; the orders come from the run's params here, in your DAG from
-a query.
+`CITIES` and `plan_city` in `airflow_usecases/cities.py`; the orders come from the run's params here, in
+your DAG from a query.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from typing import TYPE_CHECKING
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TaskGroup, get_current_context, task
+
 from airflow_usecases import cities
 
 if TYPE_CHECKING:

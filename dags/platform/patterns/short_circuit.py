@@ -1,17 +1,17 @@
 """
 # Stop quietly when there is nothing to do
 
-A partner delivers `/data/input.csv` on some days. Without the file the rest of the run is skipped, not failed.
+A partner delivers `/data/input.csv` on some days. Without the file the rest of the run is skipped, not
+failed.
 
 **What it shows**
 
 `@task.short_circuit`: a false result skips what follows. Two variants beside each other:
 
-| | default | `ignore_downstream_trigger_rules=False` |
-|---|---|---|
-| skipped without the file | *every* task downstream, whatever its trigger rule | the *direct* successors; the others decide by their rule |
-| task | `check_file_exists` | `check_file_softly` |
-| its last task, `none_failed` | `report_delivery`: skipped | `report_delivery_softly`: runs |
+- `check_file_exists`, the default: *every* task downstream is skipped, whatever its trigger rule. So is
+  `report_delivery`, although its rule is `none_failed`.
+- `check_file_softly`, with `ignore_downstream_trigger_rules=False`: only the *direct* successors are
+  skipped; the others decide by their rule. `report_delivery_softly` runs and says "no delivery".
 
 **When to use it**
 
@@ -23,8 +23,8 @@ The file *must* come, only later: use a sensor with a timeout. The file's absenc
 
 **What to change**
 
-The path is the param `input_path`; `count_rows` is the place of the real work. On Kubernetes the path must be a volume
-that every task's pod mounts.
+The path is the param `input_path`; `process_file` is the place of the real work. On Kubernetes the path must
+be a volume that every task's pod mounts.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """
 # Skip a task from inside
 
-Exchange rates enrich the day's report, but the report must go out without them too. When the rates service does not
-answer with 200, `fetch_rates` skips itself.
+Exchange rates enrich the day's report, but the report must go out without them too. When the rates service
+does not answer with 200, `fetch_rates` skips itself.
 
 **What it shows**
 
-`raise AirflowSkipException(...)` ends a task as *skipped*: no retry, no alert. What follows decides by its trigger rule:
+`raise AirflowSkipException(...)` ends a task as *skipped*: no retry, no alert. What follows decides by its
+trigger rule:
 
 - `convert_amounts` (`all_success`, the default) is skipped with it: it cannot work without rates;
 - `send_report` (`none_failed`) runs: a skipped upstream is not a failed one.
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 OK = 200
 
 
-@task
+@task(multiple_outputs=False)
 def fetch_rates() -> dict[str, float]:
     """Rates of the day by currency. Skips itself when the service answers with anything but 200."""
     from airflow.providers.http.hooks.http import HttpHook
@@ -54,14 +55,14 @@ def fetch_rates() -> dict[str, float]:
     return rates
 
 
-@task
+@task(multiple_outputs=False)
 def convert_amounts(rates: dict[str, float]) -> dict[str, float]:
     """The day's revenue in each currency."""
     revenue = get_current_context()["params"]["revenue"]
     return {currency: round(revenue * rate, 2) for currency, rate in rates.items()}
 
 
-@task(trigger_rule="none_failed")
+@task(multiple_outputs=False, trigger_rule="none_failed")
 def send_report() -> dict[str, Any]:
     """Report with the conversions if there are any."""
     converted = get_current_context()["ti"].xcom_pull(task_ids="convert_amounts")
