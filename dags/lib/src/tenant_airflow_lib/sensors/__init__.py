@@ -1,0 +1,1 @@
+"""Sensors: MLflow model stage, run and performance; Kubeflow run; CSV quality."""

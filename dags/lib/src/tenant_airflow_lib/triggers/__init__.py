@@ -1,0 +1,1 @@
+"""Triggers: one for each sensor, and one for the operator that waits."""

@@ -1,0 +1,87 @@
+"""A trigger that asks the same question until the answer is yes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from tenant_airflow_lib.hooks.rest import ServiceUnavailable
+
+log = logging.getLogger(__name__)
+
+# A service that is away for a moment must not end a wait of hours; one that stays away must.
+_PATIENCE = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether the wait is over, and what the sensor then returns."""
+
+    done: bool
+    value: Any = None
+
+
+class PollTrigger(BaseTrigger):
+    """Ask `check` every `poll_interval` seconds; fire once.
+
+    The event is {"status": "done", "value": ...}, or {"status": "refused" | "unavailable", "message": ...}:
+    refused is final, unavailable came up 5 times in a row. `result_of` turns it into a value or an exception.
+    """
+
+    def __init__(self, *, poll_interval: float = 60.0, **kwargs: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.poll_interval = poll_interval
+        self.arguments: dict[str, Any] = kwargs
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        kind = type(self)
+        return f"{kind.__module__}.{kind.__qualname__}", {
+            "poll_interval": self.poll_interval,
+            **self.arguments,
+        }
+
+    @abstractmethod
+    async def check(self) -> Outcome:
+        """Ask once. Must not block."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield the one event."""
+        yield TriggerEvent(await self._event())  # type: ignore[no-untyped-call]
+
+    async def _event(self) -> dict[str, Any]:
+        failures = 0
+        while True:
+            try:
+                outcome = await self.check()
+            except ServiceUnavailable as error:
+                failures += 1
+                log.warning("asking again in %s s: %s", self.poll_interval, error)
+                if failures == _PATIENCE:
+                    return {"status": "unavailable", "message": str(error)}
+            except AirflowFailException as error:
+                return {"status": "refused", "message": str(error)}
+            except Exception as error:
+                log.exception("check failed")
+                return {"status": "unavailable", "message": f"{type(error).__name__}: {error}"}
+            else:
+                failures = 0
+                if outcome.done:
+                    return {"status": "done", "value": outcome.value}
+            await asyncio.sleep(self.poll_interval)
+
+
+def result_of(event: Mapping[str, Any]) -> Any:
+    """The value. AirflowFailException when refused; AirflowException (retries apply) when unavailable."""
+    if event["status"] == "done":
+        return event["value"]
+    if event["status"] == "refused":
+        raise AirflowFailException(event["message"])
+    raise AirflowException(event["message"])
