@@ -33,6 +33,7 @@ from datetime import timedelta
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, cross_downstream, get_current_context, task
+
 from airflow_usecases.sales import sales_of_region
 
 REGIONS = ("north", "south", "west")

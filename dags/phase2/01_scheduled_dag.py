@@ -47,6 +47,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, get_current_context, task
+
 from airflow_usecases.schedules import days_since_last_run
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import dag, get_current_context, task
+
 from airflow_usecases import sales
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from airflow_usecases.sales import ORDERS
 from tests.dags.library import bag
 from tests.dags.runner import run
+
+from airflow_usecases.sales import ORDERS
 
 DAG_ID = "phase1_02_parallel_tasks"
 REGIONS = {"count_sales_north", "count_sales_south", "count_sales_west"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from airflow_usecases import sales
 from tests.dags.library import bag
 from tests.dags.runner import run
+
+from airflow_usecases import sales
 
 DAG_ID = "phase2_02_taskflow_api"
 MARCH_2 = datetime.datetime(2026, 3, 2, 4, tzinfo=datetime.UTC)

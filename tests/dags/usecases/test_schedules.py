@@ -6,6 +6,7 @@ import datetime
 import itertools
 
 import pytest
+
 from airflow_usecases.schedules import days_since_last_run
 
 
