@@ -19,7 +19,10 @@ _SAFE = re.compile(
     r"\bREPLACE\s+INTO\b|\bNOT\s+EXISTS\b|\bNOT\s+IN\b|\bEXCEPT\b|\bCREATE\s+(?:OR\s+REPLACE|TEMP)|\bROLLBACK\b",
     re.IGNORECASE,
 )
-_CLEARS = r"(?:DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?|DROP\s+TABLE(?:\s+IF\s+EXISTS)?|ALTER\s+TABLE)\s+"
+_CLEARS = (
+    r"(?:DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?|DROP\s+TABLE(?:\s+IF\s+EXISTS)?|ALTER\s+TABLE"
+    r"|CREATE\s+TABLE(?!\s+IF))\s+"
+)
 _TEMPORARY = re.compile(r"^[\"`\[]*(?:#|tmp|temp)|(?:_tmp|_temp)\b", re.IGNORECASE)
 
 
