@@ -30,7 +30,8 @@ When the upstream DAG belongs to somebody else and you may not change it, and bo
 
 - You may add an outlet upstream: use assets (`phase14_02_dataset_consumer`); no dates to align, no waiting.
 - One DAG decides whether the other runs: `phase13_02_trigger_dag_run`.
-- Runs without a logical date (asset runs, `logical_date: null`): the sensor has nothing to compare and fails.
+- Runs without a logical date (asset runs, `logical_date: null`): the sensor reckons from `run_after`, which
+  belongs to no schedule, and waits in vain.
 
 **What to change**
 
