@@ -24,7 +24,9 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def build(definition: Definition, *, version: str | None = None, origin: str = "") -> DAG:
+def build(
+    definition: Definition, *, version: str | None = None, origin: str = "", doc: str | None = None
+) -> DAG:
     """Make the DAG. Raises DefinitionError `wrong-arguments` or `cannot-build` when Airflow refuses it.
 
     `version` becomes the tag `config:<version>`; `origin` is named at the end of the DAG's documentation.
@@ -37,7 +39,7 @@ def build(definition: Definition, *, version: str | None = None, origin: str = "
         dag = DAG(
             dag_id=spec.dag_id,
             description=spec.description,
-            doc_md=_documentation(spec, origin),
+            doc_md=_documentation(spec, origin, doc),
             schedule=_schedule(spec.schedule),
             start_date=start,
             catchup=spec.catchup,
@@ -65,8 +67,8 @@ class _Refused(Exception):
     pass
 
 
-def _documentation(spec: model.Dag, origin: str) -> str | None:
-    parts = [spec.doc or spec.description or "", f"Defined in {origin}." if origin else ""]
+def _documentation(spec: model.Dag, origin: str, doc: str | None) -> str | None:
+    parts = [spec.doc or doc or spec.description or "", f"Defined in {origin}." if origin else ""]
     return "\n\n".join(part.strip() for part in parts if part) or None
 
 

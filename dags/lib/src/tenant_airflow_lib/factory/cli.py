@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tenant_airflow_lib.factory import schema
+from tenant_airflow_lib.factory.convert import convert
 from tenant_airflow_lib.factory.load import Loaded, read_definitions, render_template
 from tenant_airflow_lib.factory.operators import Policy
 from tenant_airflow_lib.factory.problems import CODES, DefinitionError, Problem
+from tenant_airflow_lib.factory.source import parse, read
 
 _EPILOG = """\
 examples:
@@ -62,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="print the YAML that a Jinja template makes")
     render.set_defaults(run=_render, format="text")
     render.add_argument("file", type=Path, metavar="FILE")
+    converted = commands.add_parser("convert", help="rewrite a file of the public dag-factory library")
+    converted.set_defaults(run=_convert, format="text")
+    converted.add_argument("file", type=Path, metavar="FILE")
     for command in (validate, listing, render):
         _add_policy(command)
     printed = commands.add_parser("schema", help="print the JSON schema of definition files")
@@ -153,8 +158,6 @@ def _environments(options: argparse.Namespace, file: Path) -> Sequence[str | Non
 
 def _declared(file: Path) -> list[str]:
     """The environments that a file has; none when it cannot be read, which is reported elsewhere."""
-    from tenant_airflow_lib.factory.source import parse, read
-
     try:
         environments = parse(read(file, file.name), file.name).get("environments")
     except DefinitionError:
@@ -239,6 +242,12 @@ def _render(options: argparse.Namespace, out: TextIO) -> int:
             name=str(options.file),
         )
     )
+    return 0
+
+
+def _convert(options: argparse.Namespace, out: TextIO) -> int:
+    name = str(options.file)
+    out.write(convert(parse(read(options.file, name), name)))
     return 0
 
 

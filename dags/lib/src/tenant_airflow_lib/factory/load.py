@@ -181,11 +181,12 @@ def load_dags(
     policy: Policy,
     environment: str | None = None,
     variables: Path | None = None,
+    doc: str | None = None,
 ) -> dict[str, DAG]:
     """Build the DAGs of a definition file and put them into a DAG file's `globals()`, for Airflow to find.
 
     A broken definition does not stop the others: they are built, and the problems become an import error (see
-    `broken`). Returns the DAGs by id.
+    `broken`). `doc` is the documentation of DAGs that have none of their own. Returns the DAGs by id.
     """
     from tenant_airflow_lib.factory.broken import BrokenDefinitions
     from tenant_airflow_lib.factory.build import build
@@ -195,7 +196,9 @@ def load_dags(
     dags: dict[str, DAG] = {}
     for definition in loaded.definitions:
         try:
-            dags[definition.dag_id] = build(definition, version=loaded.version, origin=_origin(path, loaded))
+            dags[definition.dag_id] = build(
+                definition, version=loaded.version, origin=_origin(path, loaded), doc=doc
+            )
         except DefinitionError as exc:
             problems += exc.problems
     if problems:

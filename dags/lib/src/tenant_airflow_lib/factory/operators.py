@@ -21,7 +21,7 @@ OPERATORS = {
     "email": "airflow.providers.smtp.operators.smtp.EmailOperator",
     "http": "airflow.providers.http.operators.http.HttpOperator",
 }
-_ALIASES = {
+ALIASES = {
     "PythonOperator": "python",
     "BranchPythonOperator": "branch",
     "ShortCircuitOperator": "short_circuit",
@@ -61,7 +61,7 @@ def resolve(task: Task, module: str | None, policy: Policy) -> Resolved:
     """Find what a task runs. Raises LookupError(code, key, message)."""
     if task.operator is None and task.callable is None:
         raise LookupError("missing-key", "id", "a task needs an `operator` or a `callable`")
-    name = _ALIASES.get(task.operator or "python", task.operator or "python")
+    name = ALIASES.get(task.operator or "python", task.operator or "python")
     if name in DECORATORS:
         function = _function(task, module, policy)
         _check_signature(task, function)
