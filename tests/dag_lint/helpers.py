@@ -15,7 +15,9 @@ from dag_lint.tenant import Tenant
 SDK = "from airflow.sdk import DAG, Asset, Variable, chain, cross_downstream, dag, setup, task, task_group, teardown\n"
 
 
-def options(rules: set[str], config: Config | None = None, tenants: list[Tenant] | None = None) -> engine.Options:
+def options(
+    rules: set[str], config: Config | None = None, tenants: list[Tenant] | None = None
+) -> engine.Options:
     return engine.Options(rules, config or Config(), tenants or [], Path.cwd(), Path.cwd())
 
 
@@ -37,7 +39,9 @@ def check(rule: str, *samples: str, **settings: object) -> None:
     """In each sample exactly the marked lines are found."""
     for sample in samples:
         text = textwrap.dedent(sample)
-        expected = {number for number, line in enumerate(text.splitlines(), 1) if line.rstrip().endswith("# !")}
+        expected = {
+            number for number, line in enumerate(text.splitlines(), 1) if line.rstrip().endswith("# !")
+        }
         findings = lint(text, rule, **settings)  # type: ignore[arg-type]
         found = {finding.line for finding in findings}
         shown = "\n".join(f"{number:3} {line}" for number, line in enumerate(text.splitlines(), 1))

@@ -206,7 +206,8 @@ def test_run_time_is_bounded() -> None:
 def test_a_dag_whose_tasks_all_lack_a_limit_is_one_finding() -> None:
     text = SDK + (
         "from airflow.providers.standard.operators.bash import BashOperator\n"
-        'with DAG("a"):\n' + "".join(f'    BashOperator(task_id="t{i}", bash_command="x")\n' for i in range(6))
+        'with DAG("a"):\n'
+        + "".join(f'    BashOperator(task_id="t{i}", bash_command="x")\n' for i in range(6))
     )
     (finding,) = lint(text, "L-06")
     assert finding.line == 3

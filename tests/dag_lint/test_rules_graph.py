@@ -268,7 +268,9 @@ def test_a_leaf_hides_no_failure() -> None:
             @task(trigger_rule=computed())
             def tidy4(): ...
             work4() >> tidy4()
-        """).replace("@task(trigger_rule=TriggerRule.ALL_DONE)\n", "@task(trigger_rule=TriggerRule.ALL_DONE)\n"),
+        """).replace(
+            "@task(trigger_rule=TriggerRule.ALL_DONE)\n", "@task(trigger_rule=TriggerRule.ALL_DONE)\n"
+        ),
     )
 
 

@@ -169,7 +169,9 @@ def test_dag_ids_name_team_purpose_and_detail() -> None:
         'DAG("de_load")  # !\n'
     )
     check("L-10", text, path=TEAM, config=PREFIXES)
-    exempt = Config(team_prefixes={"data_engineering": ["de"]}, exempt_dag_ids=["etl", "ml_*", "De*", "de_load"])
+    exempt = Config(
+        team_prefixes={"data_engineering": ["de"]}, exempt_dag_ids=["etl", "ml_*", "De*", "de_load"]
+    )
     assert not lint(text, "L-10", path=TEAM, config=exempt)
     by_tenant = lint(text, "L-10", path="dags/x.py", tenants=[Tenant("t", "ml")])
     assert {finding.line for finding in by_tenant} == {2, 3, 4, 5, 8}
@@ -254,7 +256,10 @@ with DAG("de_a_i", tags=["de"]):  # !
         path=TEAM,
         config=PREFIXES,
     )
-    shared = SDK + 'DAG("a", default_args={"owner": "platform"})\nDAG("b", default_args={"owner": "airflow"})  # !\n'
+    shared = (
+        SDK
+        + 'DAG("a", default_args={"owner": "platform"})\nDAG("b", default_args={"owner": "airflow"})  # !\n'
+    )
     check("L-13", shared, path="dags/platform/x.py")
 
 
@@ -379,20 +384,29 @@ def test_the_integrity_test_always_runs(tmp_path: Path) -> None:
     workflow = tmp_path / ".github/workflows/ci.yml"
     workflow.parent.mkdir(parents=True)
     workflow.write_text("steps:\n  - run: pytest\n  - run: pytest --ignore=tests/test_dag_integrity.py\n")
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --deselect tests/test_dag_integrity.py::test_x\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\naddopts = --deselect tests/test_dag_integrity.py::test_x\n"
+    )
     (tmp_path / "Makefile").write_text("test:\n\tpytest tests/test_dag_integrity.py --ignore=tests/e2e\n")
     settings = options({"L-36"})
     settings.base = settings.root = tmp_path
     findings = engine.lint([], settings).findings
-    assert [(finding.path, finding.line) for finding in findings] == [(".github/workflows/ci.yml", 3), ("pytest.ini", 2)]
+    assert [(finding.path, finding.line) for finding in findings] == [
+        (".github/workflows/ci.yml", 3),
+        ("pytest.ini", 2),
+    ]
 
 
 @pytest.mark.covers("L-40")
 def test_ci_deploys_and_lints_what_changed(tmp_path: Path) -> None:
     folder = tmp_path / ".github/workflows"
     folder.mkdir(parents=True)
-    (folder / "all.yml").write_text("steps:\n  - run: aws s3 sync dags/ s3://b/dags\n  - run: dag-lint dags/\n")
-    (folder / "some.yml").write_text("steps:\n  - run: git diff --name-only main -- dags | xargs cp\n  - run: aws s3 sync dags/ s3://b\n")
+    (folder / "all.yml").write_text(
+        "steps:\n  - run: aws s3 sync dags/ s3://b/dags\n  - run: dag-lint dags/\n"
+    )
+    (folder / "some.yml").write_text(
+        "steps:\n  - run: git diff --name-only main -- dags | xargs cp\n  - run: aws s3 sync dags/ s3://b\n"
+    )
     (folder / "lint.yml").write_text("steps:\n  - run: dag-lint --changed-since origin/main dags/\n")
     (tmp_path / ".gitlab-ci.yml").write_text("deploy:\n  script:\n    - rsync -a dags/ host:/dags\n")
     settings = options({"L-40"})

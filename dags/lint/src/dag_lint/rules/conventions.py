@@ -17,7 +17,7 @@ from dag_lint.values import Dag, Task, text_of
 def tags(ctx: Context) -> Iterator[Finding]:
     """A DAG has at least two tags: its team and what it does.
 
-    Tags are how people filter hundreds of DAGs.
+    Tags are how people find a DAG among hundreds, and how permissions, dashboards and other rules (L-22, L-38) choose them.
 
     Bad:
         from airflow.sdk import DAG
