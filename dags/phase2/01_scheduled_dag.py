@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@task
+@task(multiple_outputs=False)
 def choose_report_days() -> Window:
     """Derive the reported days from the run's date; a run without a logical date uses the time it was due."""
     dag_run = get_current_context()["dag_run"]

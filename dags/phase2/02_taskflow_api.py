@@ -9,6 +9,7 @@ A day of orders: extract, price, summarise. Plain functions; the calls between t
   reference to the later result. Passing this reference on creates the dependency *and* the XCom.
 - `multiple_outputs=True`: each key of the returned dict is an XCom of its own, so that a consumer takes
   `priced["revenue"]` without the rest.
+- `multiple_outputs=False`: one XCom. Without either, a dict or TypedDict as return type means True.
 - The run's date: `get_current_context()["dag_run"]`. `logical_date` is empty when a run is triggered without
   one or by an asset, and then `ds` does not exist; `run_after` always exists.
 - The arithmetic is in a module without Airflow, where it is tested without a run.
@@ -60,7 +61,7 @@ def price_orders(orders: list[Order]) -> dict[str, Any]:
     return sales.price_orders(orders)
 
 
-@task
+@task(multiple_outputs=False)
 def summarise_day(day: str, amounts: dict[str, str], revenue: str) -> Summary:
     """The day's figures, the result of this DAG."""
     return sales.summarise(day, amounts, revenue)
