@@ -25,18 +25,25 @@ from tenant_airflow_lib.checks.tables import read_csv
 log = logging.getLogger(__name__)
 
 
-@task
-def validate_file(path: str, suite: dict[str, Any]) -> ReportDict:
+@task(multiple_outputs=False)
+def validate_file(path: str, suite: dict[str, Any], engine: str = "own") -> ReportDict:
     """Judge a CSV file by a suite (`Suite.to_dict()`); the report, whatever the verdict.
 
-    Raises what reading raises: a missing file may come later, so the task's retries apply.
+    `engine` is `own` or `great_expectations` (the optional package). Raises what reading raises: a missing
+    file may come later, so the task's retries apply. Raises ValueError for another engine.
     """
     rules = Suite.from_dict(suite)
+    if engine == "great_expectations":
+        from tenant_airflow_lib.checks.great_expectations import validate_csv
+
+        return _told(validate_csv(path, rules).to_dict())
+    if engine != "own":
+        raise ValueError(f"no engine {engine!r}")
     with read_csv(path) as table:
         return _told(validate(table, rules).to_dict())
 
 
-@task
+@task(multiple_outputs=False)
 def check_sql(conn_id: str, rules: dict[str, str]) -> ReportDict:
     """Judge a database: rule name -> SQL that selects the wrong rows; the report, whatever the verdict."""
     from airflow.sdk import BaseHook
@@ -47,7 +54,7 @@ def check_sql(conn_id: str, rules: dict[str, str]) -> ReportDict:
     )
 
 
-@task
+@task(multiple_outputs=False)
 def require_success(report: ReportDict) -> ReportDict:
     """The quality gate: pass the report on, or fail without further tries and name the violated rules."""
     if not report["success"]:
