@@ -65,10 +65,12 @@ demo-down: setup ## Remove what `make demo` started
 	$(BIN)/demo down
 
 .PHONY: generate
-generate: setup ## Write the generated files: CRD, chart READMEs
+generate: setup ## Write the generated files: CRD, chart READMEs, index of the DAG library, rules of dag-lint
 	$(BIN)/python -m tenant_operator.api.crd > operator/crd/airflowtenants.airflowtenants.io.yaml
 	cp operator/crd/airflowtenants.airflowtenants.io.yaml charts/tenant-operator/files/crd.yaml
 	$(BIN)/python charts/generate_readme.py
+	$(BIN)/python -m dag_lint.docs
+	$(AIRFLOW_VENV)/bin/python -m tools.dag_index
 
 .PHONY: check
 check: generate test ## `test`, and no generated file differs from what is committed
