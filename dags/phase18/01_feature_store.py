@@ -1,0 +1,142 @@
+"""
+# Feature store: one value for training and for serving
+
+Orders become features of customers: how many in the last 7 days, and how much on average. They are
+written to the offline store, materialized to the online store, and checked for age.
+
+**What it shows**
+
+- A definition (`CUSTOMER_ORDERS`): view, entity, features, and how old a value may be.
+- Batch features into the offline store, which keeps each value with its time; materialization into the
+  online store, which keeps the newest. `compare_stores` fails when the two disagree.
+- Freshness as a watermark: the task that materializes emits an asset event with the newest event time in
+  it. `check_freshness` reads the watermark from the asset, not from the task: any DAG can do the same.
+- Point-in-time reads (`as_of` in the module) never see the future, which training would otherwise learn
+  from.
+
+**When to use it**
+
+Several models share features, or a model that is trained on batches is served online.
+
+**When not**
+
+One model that scores in batches: compute its features in its own pipeline.
+
+**What to change**
+
+`FileStore` to `FeastStore` (same methods; `feast` is imported only when it is used), or an adapter of
+your own for Tecton and others. The folder is the Variable `platform_feature_store_folder`.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pendulum
+from airflow.sdk import Asset, Metadata, Variable, dag, get_current_context, task
+
+from airflow_usecases.feature_store import (
+    CUSTOMER_ORDERS,
+    ORDERS,
+    FileStore,
+    compute_features,
+    is_stale,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+ONLINE = Asset(name="customer_orders_online", uri="x-features://customer_orders/online")
+
+
+def _store() -> FileStore:
+    folder: str = Variable.get("platform_feature_store_folder")
+    return FileStore(Path(folder))
+
+
+def _now(context: Context) -> datetime:
+    dag_run = context["dag_run"]
+    return dag_run.logical_date or dag_run.run_after
+
+
+@task
+def write_features() -> int:
+    """Compute the features up to the run's date and add them to the offline store."""
+    now = _now(get_current_context())
+    return _store().write(CUSTOMER_ORDERS, compute_features(ORDERS, now))
+
+
+@task(outlets=[ONLINE])
+def materialize_features() -> Iterator[Metadata]:
+    """Copy the newest values to the online store; the event carries the watermark."""
+    watermark = _store().materialize(CUSTOMER_ORDERS, _now(get_current_context()))
+    yield Metadata(ONLINE, {"watermark": watermark, "view": CUSTOMER_ORDERS.name})
+
+
+@task
+def compare_stores() -> dict[str, dict[str, float] | None]:
+    """What each customer is served with. Raises ValueError where it is not the newest offline value."""
+    store = _store()
+    served = {entity: store.online(CUSTOMER_ORDERS, entity) for entity in store.entities(CUSTOMER_ORDERS)}
+    wrong = [entity for entity, values in served.items() if values != store.latest(CUSTOMER_ORDERS, entity)]
+    if wrong:
+        raise ValueError(f"online and offline values differ for {', '.join(wrong)}")
+    return served
+
+
+@task.branch(inlets=[ONLINE])
+def check_freshness() -> str:
+    """Compare the asset's newest watermark with the time that a value may be old."""
+    context = get_current_context()
+    event = context["inlet_events"][ONLINE][-1]
+    stale = is_stale(event.extra["watermark"], _now(context), CUSTOMER_ORDERS.ttl)
+    return "alert_stale_view" if stale else "publish_freshness"
+
+
+@task(inlets=[ONLINE])
+def alert_stale_view() -> dict[str, str]:
+    """Say which view is stale, and since when. Replace the log line by a notifier of your team's."""
+    context = get_current_context()
+    watermark = context["inlet_events"][ONLINE][-1].extra["watermark"]
+    log.warning("%s is stale: its newest value is from %s", CUSTOMER_ORDERS.name, watermark)
+    return {"view": CUSTOMER_ORDERS.name, "watermark": watermark}
+
+
+@task
+def publish_freshness() -> str:
+    """Name the view that is fresh."""
+    return CUSTOMER_ORDERS.name
+
+
+@dag(
+    dag_id="phase18_01_feature_store",
+    description="Batch features, materialization, and an alert when the values get old",
+    doc_md=__doc__,
+    schedule="@daily",
+    start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(minutes=30),
+    default_args={
+        "owner": "platform",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(minutes=5),
+    },
+    tags=["phase18", "feature-store"],
+)
+def feature_store() -> None:
+    """Wire the tasks; runs at parse time."""
+    materialized = materialize_features()
+    write_features() >> materialized >> compare_stores()
+    materialized >> check_freshness() >> [alert_stale_view(), publish_freshness()]
+
+
+feature_store()

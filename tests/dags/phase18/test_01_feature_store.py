@@ -1,0 +1,67 @@
+"""Online values are the newest offline ones, and a view that gets old raises an alert."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+from tests.dags.runner import run
+
+DAG_ID = "phase18_01_feature_store"
+
+
+@pytest.fixture(autouse=True)
+def _folder(variable, tmp_path):
+    variable("platform_feature_store_folder", str(tmp_path))
+
+
+def on(day, hour=0):
+    return datetime.datetime(2026, 1, day, hour, tzinfo=datetime.UTC)
+
+
+@pytest.mark.covers("P18.1")
+def test_the_online_value_is_the_last_value_of_the_offline_store(tmp_path):
+    done = run(DAG_ID, logical_date=on(8))
+    assert done.states == {
+        "write_features": "success",
+        "materialize_features": "success",
+        "compare_stores": "success",
+        "check_freshness": "success",
+        "publish_freshness": "success",
+        "alert_stale_view": "skipped",
+    }
+    offline = json.loads((tmp_path / "customer_orders.offline.json").read_text())
+    last = {row["entity_id"]: row["values"] for row in sorted(offline, key=lambda row: row["event_time"])}
+    online = json.loads((tmp_path / "customer_orders.online.json").read_text())
+    assert {entity: row["values"] for entity, row in online.items()} == last
+    assert done.xcom("compare_stores") == {
+        "ada": {"orders_7d": 2.0, "average_amount_7d": 30.0},
+        "grace": {"orders_7d": 1.0, "average_amount_7d": 15.0},
+    }
+
+
+@pytest.mark.covers("P18.1")
+def test_a_stale_view_raises_the_freshness_alert_with_its_watermark(caplog):
+    done = run(DAG_ID, logical_date=on(11))  # nothing new since the evening of the 7th; two days are allowed
+    assert done.state == "success"
+    assert done.states["alert_stale_view"] == "success"
+    assert done.states["publish_freshness"] == "skipped"
+    assert done.xcom("alert_stale_view") == {
+        "view": "customer_orders",
+        "watermark": "2026-01-07T18:00:00+00:00",
+    }
+    assert "customer_orders is stale" in caplog.text
+
+
+def test_new_data_makes_the_view_fresh_again():
+    run(DAG_ID, logical_date=on(11, 1))
+    done = run(DAG_ID, logical_date=on(13))
+    assert done.states["publish_freshness"] == "success"
+    assert done.xcom("compare_stores")["ada"] == {"orders_7d": 2.0, "average_amount_7d": 65.0}
+
+
+def test_a_second_run_of_a_day_adds_nothing():
+    first = run(DAG_ID, logical_date=on(8, 1))
+    again = run(DAG_ID, logical_date=on(8, 2))
+    assert first.xcom("write_features") == again.xcom("write_features") == 3
