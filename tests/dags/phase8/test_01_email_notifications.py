@@ -1,0 +1,57 @@
+"""What arrives at the mail server."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from tests.dags.runner import run
+
+DAG_ID = "phase8_01_email_notifications"
+MARCH_2 = datetime.datetime(2026, 3, 2, 4, tzinfo=datetime.UTC)
+
+
+def body(message):
+    return message.get_body(("html",)).get_content()
+
+
+@pytest.mark.covers("P08.1")
+def test_a_run_whose_load_fails_sends_the_report_and_the_alert(smtp):
+    done = run(DAG_ID, conf={"fail_load": True}, logical_date=MARCH_2)
+    assert done.state == "failed"
+    assert done.of("success") == {"summarise_sales", "send_report"}
+    assert done.tries("load_warehouse") == 2
+    assert len(smtp.messages) == 2
+    by_reader = {message["To"]: message for message in smtp.messages}
+    assert set(by_reader) == {"sales@example.com", "data-oncall@example.com"}
+
+    report = by_reader["sales@example.com"]
+    assert report["Subject"] == f"{DAG_ID} / send_report: 2026-03-02"
+    assert report["From"] == "airflow@example.com"
+    assert "<h3>Sales of 2026-03-02</h3>" in body(report)
+    assert "<td>476.00</td>" in body(report)
+    assert "<td>6</td>" in body(report)
+
+    alert = by_reader["data-oncall@example.com"]
+    assert alert["Subject"] == f"[Airflow] {DAG_ID}.load_warehouse failed"
+    assert f"<td>{done.run_id}</td>" in body(alert)
+    assert "<td>2 of 2</td>" in body(alert)
+    assert "warehouse &lt;dwh&gt; is not reachable" in body(alert)
+    assert f"/dags/{DAG_ID}/runs/" in body(alert)
+    assert "{{" not in body(report) + body(alert)
+
+
+@pytest.mark.covers("P08.1")
+def test_a_run_that_succeeds_sends_the_report_only(smtp):
+    done = run(DAG_ID, conf={"report_to": "board@example.com"}, logical_date=MARCH_2)
+    assert done.of("success") == {"summarise_sales", "send_report", "load_warehouse"}
+    assert [message["To"] for message in smtp.messages] == ["board@example.com"]
+
+
+@pytest.mark.covers("P08.1")
+def test_a_mail_server_that_is_down_fails_the_report_but_adds_nothing_to_a_failed_load(connect):
+    connect("smtp_default", "smtp", host="127.0.0.1", port=9, extra={"disable_tls": True, "retry_limit": 1})
+    done = run(DAG_ID, conf={"fail_load": True}, logical_date=MARCH_2)
+    assert done.of("failed") == {"send_report", "load_warehouse"}
+    assert done.tries("send_report") == 4
+    assert done.tries("load_warehouse") == 2
