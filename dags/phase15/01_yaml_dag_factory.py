@@ -31,8 +31,9 @@ Definitions in YAML; `POLICY`, when functions live in another package. Before a 
 
     dag-factory validate dags/phase15/configs/dag_definitions.yaml --callables airflow_usecases --path dags
 
-`dag-factory` is also the name of a public library with a format of its own. `dag-factory convert FILE` rewrites
-such a file; to run that library itself beside this one, set `DO_NOT_TRACK=1`, because it sends usage data.
+`dag-factory` is also the name of a public library with a format of its own. `dag-factory convert FILE`
+rewrites such a file; to run that library itself beside this one, set `DO_NOT_TRACK=1`, because it sends
+usage data.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ DAG_ID = "phase18_03_auto_retraining"
 TRAINING = {"train_challenger", "validate_challenger", "choose_model"}
 RELEASE = {"register_challenger", "stage_shadow", "run_canary", "judge_canary"}
 ALWAYS = {"collect_ground_truth", "detect_drift"}
-ALL = {
-    *ALWAYS, *TRAINING, *RELEASE, "keep_champion", "alert_bias", "promote_challenger", "roll_back", "alert_rollback",
-}  # fmt: skip
+ENDS = {"keep_champion", "alert_bias", "promote_challenger", "roll_back", "alert_rollback"}
+ALL = ALWAYS | TRAINING | RELEASE | ENDS
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ LINE = [
 ]  # fmt: skip
 PIPELINES = {
     "ml_pipeline_customer_churn_daily": (
-        "0 2 * * *", "churn_classifier", "s3://data/customers/", ["tenure", "monthly_charges", "total_charges"],
+        "0 2 * * *", "churn_classifier", "s3://data/customers/",
+        ["tenure", "monthly_charges", "total_charges"],
     ),
     "ml_pipeline_fraud_detection_hourly": (
         "0 * * * *", "fraud_detector", "s3://data/transactions/",

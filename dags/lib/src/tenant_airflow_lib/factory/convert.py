@@ -1,5 +1,4 @@
-"""Rewrite a file of the public `dag-factory` library (astronomer/dag-factory, 1.x) as a definition of this
-factory.
+"""Rewrite a file of the public `dag-factory` library (1.x) as a definition file of this factory.
 
 That format has one top-level key for each DAG, `default` for what they share, and operators by full path
 with their arguments beside the task's settings. Only what has a counterpart is converted; the rest is a
