@@ -12,7 +12,9 @@ from dag_lint.registry import RULES
 from dag_lint.selection import selected
 from dag_lint.tenant import Tenant
 
-SDK = "from airflow.sdk import DAG, Asset, Variable, chain, cross_downstream, dag, setup, task, task_group, teardown\n"
+SDK = (
+    "from airflow.sdk import DAG, Variable, chain, cross_downstream, dag, setup, task, task_group, teardown\n"
+)
 
 
 def options(

@@ -49,7 +49,7 @@ def test_exit_codes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_text_names_place_rule_and_remedy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.py").write_text(BAD)
-    code, out, _ = run(capsys, "bad.py", "--statistics")
+    _code, out, _ = run(capsys, "bad.py", "--statistics")
     assert "bad.py:2:10: L-01 error: `schedule_interval` is removed in Airflow 3; write `schedule=`\n" in out
     assert "    1 L-01 schedule-argument" in out
     assert out.endswith("1 file checked: 1 error, 0 warnings; 1 can be repaired with --fix\n")
@@ -62,8 +62,9 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (report["files"], report["errors"], report["warnings"]) == (1, 1, 0)
     assert report["findings"] == [
         {
-            "path": "bad.py", "line": 2, "column": 10, "end_line": 2, "rule": "L-01", "name": "schedule-argument",
-            "severity": "error", "message": "`schedule_interval` is removed in Airflow 3; write `schedule=`", "fixable": True,
+            "path": "bad.py", "line": 2, "column": 10, "end_line": 2, "rule": "L-01",
+            "name": "schedule-argument", "fixable": True,
+            "severity": "error", "message": "`schedule_interval` is removed in Airflow 3; write `schedule=`",
         }
     ]  # fmt: skip
 
@@ -120,7 +121,8 @@ def test_select_ignore_and_severity(folder: Path, capsys: pytest.CaptureFixture[
     assert rules == {"L-01", "L-08", "L-21"}
     assert "L-08" not in run(capsys, "bad.py", "--ignore", "l-8")[1]
     only = run(capsys, "bad.py", "--severity", "error")[1]
-    assert "L-01" in only and "L-08" not in only
+    assert "L-01" in only
+    assert "L-08" not in only
     assert run(capsys, "bad.py", "--select", "L-06,L-20", "--ignore", "L-20")[0] == 0
     assert "L-20" in run(capsys, "bad.py", "--select", "conventions")[1]
 
@@ -129,7 +131,8 @@ def test_explain_and_list(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--explain", "l7")
     assert code == 0
     assert out.startswith("L-07 retries-with-backoff (warning; on by default)")
-    assert "Bad:\n" in out and "Good:\n" in out
+    assert "Bad:\n" in out
+    assert "Good:\n" in out
     listing = run(capsys, "--list-rules")[1]
     assert len(listing.splitlines()) == 41
 
@@ -150,7 +153,8 @@ def test_suppression_needs_a_reason_and_a_finding(folder: Path, capsys: pytest.C
     assert run(capsys, "a.py")[0] == 0
     Path("a.py").write_text(
         head
-        + 'with DAG(\n    "a",\n    schedule_interval=None,  # dag-lint: ignore[L-01,L-21] reason: both\n    catchup=False,\n):\n    pass\n'
+        + 'with DAG(\n    "a",\n    schedule_interval=None,  # dag-lint: ignore[L-01,L-21] reason: both\n'
+        + "    catchup=False,\n):\n    pass\n"
     )
     assert run(capsys, "a.py")[0] == 0
     for comment, text in (
@@ -181,7 +185,8 @@ def test_settings_of_pyproject_and_dag_lint_toml(folder: Path, capsys: pytest.Ca
     assert run(capsys, "dags", "--select", "L-01")[0] == 1
     Path("pyproject.toml").write_text('[tool.dag-lint.per-file-ignores]\n"dags/old/*.py" = ["L-01"]\n')
     out = run(capsys, "dags")[1]
-    assert "dags/a.py" in out and "dags/old" not in out
+    assert "dags/a.py" in out
+    assert "dags/old" not in out
     Path("dags/dag-lint.toml").write_text('exclude = ["*.py"]\n')
     assert run(capsys, "dags")[1] == "0 files checked, no findings\n"
     Path("other.toml").write_text('select = ["L-08"]\n')
@@ -207,7 +212,8 @@ def test_bad_settings_name_file_and_key(
     Path("a.py").write_text(GOOD)
     code, out, err = run(capsys, "a.py")
     assert (code, out) == (2, "")
-    assert "dag-lint.toml" in err and named in err
+    assert "dag-lint.toml" in err
+    assert named in err
 
 
 @pytest.mark.covers("L-25")

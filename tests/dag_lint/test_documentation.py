@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.dag_lint.helpers import lint
 
 from dag_lint import docs
 from dag_lint.config import KEYS
 from dag_lint.registry import RULES
 from dag_lint.tenant import Tenant
-from tests.dag_lint.helpers import lint
 
 ROOT = Path(__file__).parents[2]
 OVER_FILES = {"L-00", "L-40"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.dag_lint.helpers import check_fix, fixed
 
 OLD_STYLE = '''\
@@ -26,7 +25,7 @@ with DAG(
     default_args={"owner": "x", "provide_context": True},
 ) as dag:
     wait = FileSensor(task_id="wait", filepath="in.csv", poke_interval=300)
-    run = BashOperator(task_id="run", bash_command='load {{ execution_date }} "execution_date" {{ tomorrow_ds }}')
+    run = BashOperator(task_id="a", bash_command='{{ execution_date }} "next_ds" {{ tomorrow_ds }}')
     call = PythonOperator(task_id="call", python_callable=print, provide_context=True)
     join = DummyOperator(task_id="join", trigger_rule="none_failed_or_skipped")
     end = DummyOperator(task_id="end", trigger_rule=TriggerRule.NONE_FAILED_OR_SKIPPED)
@@ -56,7 +55,7 @@ with DAG(
     catchup=False,
 ) as dag:
     wait = FileSensor(task_id="wait", filepath="in.csv", poke_interval=300, mode="reschedule")
-    run = BashOperator(task_id="run", bash_command='load {{ logical_date }} "execution_date" {{ macros.ds_add(ds, 1) }}')
+    run = BashOperator(task_id="a", bash_command='{{ logical_date }} "next_ds" {{ macros.ds_add(ds, 1) }}')
     call = PythonOperator(task_id="call", python_callable=print)
     join = DummyOperator(task_id="join", trigger_rule="none_failed_min_one_success")
     end = DummyOperator(task_id="end", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -119,7 +118,10 @@ from airflow.utils.dates import days_ago
 from airflow.models import DagBag, *
 """
     assert fixed(text) == text
-    both = 'from airflow.sdk import DAG\nDAG("a", schedule_interval="@daily", timetable=None)\nDAG("b", schedule=None, schedule_interval=1)\n'
+    both = (
+        'from airflow.sdk import DAG\nDAG("a", schedule_interval="@daily", timetable=None)\n'
+        'DAG("b", schedule=None, schedule_interval=1)\n'
+    )
     assert fixed(both, {"L-01"}) == both
     wrapped = 'from airflow.sdk import DAG\nargs = {"schedule_interval": "@daily"}\nDAG("a", **args)\n'
     assert fixed(wrapped, {"L-01"}) == wrapped

@@ -8,11 +8,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.dag_lint.helpers import default_rules, fixed, options
 
 from dag_lint import engine
 from dag_lint.discover import find
 from dag_lint.registry import RULES
-from tests.dag_lint.helpers import default_rules, fixed, options
 
 AIRFLOW_2 = Path(__file__).parent / "airflow2"
 DAG_FILE = """\
@@ -22,7 +22,8 @@ from airflow.sdk import DAG, task
 
 with DAG(
     "dag_{number}", schedule="@daily", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), catchup=False,
-    max_active_runs=1, dagrun_timeout=timedelta(hours=1), default_args={{"execution_timeout": timedelta(minutes=5)}},
+    max_active_runs=1, dagrun_timeout=timedelta(hours=1),
+    default_args={{"execution_timeout": timedelta(minutes=5)}},
 ):
     @task
     def extract(): ...
@@ -113,19 +114,24 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_python_2_is_one_finding(tmp_path: Path) -> None:
-    (tmp_path / "old.py").write_text("from airflow import DAG\nprint 'x'\npassword = 'hunter22'\nDAG('x', schedule_interval=1)\n")
+    (tmp_path / "old.py").write_text(
+        "from airflow import DAG\nprint 'x'\npassword = 'hunter22'\nDAG('x', schedule_interval=1)\n"
+    )
     report = engine.lint([tmp_path / "old.py"], settings(tmp_path))
     assert [(finding.rule, finding.line) for finding in report.findings] == [("L-36", 2)]
 
 
 def test_airflowignore_and_folders_of_tools(tmp_path: Path) -> None:
     for name in (
-        "dags/a.py", "dags/lib/b.py", "dags/.venv/c.py", "dags/__pycache__/d.py", "dags/old/e.py", "dags/old/keep.py",
+        "dags/a.py", "dags/lib/b.py", "dags/.venv/c.py", "dags/__pycache__/d.py", "dags/old/e.py",
+        "dags/old/keep.py",
         "dags/deep/x/test_f.py", "dags/g_helper.py", "dags/note.txt",
     ):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
-    (tmp_path / "dags/.airflowignore").write_text("# comment\nlib\nold/*\n!old/keep.py\ntest_*.py\n.*_helper\\.py\n")
+    (tmp_path / "dags/.airflowignore").write_text(
+        "# comment\nlib\nold/*\n!old/keep.py\ntest_*.py\n.*_helper\\.py\n"
+    )
     found = [file.relative_to(tmp_path).as_posix() for file in find([tmp_path], [])]
     assert found == ["dags/a.py", "dags/old/keep.py"]
     inside = [file.relative_to(tmp_path).as_posix() for file in find([tmp_path / "dags" / "deep"], [])]
@@ -137,7 +143,10 @@ def test_realistic_airflow_2_repository_has_no_false_alarm() -> None:
     for file in sorted(AIRFLOW_2.glob("*.txt")):
         lines = file.read_text().splitlines()
         expected = {
-            (number, rule) for number, line in enumerate(lines, 1) if "# !" in line for rule in line.split("# !")[1].split()
+            (number, rule)
+            for number, line in enumerate(lines, 1)
+            if "# !" in line
+            for rule in line.split("# !")[1].split()
         }
         report = engine.lint_text(file.stem + ".py", file.read_text(), settings(AIRFLOW_2))
         found = {(finding.line, finding.rule) for finding in report.findings}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.dag_lint.helpers import SDK, check, lint
 
 from dag_lint.config import Config
-from tests.dag_lint.helpers import SDK, check, lint
 
 SLACK = "https://hooks.slack.com/" + "services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
 AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -218,11 +218,12 @@ def plain():
 
 @pytest.mark.covers("L-17")
 def test_a_second_run_changes_nothing() -> None:
-    head = SDK + "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator as Q\n"
+    def sample(text: str) -> str:
+        return f"{SDK}from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator as Q\n{text}"
+
     check(
         "L-17",
-        head
-        + """\
+        sample("""\
 with DAG("a"):
     Q(task_id="a", sql="INSERT INTO sales SELECT * FROM new")  # !
     Q(task_id="b", sql="INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING")
@@ -246,19 +247,17 @@ with DAG("a"):
         # dag-lint: idempotent reason: the partition is dropped by the caller
         df.to_sql("t", hook, if_exists="append")
     message = "Insert into the form your name"
-""",
-        head
-        + """\
+"""),
+        sample("""\
 with DAG("a", tags=["idempotent"]):
     Q(task_id="a", sql="INSERT INTO sales SELECT * FROM new")
-""",
-        head
-        + """\
+"""),
+        sample("""\
 with DAG("a"):
     Q(task_id="a", sql="TRUNCATE TABLE sales")
     Q(task_id="b", sql="INSERT INTO sales SELECT * FROM new")
     Q(task_id="c", sql="INSERT INTO #tmp SELECT 1")
-""",
+"""),
         'SQL = "INSERT INTO t VALUES (1)"\n',
     )
 
@@ -305,7 +304,7 @@ def failed(context):
 DAG("c", on_failure_callback=failed)
 template = "{{ var.value.region }}"
 """,
-        'import pandas as pd\nfrom airflow.models import Variable\nX = Variable.get("a module without a DAG")\n',
+        'import pandas as pd\nfrom airflow.models import Variable\nX = Variable.get("no DAG here")\n',
     )
     assert lint(SDK + 'import duckdb\nDAG("a")\n', "L-15", config=Config(heavy_imports=["duckdb"]))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.dag_lint.helpers import SDK, check, lint
 
 from dag_lint.config import Config
-from tests.dag_lint.helpers import SDK, check, lint
 
 
 @pytest.mark.covers("L-01")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.dag_lint.helpers import SDK, check, lint
+
+from dag_lint.rules.graph import TRIGGER_RULES
 
 OPS = SDK + (
     "from airflow.providers.standard.operators.empty import EmptyOperator\n"
@@ -301,15 +302,13 @@ def test_trigger_rules_exist() -> None:
             EmptyOperator(task_id="a", trigger_rule="all_done")
         """),
         sample(
-            "\n".join(
-                f'EmptyOperator(task_id="x", trigger_rule="{name}")'
-                for name in (
-                    "all_success all_failed all_done all_done_min_one_success all_done_setup_success one_success "
-                    "one_failed one_done none_failed none_failed_min_one_success none_skipped always all_skipped"
-                ).split()
-            )
+            "\n".join(f'EmptyOperator(task_id="x", trigger_rule="{name}")' for name in sorted(TRIGGER_RULES))
         ),
     )
+
+
+def test_there_are_thirteen_trigger_rules() -> None:
+    assert len(TRIGGER_RULES) == 13
 
 
 @pytest.mark.covers("L-36")

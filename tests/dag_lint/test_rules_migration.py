@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.dag_lint.helpers import SDK, check, lint
 
 from dag_lint.findings import Severity
-from tests.dag_lint.helpers import SDK, check, lint
 
 
 @pytest.mark.covers("L-02")

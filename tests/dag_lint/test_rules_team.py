@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.dag_lint.helpers import SDK, check, lint, options
 
 from dag_lint import engine
 from dag_lint.config import Config
 from dag_lint.registry import RULES
 from dag_lint.selection import selected
 from dag_lint.tenant import Tenant
-from tests.dag_lint.helpers import SDK, check, lint, options
 
 BASH = SDK + "from airflow.providers.standard.operators.bash import BashOperator\n"
 TEAM = "dags/team_data_engineering/ingestion/sales.py"

@@ -34,8 +34,8 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(
         prog="dag-lint",
-        description="Finds mistakes in Airflow DAG files without running them: what breaks on Airflow 3, credentials, "
-        "missing limits and retries, wrong dependencies.",
+        description="Finds mistakes in Airflow DAG files without running them: what breaks on Airflow 3, "
+        "credentials, missing limits and retries, wrong dependencies.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -143,7 +143,7 @@ def _options(args: argparse.Namespace, first: Path) -> engine.Options:
         config = load(find_config(first if first.exists() else Path()))
     tenants = tenant.load([*config.tenant_paths, *args.tenant])
     rules = selected(config, _words(args.select), _words(args.ignore))
-    # Paths in reports are relative to the working directory; the settings' globs and CI files to the repository.
+    # Paths in reports are relative to the working directory; CI files to the repository.
     root = config.root if config.file is not None else Path.cwd()
     return engine.Options(
         rules, config, tenants, Path.cwd(), _repository(root), args.jobs, Severity(args.severity)
@@ -177,12 +177,12 @@ def _report(args: argparse.Namespace, report: engine.Report) -> int:
 
 
 def _stdin(args: argparse.Namespace, options: engine.Options) -> int:
-    from dag_lint.analysis import decode  # noqa: PLC0415 (only here)
+    from dag_lint.analysis import decode
 
     name = args.stdin_filename or "stdin.py"
     text = decode(sys.stdin.buffer.read())
     if args.fix or args.diff:
-        from dag_lint import fixes  # noqa: PLC0415 (libcst is slow to import)
+        from dag_lint import fixes
 
         new, _ = fixes.fix_text(text, lambda current: _fixable(name, current, options))
         console.out(fixes.diff(Path(name), text, new) if args.diff else new)
@@ -197,7 +197,7 @@ def _fixable(name: str, text: str, options: engine.Options) -> list[Finding]:
 
 
 def _fix(files: list[Path], options: engine.Options, *, write: bool) -> int:
-    from dag_lint import fixes  # noqa: PLC0415 (libcst is slow to import)
+    from dag_lint import fixes
 
     repaired = changed = 0
     for file in files:

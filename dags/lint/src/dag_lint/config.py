@@ -110,7 +110,7 @@ def _value(name: str, value: Any, path: Path) -> Any:
 
 
 def _check(config: Config, path: Path) -> None:
-    from dag_lint.selection import expand  # noqa: PLC0415 (the table of rules needs the configuration)
+    from dag_lint.selection import expand
 
     named = {"select": config.select, "extend-select": config.extend_select, "ignore": config.ignore}
     for glob, ids in config.per_file_ignores.items():

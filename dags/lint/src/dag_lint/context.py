@@ -183,7 +183,7 @@ class Context:
         ]
         for items in sources:
             for key, arg in items.items():
-                if key.startswith("on_") and key.endswith("_callback") or key == "sla_miss_callback":
+                if (key.startswith("on_") and key.endswith("_callback")) or key == "sla_miss_callback":
                     for value in flatten(arg.value):
                         yield key, value, arg.node
 
@@ -228,7 +228,7 @@ def keyword(call: ast.Call, name: str) -> ast.keyword | None:
 
 
 def is_external(task: Task) -> bool:
-    """Whether the operator talks to something outside: one of a provider other than standard and common.compat."""
+    """Whether the operator talks to something outside: one of a provider other than `standard`."""
     name = task.cls
     if not is_airflow(name) or task.is_sensor:
         return False

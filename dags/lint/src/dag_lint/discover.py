@@ -10,8 +10,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 SKIPPED = {
-    "__pycache__", "node_modules", "site-packages", "venv", "env", "build", "dist", ".git", ".hg", ".tox", ".nox", ".venv",
-    ".mypy_cache", ".ruff_cache", ".pytest_cache", ".eggs",
+    "__pycache__", "node_modules", "site-packages", "venv", "env", "build", "dist", ".git", ".hg", ".tox",
+    ".nox", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".eggs",
 }  # fmt: skip
 
 
@@ -20,7 +20,7 @@ class DiscoverError(Exception):
 
 
 def find(paths: list[Path], exclude: list[str]) -> list[Path]:
-    """Python files of folders, without what `.airflowignore` leaves out, and files that are named themselves."""
+    """Python files of folders (less what `.airflowignore` leaves out), and files named themselves."""
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
@@ -105,7 +105,7 @@ def _ignored(path: Path, rules: Rules, *, folder: bool) -> bool:
 
 
 def _matches(pattern: str, relative: str, *, folder: bool) -> bool:
-    """Airflow 3 reads globs as in .gitignore; patterns that are surely regular expressions (Airflow 2) work too."""
+    """Airflow 3 reads globs as in .gitignore; surely regular expressions (of Airflow 2) work too."""
     only_folder = pattern.endswith("/")
     glob = pattern.rstrip("/")
     if only_folder and not folder:

@@ -15,8 +15,8 @@ class Graph:
         self.up: dict[Task, set[Task]] = {task: set() for task in dag.tasks}
         self.down: dict[Task, set[Task]] = {task: set() for task in dag.tasks}
         plain = [(a, b) for a, b, _ in dag.edges if isinstance(a, Task) and isinstance(b, Task)]
-        for left, right in plain:
-            self._add(left, right)
+        for one, other in plain:
+            self._add(one, other)
         for left, right, _ in dag.edges:
             if isinstance(left, Group) or isinstance(right, Group):
                 for one in self._ends(left, last=True):

@@ -141,7 +141,7 @@ def _ids(comment: Suppression) -> set[str]:
     for name in comment.rules:
         try:
             found.add(normal_id(name))
-        except Exception:  # noqa: BLE001, PERF203, S112 (reported by _bad_comments)
+        except Exception:  # noqa: BLE001, S112 (reported by _bad_comments)
             continue
     return found
 

@@ -28,7 +28,7 @@ class Fix:
 
 @dataclass(frozen=True)
 class Finding:
-    """One violation at one place. `line` and `col` count from 1; `end_line` is the last line of the code meant."""
+    """One violation at one place. `line` and `col` count from 1; `end_line` is its last line."""
 
     path: str
     line: int

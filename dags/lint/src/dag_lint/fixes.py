@@ -14,14 +14,14 @@ from libcst.metadata import CodePosition, MetadataWrapper, PositionProvider
 from dag_lint.findings import Finding, Fix
 
 KINDS = (
-    "rename_kwarg", "remove_kwarg", "remove_dict_item", "add_kwarg", "replace_string", "replace_attr", "move_import",
-    "template_name", "call_notify",
+    "rename_kwarg", "remove_kwarg", "remove_dict_item", "add_kwarg", "replace_string", "replace_attr",
+    "move_import", "template_name", "call_notify",
 )  # fmt: skip
 _MAX_PASSES = 6
 
 
 def fix_text(text: str, findings: Callable[[str], list[Finding]]) -> tuple[str, int]:
-    """Repair a text until nothing certain is left. `findings` lints a text. Returns the text and the repairs made.
+    """Repair a text until nothing certain is left. `findings` lints it. Returns the text and the repairs.
 
     A pass whose result does not parse is dropped, so the result is always valid Python.
     """
@@ -87,7 +87,7 @@ class _Transformer(cst.CSTTransformer):
         place: CodePosition = self.get_metadata(PositionProvider, node).start
         return [fix for fix in self.by_place.get((place.line, place.column), []) if fix.kind in kinds]
 
-    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> Any:
+    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> Any:  # noqa: N802
         for fix in self._fixes(original_node, "rename_kwarg", "remove_kwarg"):
             if updated_node.keyword is None or updated_node.keyword.value != fix.data[0]:
                 continue
@@ -97,7 +97,7 @@ class _Transformer(cst.CSTTransformer):
             updated_node = updated_node.with_changes(keyword=cst.Name(fix.data[1]))
         return updated_node
 
-    def leave_DictElement(self, original_node: cst.DictElement, updated_node: cst.DictElement) -> Any:
+    def leave_DictElement(self, original_node: cst.DictElement, updated_node: cst.DictElement) -> Any:  # noqa: N802
         for fix in self._fixes(original_node.key, "remove_dict_item"):
             key = original_node.key
             if isinstance(key, cst.SimpleString) and key.evaluated_value == fix.data[0]:
@@ -105,13 +105,13 @@ class _Transformer(cst.CSTTransformer):
                 return cst.RemoveFromParent()
         return updated_node
 
-    def leave_Dict(self, original_node: cst.Dict, updated_node: cst.Dict) -> cst.BaseExpression:
+    def leave_Dict(self, original_node: cst.Dict, updated_node: cst.Dict) -> cst.BaseExpression:  # noqa: N802
         old, new = original_node.elements, list(updated_node.elements)
         if new and len(new) < len(old) and not isinstance(old[-1].comma, cst.Comma):
             new[-1] = new[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
         return updated_node.with_changes(elements=new)
 
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802
         old, new = original_node.args, list(updated_node.args)
         if new and len(new) < len(old) and not isinstance(old[-1].comma, cst.Comma):
             end = old[-1].whitespace_after_arg
@@ -131,7 +131,7 @@ class _Transformer(cst.CSTTransformer):
             updated_node = _with_argument(updated_node, name, value)
         return updated_node
 
-    def leave_SimpleString(
+    def leave_SimpleString(  # noqa: N802
         self, original_node: cst.SimpleString, updated_node: cst.SimpleString
     ) -> cst.BaseExpression:
         text = updated_node.value
@@ -148,7 +148,7 @@ class _Transformer(cst.CSTTransformer):
             text = new
         return updated_node.with_changes(value=text)
 
-    def leave_Attribute(
+    def leave_Attribute(  # noqa: N802
         self, original_node: cst.Attribute, updated_node: cst.Attribute
     ) -> cst.BaseExpression:
         for fix in self._fixes(original_node, "replace_attr"):
@@ -157,7 +157,7 @@ class _Transformer(cst.CSTTransformer):
                 updated_node = updated_node.with_changes(attr=cst.Name(fix.data[1]))
         return updated_node
 
-    def leave_SimpleStatementLine(
+    def leave_SimpleStatementLine(  # noqa: N802
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> Any:
         if len(updated_node.body) != 1 or not isinstance(updated_node.body[0], cst.ImportFrom):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 _S = "airflow.providers.standard."
 _SDK = "airflow.sdk"
+_K8S = "airflow.providers.cncf.kubernetes.operators."
 
 _PYTHON = (
     "PythonOperator", "BranchPythonOperator", "ShortCircuitOperator", "PythonVirtualenvOperator",
     "ExternalPythonOperator", "BranchPythonVirtualenvOperator", "BranchExternalPythonOperator",
 )  # fmt: skip
 _EXCEPTIONS = (
-    "AirflowException", "AirflowSkipException", "AirflowFailException", "AirflowSensorTimeout", "AirflowTaskTimeout",
-    "TaskDeferred", "AirflowNotFoundException",
+    "AirflowException", "AirflowSkipException", "AirflowFailException", "AirflowSensorTimeout",
+    "AirflowTaskTimeout", "TaskDeferred", "AirflowNotFoundException",
 )  # fmt: skip
 
 # old module -> names -> new module
@@ -87,7 +88,8 @@ MOVES |= {
     ("airflow.timetables.trigger", "CronTriggerTimetable"): (_SDK, "CronTriggerTimetable"),
 }
 MOVES |= {
-    ("airflow.triggers.temporal", name): (_S + "triggers.temporal", name) for name in ("TimeDeltaTrigger", "DateTimeTrigger")
+    ("airflow.triggers.temporal", name): (_S + "triggers.temporal", name)
+    for name in ("TimeDeltaTrigger", "DateTimeTrigger")
 }  # fmt: skip
 
 # Imports that still work in 3.3 (with a warning, or none); the others fail.
@@ -95,13 +97,15 @@ STILL_WORKS = {
     "airflow", "airflow.models", "airflow.models.dag", "airflow.decorators", "airflow.operators.python",
     "airflow.operators.bash", "airflow.operators.empty", "airflow.operators.trigger_dagrun",
     "airflow.operators.latest_only", "airflow.operators.datetime", "airflow.operators.weekday",
-    "airflow.operators.branch", "airflow.operators.email", "airflow.sensors.external_task", "airflow.sensors.python",
-    "airflow.sensors.filesystem", "airflow.sensors.bash", "airflow.sensors.date_time", "airflow.sensors.time_delta",
-    "airflow.sensors.time_sensor", "airflow.sensors.weekday", "airflow.sensors.base", "airflow.hooks.base",
-    "airflow.hooks.filesystem", "airflow.hooks.subprocess", "airflow.models.baseoperator", "airflow.models.param",
-    "airflow.models.variable", "airflow.models.connection", "airflow.models.xcom_arg", "airflow.utils.trigger_rule",
-    "airflow.utils.weight_rule", "airflow.utils.context", "airflow.utils.task_group", "airflow.utils.edgemodifier",
-    "airflow.io.path", "airflow.notifications.basenotifier", "airflow.exceptions", "airflow.models.dagbag",
+    "airflow.operators.branch", "airflow.operators.email", "airflow.sensors.external_task",
+    "airflow.sensors.python", "airflow.sensors.filesystem", "airflow.sensors.bash",
+    "airflow.sensors.date_time", "airflow.sensors.time_delta", "airflow.sensors.time_sensor",
+    "airflow.sensors.weekday", "airflow.sensors.base", "airflow.hooks.base", "airflow.hooks.filesystem",
+    "airflow.hooks.subprocess", "airflow.models.baseoperator", "airflow.models.param",
+    "airflow.models.variable", "airflow.models.connection", "airflow.models.xcom_arg",
+    "airflow.utils.trigger_rule", "airflow.utils.weight_rule", "airflow.utils.context",
+    "airflow.utils.task_group", "airflow.utils.edgemodifier", "airflow.io.path",
+    "airflow.notifications.basenotifier", "airflow.exceptions", "airflow.models.dagbag",
     "airflow.triggers.temporal", "airflow.timetables.interval", "airflow.timetables.trigger",
 }  # fmt: skip
 
@@ -114,7 +118,7 @@ REMOVED = {
     "airflow.kubernetes": "airflow.providers.cncf.kubernetes",
     "airflow.datasets": "airflow.sdk.Asset and its kin",
     "airflow.timetables.datasets": "airflow.sdk.AssetOrTimeSchedule",
-    "airflow.providers.cncf.kubernetes.operators.kubernetes_pod": "airflow.providers.cncf.kubernetes.operators.pod",
+    _K8S + "kubernetes_pod": _K8S + "pod",
     "airflow.providers.http.operators.http.SimpleHttpOperator": "HttpOperator of the same module",
     "airflow.models.SlaMiss": "DeadlineAlert of airflow.sdk",
     "airflow.models.slamiss": "DeadlineAlert of airflow.sdk",
@@ -126,9 +130,9 @@ OLD_PROVIDER_MODULE = r"airflow\.(operators|sensors|hooks)\.\w+_(operator|sensor
 
 def removed_hint(module: str, name: str) -> str | None:
     """What replaces an import that fails on Airflow 3, or None."""
-    for key in (f"{module}.{name}", module):
-        while key:
-            if key in REMOVED:
-                return REMOVED[key]
-            key = key.rpartition(".")[0]
+    parts = f"{module}.{name}".split(".")
+    for end in range(len(parts), 0, -1):
+        found = REMOVED.get(".".join(parts[:end]))
+        if found is not None:
+            return found
     return None

@@ -36,8 +36,8 @@ GROUP_CLASSES = {
 LABELS = {"Label", "EdgeModifier"}
 CHAINS = {"chain", "chain_linear", "cross_downstream"}
 NO_TASKS = {
-    "TaskGroup", "TaskInstance", "TaskInstanceKey", "ExternalTaskSensorLink", "TaskMap", "XCom", "XComArg", "Log",
-    "PlainXComArg", "TaskReschedule", "TaskFail", "SlaMiss", "DAG",
+    "TaskGroup", "TaskInstance", "TaskInstanceKey", "ExternalTaskSensorLink", "TaskMap", "XCom", "XComArg",
+    "Log", "PlainXComArg", "TaskReschedule", "TaskFail", "SlaMiss", "DAG",
 }  # fmt: skip
 _CAMEL = re.compile(r"_*[A-Z][A-Za-z0-9_]*$")
 
@@ -68,7 +68,7 @@ def is_operator_class(name: str) -> bool:
 def may_be_operator(name: str, *, has_task_id: bool) -> bool:
     """Whether a call of the name makes a task: by its name, or a class that is given a `task_id`."""
     short = last(name)
-    if short in NO_TASKS or short in {"BaseOperator", "BaseSensorOperator"} and not has_task_id:
+    if short in NO_TASKS or (short in {"BaseOperator", "BaseSensorOperator"} and not has_task_id):
         return False
     return has_task_id and bool(_CAMEL.match(short)) and not short.isupper()
 

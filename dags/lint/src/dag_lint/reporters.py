@@ -39,7 +39,8 @@ def summary(report: Report) -> str:
         return f"{files} checked, no findings{hidden}"
     fixable = sum(finding.fix is not None for finding in report.findings)
     repair = f"; {fixable} can be repaired with --fix" if fixable else ""
-    return f"{files} checked: {_plural(count[Severity.ERROR], 'error')}, {_plural(count[Severity.WARNING], 'warning')}{hidden}{repair}"
+    errors, warnings = _plural(count[Severity.ERROR], "error"), _plural(count[Severity.WARNING], "warning")
+    return f"{files} checked: {errors}, {warnings}{hidden}{repair}"
 
 
 def _plural(number: int, word: str) -> str:

@@ -54,7 +54,7 @@ class Builders(Edges):
 
     def _default_args(self, kwargs: Kwargs, *, opened: bool) -> DictV:
         given = kwargs.get("default_args")
-        if given is None or constant(given.value) is None and isinstance(given.value, Const):
+        if given is None or (constant(given.value) is None and isinstance(given.value, Const)):
             return DictV(open=opened)
         if isinstance(given.value, DictV):
             self.model.default_args.append(given.value)
@@ -144,15 +144,14 @@ class Builders(Edges):
         self.make_task(task, kwargs, feeds)
         return TaskV(task)
 
-    def task_call(
-        self, fn: TaskFnV, args: list[Value], kwargs: Kwargs, node: ast.AST, *, mapped: bool
-    ) -> Value:
+    def task_call(self, fn: TaskFnV, args: list[Value], kwargs: Kwargs, *, mapped: bool) -> Value:
         """A task of a call of a function under `@task`."""
         given = fn.kwargs.get("task_id")
         name = fn.fn.node.name if fn.fn and not isinstance(fn.fn.node, ast.Lambda) else None
         task = Task(
-            dag=None, group=None, node=fn.node, cls=fn.kind, kwargs=dict(fn.kwargs), open=fn.open, mapped=mapped,
-            task_id=text_of(given.value) if given else name, fn=fn.fn, setup=fn.setup, teardown=fn.teardown,
+            dag=None, group=None, node=fn.node, cls=fn.kind, kwargs=dict(fn.kwargs), open=fn.open,
+            mapped=mapped, task_id=text_of(given.value) if given else name, fn=fn.fn, setup=fn.setup,
+            teardown=fn.teardown,
             bound=fn.bound | set(kwargs), bound_args=len(args),
         )  # fmt: skip
         feeds = [*fn.feeds, *args, *(arg.value for arg in kwargs.values())]
@@ -190,7 +189,7 @@ class Builders(Edges):
         """`.expand(...)` and `.expand_kwargs(...)` of an operator, a task or a group."""
         feeds = [*args, *(arg.value for arg in kwargs.values())]
         if isinstance(fn, TaskFnV):
-            result = self.task_call(fn, args, kwargs, node, mapped=True)
+            result = self.task_call(fn, args, kwargs, mapped=True)
             if isinstance(result, TaskV):
                 result.task.open = result.task.open or opened
                 result.task.bound_args = 99 if args or opened else 0

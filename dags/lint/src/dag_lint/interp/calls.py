@@ -107,7 +107,7 @@ class Calls(Builders):
         if isinstance(target, TaskFnV):
             if target.fn is None and target.kind.startswith("@task") and len(args) == 1:
                 return self.decorate_task(target, args[0], node)
-            return self.task_call(target, args, kwargs, node, mapped=False)
+            return self.task_call(target, args, kwargs, mapped=False)
         if isinstance(target, GroupFnV):
             return self.group_call(target, args, kwargs, node)
         if isinstance(target, DagFnV):
@@ -130,7 +130,7 @@ class Calls(Builders):
             return UNKNOWN
         if name in TASK_DECORATORS or any(name.startswith(prefix + ".") for prefix in TASK_DECORATORS):
             return self._task_decorator(name, args, kwargs, node, opened=opened)
-        builtin = self._builtin(name, args, kwargs, node, opened=opened)
+        builtin = self._builtin(name, args, kwargs, opened=opened)
         if builtin is not None:
             return builtin
         if not is_airflow(name) and name not in HARMLESS:
@@ -275,13 +275,11 @@ class Calls(Builders):
         for name, value in pairs:
             if name.arg not in scope.names:
                 scope.names[name.arg] = self.eval(value, fn.scope)
-        for name in [*names, *args.kwonlyargs, args.vararg, args.kwarg]:
-            if name is not None:
-                scope.names.setdefault(name.arg, UNKNOWN)
+        for other in [*names, *args.kwonlyargs, args.vararg, args.kwarg]:
+            if other is not None:
+                scope.names.setdefault(other.arg, UNKNOWN)
 
-    def _builtin(
-        self, name: str, args: list[Value], kwargs: Kwargs, node: ast.AST, *, opened: bool
-    ) -> Value | None:
+    def _builtin(self, name: str, args: list[Value], kwargs: Kwargs, *, opened: bool) -> Value | None:
         if name == "dict":
             return _make_dict(args, kwargs, opened=opened)
         if name in {"list", "tuple", "sorted", "set", "reversed"} and len(args) <= 1:

@@ -73,14 +73,11 @@ class Edges(Machine):
 
     def chain(self, name: str, args: list[Value], where: ast.AST) -> None:
         """`chain`, `chain_linear`, `cross_downstream`."""
-        flat: list[Value] = []
-        for value in args:
-            flat.append(value)
-        if name == "cross_downstream" and len(flat) == 2:
-            self.connect(flat[0], flat[1], where)
+        if name == "cross_downstream" and len(args) == 2:
+            self.connect(args[0], args[1], where)
             return
         previous: Value | None = None
-        for value in flat:
+        for value in args:
             current = value.left if isinstance(value, PendingV) else value
             if isinstance(current, CallV) and last(current.name) in LABELS:
                 continue

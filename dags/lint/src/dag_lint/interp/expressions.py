@@ -15,6 +15,7 @@ from dag_lint.values import (
     Arg,
     CallV,
     Const,
+    DagV,
     DictV,
     FuncV,
     GroupFnV,
@@ -58,7 +59,7 @@ class Expressions(Calls):
                 self.touch(self.eval(child, scope))
         return UNKNOWN
 
-    def _constant(self, node: ast.Constant, scope: Scope) -> Value:
+    def _constant(self, node: ast.Constant, _scope: Scope) -> Value:
         return Const(node.value)
 
     def _name(self, node: ast.Name, scope: Scope) -> Value:
@@ -67,7 +68,7 @@ class Expressions(Calls):
             return value
         if node.id in _BUILTINS:
             return NameV(node.id)
-        return NameV(node.id) if self.star and node.id[:1].isupper() or node.id == "DAG" else UNKNOWN
+        return NameV(node.id) if (self.star and node.id[:1].isupper()) or node.id == "DAG" else UNKNOWN
 
     def _attribute(self, node: ast.Attribute, scope: Scope) -> Value:
         base = self.eval(node.value, scope)
@@ -78,12 +79,9 @@ class Expressions(Calls):
             ):
                 return MethodV(base, node.attr)
             return NameV(f"{base.name}.{node.attr}")
-        if isinstance(base, TaskV) and node.attr == "output":
-            return base
-        if isinstance(base, TaskV) and node.attr in {"task_id", "operator"}:
-            return Const(base.task.full_id) if base.task.full_id and node.attr == "task_id" else UNKNOWN
-        if isinstance(base, GroupV) and node.attr == "group_id":
-            return Const(base.group.full_id) if base.group.full_id else UNKNOWN
+        known = _node_attribute(base, node.attr)
+        if known is not None:
+            return known
         if isinstance(base, AltV):
             for option in base.values:
                 if isinstance(option, NameV):
@@ -335,6 +333,19 @@ class Expressions(Calls):
             base.dag.kwargs[target.attr] = from_
         elif isinstance(base, TaskFnV | GroupFnV | PartialV):
             base.kwargs[target.attr] = from_
+
+
+def _node_attribute(base: Value, attr: str) -> Value | None:
+    """Attributes of tasks, groups and DAGs that are known."""
+    if isinstance(base, TaskV) and attr == "output":
+        return base
+    if isinstance(base, TaskV) and attr in {"task_id", "operator"}:
+        return Const(base.task.full_id) if base.task.full_id and attr == "task_id" else UNKNOWN
+    if isinstance(base, GroupV) and attr == "group_id":
+        return Const(base.group.full_id) if base.group.full_id else UNKNOWN
+    if isinstance(base, DagV) and attr in {"task", "task_group"}:
+        return NameV(f"airflow.sdk.{attr}")
+    return None
 
 
 def _compute(op: ast.operator, left: Any, right: Any) -> Value:

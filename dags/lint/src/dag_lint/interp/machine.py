@@ -72,7 +72,7 @@ class Model:
 
 
 class Machine:
-    """State and the three operations that the layers below may call: `eval`, `exec_block`, `call_function`."""
+    """State and the three operations that all layers may call: `eval`, `exec_block`, `call_function`."""
 
     def __init__(self, *, star: bool) -> None:
         self.model = Model()
@@ -126,23 +126,26 @@ def nodes_of(value: Value, depth: int = 0) -> tuple[list[Node], bool]:
         return [value.task], False
     if isinstance(value, GroupV):
         return [value.group], False
-    if isinstance(value, ListV):
-        return _several(value.items, depth, opened=value.open)
-    if isinstance(value, AltV):
-        return _several(value.values, depth, opened=False)
-    if isinstance(value, DictV):
-        inside = [arg.value for arg in value.items.values()] + list(value.raw.values())
-        return _several(inside, depth, opened=value.open)
-    if isinstance(value, CallV):
-        inside = [*value.args, *(arg.value for arg in value.kwargs.values())]
-        if value.base is not None:
-            inside.append(value.base)
-        return _several(inside, depth, opened=False)
-    if isinstance(value, TaskFnV | PartialV):
-        return _several(value.feeds, depth, opened=False)
-    if isinstance(value, PendingV):
-        return nodes_of(value.left, depth + 1)
+    inside = _parts(value)
+    if inside is not None:
+        return _several(inside, depth, opened=isinstance(value, ListV | DictV) and value.open)
     return [], value.__class__ is Value
+
+
+def _parts(value: Value) -> list[Value] | None:
+    """The values that a value holds; None for one that holds none."""
+    if isinstance(value, ListV):
+        return value.items
+    if isinstance(value, AltV):
+        return value.values
+    if isinstance(value, DictV):
+        return [arg.value for arg in value.items.values()] + list(value.raw.values())
+    if isinstance(value, CallV):
+        base = [value.base] if value.base is not None else []
+        return [*value.args, *(arg.value for arg in value.kwargs.values()), *base]
+    if isinstance(value, TaskFnV | PartialV):
+        return value.feeds
+    return [value.left] if isinstance(value, PendingV) else None
 
 
 def _several(values: Iterable[Value], depth: int, *, opened: bool) -> tuple[list[Node], bool]:

@@ -19,6 +19,7 @@ from dag_lint.values import (
     UNKNOWN,
     AltV,
     Arg,
+    ClassV,
     Const,
     DagFnV,
     DagV,
@@ -31,7 +32,6 @@ from dag_lint.values import (
     TaskFnV,
     TaskV,
     Value,
-    ClassV,
 )
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -97,7 +97,7 @@ class Interpreter(Expressions):
             frame.returns.append(value)
         scope.done = True
 
-    def _do_raise(self, node: ast.Raise, scope: Scope) -> None:
+    def _do_raise(self, _node: ast.Raise, scope: Scope) -> None:
         scope.done = True
 
     def _do_if(self, node: ast.If, scope: Scope) -> None:
@@ -167,8 +167,8 @@ class Interpreter(Expressions):
         self.exec_block(body, scope)
         self.unknown_loops -= 1
         scope.done = False
-        for value, size in lists.values():
-            value.open = value.open or len(value.items) > size
+        for filled, size in lists.values():
+            filled.open = filled.open or len(filled.items) > size
         for key, value in before.items():
             if scope.names.get(key) is not value:
                 scope.names[key] = merge(value, scope.names.get(key))
@@ -298,7 +298,7 @@ def _is_main(test: ast.expr) -> bool:
 def evaluate(source: Source) -> Model:
     """What the file makes. Functions that nothing here calls are run once with unknown arguments."""
     machine = Interpreter(star=False)
-    if source.tree is None:
+    if source.tree is None or not ("airflow" in source.text or "DAG(" in source.text):
         return machine.model
     scope = machine.model.module
     try:

@@ -24,7 +24,7 @@ from dag_lint.rules import (
 )
 
 FAMILIES = (
-    callbacks, conventions, dag_args, data, graph, http, layout, limits, logs, names, outcome, parse_time, removed,
-    repository, resources, secrets, style, suppression, template_names, xcom,
+    callbacks, conventions, dag_args, data, graph, http, layout, limits, logs, names, outcome, parse_time,
+    removed, repository, resources, secrets, style, suppression, template_names, xcom,
 )  # fmt: skip
 LOADED = bool(FAMILIES)

@@ -19,8 +19,8 @@ _ALERTING = re.compile(r"(?i)slack|email|mail|notif|alert|pager|teams|opsgenie|d
 def critical_dags_alert(ctx: Context) -> Iterator[Finding]:
     """A DAG tagged production or critical has a failure notifier and a deadline.
 
-    Somebody must hear that it failed, and that it is late - a run that never starts fails nothing. The callback may be on
-    the DAG or in default_args. `critical-tags` names the tags.
+    Somebody must hear that it failed, and that it is late - a run that never starts fails nothing. The
+    callback may be on the DAG or in default_args. `critical-tags` names the tags.
 
     Bad:
         from airflow.sdk import DAG
@@ -62,12 +62,14 @@ def alert_once(ctx: Context) -> Iterator[Finding]:
     Bad:
         from airflow.sdk import DAG
         from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
-        with DAG("sales", schedule=None, default_args={"on_retry_callback": SlackWebhookNotifier(text="again")}):
+        again = SlackWebhookNotifier(text="again")
+        with DAG("sales", schedule=None, default_args={"on_retry_callback": again}):
             ...
     Good:
         from airflow.sdk import DAG
         from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
-        with DAG("sales", schedule=None, default_args={"on_failure_callback": SlackWebhookNotifier(text="failed")}):
+        failed = SlackWebhookNotifier(text="failed")
+        with DAG("sales", schedule=None, default_args={"on_failure_callback": failed}):
             ...
     """
     seen: set[ast.AST] = set()
@@ -110,9 +112,9 @@ def _alerts(ctx: Context, value: Value) -> str:
 def notifier_is_sent(ctx: Context) -> Iterator[Finding]:
     """A callback is a notifier object, or it calls `.notify(context)` on one.
 
-    `send_slack_notification(...)` in the body of a callback only builds a notifier: nothing is sent, and nobody learns so
-    before the first incident. The same holds for an operator that is built and never executed, and for a function that is
-    called where it should be given (`on_failure_callback=alert()`).
+    `send_slack_notification(...)` in the body of a callback only builds a notifier: nothing is sent, and
+    nobody learns so before the first incident. The same holds for an operator that is built and never
+    executed, and for a function that is called where it should be given (`on_failure_callback=alert()`).
 
     Bad:
         from airflow.providers.slack.notifications.slack import send_slack_notification
@@ -128,10 +130,12 @@ def notifier_is_sent(ctx: Context) -> Iterator[Finding]:
             continue
         name = ctx.qualified(node.value.func)
         around = ctx.function_around(node)
-        if around is None or not name or around in ctx.model.called and around not in ctx.model.guessed:
+        if around is None or not name or (around in ctx.model.called and around not in ctx.model.guessed):
             continue
         if _is_notifier(name):
-            message = f"`{last(name)}(...)` only builds a notifier; call `.notify(context)` or give it as the callback"
+            message = (
+                f"`{last(name)}(...)` only builds a notifier; call `.notify(context)` or give it as callback"
+            )
             yield ctx.finding(node.value, message, fix=_notify_fix(ctx, node.value, around))
         elif around in ctx.callback_functions and is_airflow(name) and last(name).endswith("Operator"):
             yield ctx.finding(

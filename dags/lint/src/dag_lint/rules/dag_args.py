@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from dag_lint.context import Context, Known, Setting, flatten
-from dag_lint.findings import Finding, Fix, Severity
+from dag_lint.context import Context, Known
+from dag_lint.findings import Finding, Severity
 from dag_lint.names import last
 from dag_lint.registry import rule
-from dag_lint.values import AltV, Arg, CallV, Const, Dag, ListV, NameV, Value, constant
+from dag_lint.values import AltV, Arg, CallV, Const, Dag, Value, constant
 
 _DYNAMIC = {"now", "utcnow", "today", "days_ago", "yesterday", "tomorrow", "time"}
 
@@ -18,7 +18,8 @@ _DYNAMIC = {"now", "utcnow", "today", "days_ago", "yesterday", "tomorrow", "time
 def schedule_argument(ctx: Context) -> Iterator[Finding]:
     """A DAG says `schedule=`, never `schedule_interval=` or `timetable=`.
 
-    Airflow 3 has removed both arguments: the DAG fails to import with a TypeError. `schedule` takes what either took.
+    Airflow 3 has removed both arguments: the DAG fails to import with a TypeError. `schedule` takes what
+    either took.
 
     Bad:
         from airflow import DAG
@@ -43,9 +44,9 @@ def schedule_argument(ctx: Context) -> Iterator[Finding]:
 def catchup_stated(ctx: Context) -> Iterator[Finding]:
     """A scheduled DAG states `catchup`, and it is False unless the DAG is tagged backfill-safe.
 
-    With catchup every run since start_date is made at once when the DAG is turned on. Airflow 2 does so by default,
-    Airflow 3 does not: say what is meant. DAGs without a time schedule have nothing to catch up. The tags that mark a
-    DAG as safe are set by `backfill-safe-tags`.
+    With catchup every run since start_date is made at once when the DAG is turned on. Airflow 2 does so by
+    default, Airflow 3 does not: say what is meant. DAGs without a time schedule have nothing to catch up.
+    The tags that mark a DAG as safe are set by `backfill-safe-tags`.
 
     Bad:
         from airflow.sdk import DAG
@@ -87,6 +88,8 @@ def _is_time(value: Value) -> bool:
         return isinstance(value.value, str) and value.value not in {"", "@once", "@continuous"}
     if isinstance(value, CallV):
         name = last(value.name)
+        if "Partition" in name:
+            return False
         return "timedelta" in name or "duration" in name or "Cron" in name or "Delta" in name
     return False
 
@@ -95,8 +98,9 @@ def _is_time(value: Value) -> bool:
 def static_start_date(ctx: Context) -> Iterator[Finding]:
     """start_date is a fixed time with a timezone.
 
-    A start_date that moves with the clock (`datetime.now()`, `days_ago(1)`) gives another DAG at every parse: runs are
-    skipped or never due. One without a timezone means whatever the installation's default timezone is.
+    A start_date that moves with the clock (`datetime.now()`, `days_ago(1)`) gives another DAG at every
+    parse: runs are skipped or never due. One without a timezone means whatever the installation's default
+    timezone is.
 
     Bad:
         from datetime import datetime
@@ -106,7 +110,7 @@ def static_start_date(ctx: Context) -> Iterator[Finding]:
     Good:
         import pendulum
         from airflow.sdk import DAG
-        with DAG("sales", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), schedule="@daily", catchup=False):
+        with DAG("sales", start_date=pendulum.datetime(2024, 1, 1, tz="UTC"), schedule="@daily"):
             ...
     """
     seen: set[ast.AST] = set()

@@ -30,23 +30,24 @@ _TEMPORARY = re.compile(r"^[\"`\[]*(?:#|tmp|temp)|(?:_tmp|_temp)\b", re.IGNORECA
 def idempotent(ctx: Context) -> Iterator[Finding]:
     """Run twice, same end state: no plain INSERT, no write that only appends.
 
-    Retries, clears and backfills run a task again. Use an upsert (ON CONFLICT, MERGE), delete the partition first, or
-    overwrite it. Found are `INSERT INTO` without any of these, `if_exists="append"`, `.mode("append")`, WRITE_APPEND and
-    `open(..., "a")`. Where something else makes it safe say so: a DAG tag of `idempotent-tags`, or the comment
-    `# dag-lint: idempotent reason: ...` in the function or statement.
+    Retries, clears and backfills run a task again. Use an upsert (ON CONFLICT, MERGE), delete the partition
+    first, or overwrite it. Found are `INSERT INTO` without any of these, `if_exists="append"`,
+    `.mode("append")`, WRITE_APPEND and `open(..., "a")`. Where something else makes it safe say so: a DAG
+    tag of `idempotent-tags`, or the comment `# dag-lint: idempotent reason: ...` in the function or
+    statement.
 
     Bad:
         from airflow.sdk import DAG
         from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
         with DAG("sales", schedule=None):
-            SQLExecuteQueryOperator(task_id="load_sales", conn_id="db", sql="INSERT INTO sales SELECT * FROM new_sales")
+            SQLExecuteQueryOperator(task_id="load_sales", sql="INSERT INTO sales SELECT * FROM new")
     Good:
         from airflow.sdk import DAG
         from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
         with DAG("sales", schedule=None):
             SQLExecuteQueryOperator(
                 task_id="load_sales", conn_id="db",
-                sql="INSERT INTO sales SELECT * FROM new_sales ON CONFLICT (id) DO UPDATE SET amount = excluded.amount",
+                sql="INSERT INTO sales SELECT * FROM new ON CONFLICT (id) DO UPDATE SET sum = excluded.sum",
             )
     """
     if not ctx.is_dag_file or _tagged(ctx):
@@ -84,7 +85,7 @@ def _appends(ctx: Context) -> Iterator[tuple[ast.AST, str]]:
         if match and not _SAFE.search(text) and _statement(text, match) and not _cleared(ctx, match[1]):
             yield (
                 node,
-                f"plain INSERT INTO {match[1].strip()}: a second run doubles the rows; upsert or replace the partition",
+                f"plain INSERT INTO {match[1].strip()}: a second run doubles the rows; upsert or overwrite",
             )
     for call in ctx.calls():
         found = _append_call(ctx, call)
@@ -123,12 +124,11 @@ def _append_call(ctx: Context, call: ast.Call) -> str:
         item = keyword(call, name)
         if item is not None and isinstance(item.value, ast.Constant) and item.value.value == value:
             return f'{name}="{value}"'
-    if isinstance(call.func, ast.Attribute) and call.func.attr == "mode" and len(call.args) == 1:
-        if isinstance(call.args[0], ast.Constant) and call.args[0].value == "append":
-            return '.mode("append")'
+    texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "mode" and texts == ["append"]:
+        return '.mode("append")'
     if isinstance(call.func, ast.Name) and call.func.id == "open" and len(call.args) > 1:
-        mode = call.args[1]
-        if isinstance(mode, ast.Constant) and isinstance(mode.value, str) and mode.value.startswith("a"):
-            if ctx.function_around(call) in ctx.task_functions:
-                return f'open(..., "{mode.value}")'
+        mode = str(getattr(call.args[1], "value", ""))
+        if mode.startswith("a") and ctx.function_around(call) in ctx.task_functions:
+            return f'open(..., "{mode}")'
     return ""

@@ -9,11 +9,12 @@ from dag_lint.context import Context, flatten, spread
 from dag_lint.edges import Graph
 from dag_lint.findings import Finding, Fix, Severity
 from dag_lint.registry import rule
-from dag_lint.values import Const, Dag, FuncV, NameV, Task, Value, constant, text_of
+from dag_lint.values import Const, FuncV, NameV, Task, Value, constant, text_of
 
 TRIGGER_RULES = {
-    "all_success", "all_failed", "all_done", "all_done_min_one_success", "all_done_setup_success", "one_success",
-    "one_failed", "one_done", "none_failed", "none_failed_min_one_success", "none_skipped", "always", "all_skipped",
+    "all_success", "all_failed", "all_done", "all_done_min_one_success", "all_done_setup_success",
+    "one_success", "one_failed", "one_done", "none_failed", "none_failed_min_one_success", "none_skipped",
+    "always", "all_skipped",
 }  # fmt: skip
 _RENAMED = {"none_failed_or_skipped": "none_failed_min_one_success", "dummy": "always"}
 
@@ -22,8 +23,9 @@ _RENAMED = {"none_failed_or_skipped": "none_failed_min_one_success", "dummy": "a
 def isolated_task(ctx: Context) -> Iterator[Finding]:
     """Every task of a DAG with two or more depends on another one or has one that depends on it.
 
-    A task that nothing joins is mostly one whose `>>` was forgotten: it starts at once, whatever the others do. Tasks
-    made in one loop may stand side by side. DAGs whose tasks or edges cannot be told from the text are left alone.
+    A task that nothing joins is mostly one whose `>>` was forgotten: it starts at once, whatever the others
+    do. Tasks made in one loop may stand side by side. DAGs whose tasks or edges cannot be told from the
+    text are left alone.
 
     Bad:
         from airflow.sdk import DAG
@@ -61,8 +63,9 @@ def isolated_task(ctx: Context) -> Iterator[Finding]:
 def branch_targets(ctx: Context) -> Iterator[Finding]:
     """A branch returns only ids of tasks, or groups, that the DAG has.
 
-    An id that does not exist fails the branch when it is chosen for the first time, perhaps months later. Ids inside a
-    task group carry its prefix. The texts that the callable can return are followed; what is computed is left alone.
+    An id that does not exist fails the branch when it is chosen for the first time, perhaps months later.
+    Ids inside a task group carry its prefix. The texts that the callable can return are followed; what is
+    computed is left alone.
 
     Bad:
         from airflow.sdk import DAG, task
@@ -148,7 +151,8 @@ def _texts(node: ast.expr, assigned: dict[str, list[ast.expr]]) -> Iterator[tupl
 def trigger_rules(ctx: Context) -> Iterator[Finding]:
     """Trigger rules are of the thirteen that Airflow 3 knows; a fail_fast DAG has none but all_success.
 
-    `none_failed_or_skipped` and `dummy` are gone: the DAG fails to import. fail_fast with another rule fails as well.
+    `none_failed_or_skipped` and `dummy` are gone: the DAG fails to import. fail_fast with another rule
+    fails as well.
 
     Bad:
         from airflow.sdk import DAG
@@ -172,16 +176,16 @@ def trigger_rules(ctx: Context) -> Iterator[Finding]:
             hint = f"; write {_RENAMED[name]}" if name in _RENAMED else ""
             message = f"trigger rule {name!r} does not exist in Airflow 3{hint}"
             yield ctx.finding(node, message, fix=_rule_fix(ctx, node, name), also=name)
-        elif name in TRIGGER_RULES and name != "all_success" and task.dag is not None and not task.teardown:
-            if _fail_fast(ctx, task.dag) and node not in seen:
-                seen.add(node)
-                yield ctx.finding(
-                    node, f"DAG {task.dag.name} is fail_fast: its tasks may only have all_success"
-                )
+        elif name not in {*_RENAMED, "all_success"} and node not in seen and _fail_fast(ctx, task):
+            seen.add(node)
+            dag_name = task.dag.name if task.dag else ""
+            yield ctx.finding(node, f"DAG {dag_name} is fail_fast: its tasks may only have all_success")
 
 
-def _fail_fast(ctx: Context, dag: Dag) -> bool:
-    return any(constant(ctx.dag_setting(dag, key).value) is True for key in ("fail_fast", "fail_stop"))
+def _fail_fast(ctx: Context, task: Task) -> bool:
+    if task.dag is None or task.teardown:
+        return False
+    return any(constant(ctx.dag_setting(task.dag, key).value) is True for key in ("fail_fast", "fail_stop"))
 
 
 def trigger_rule(value: Value) -> str | None:

@@ -21,8 +21,9 @@ _LOCAL = re.compile(
 def safe_http(ctx: Context) -> Iterator[Finding]:
     """Outgoing HTTP has a timeout, uses https and verifies certificates.
 
-    `requests` waits for ever by default, and the task with it. Without TLS or verification anybody on the way reads and
-    changes what comes. Hosts inside (localhost, private addresses, cluster names) may be reached over http.
+    `requests` waits for ever by default, and the task with it. Without TLS or verification anybody on the
+    way reads and changes what comes. Hosts inside (localhost, private addresses, cluster names) may be
+    reached over http.
 
     Bad:
         import requests
@@ -41,12 +42,15 @@ def safe_http(ctx: Context) -> Iterator[Finding]:
             yield from _request(ctx, call, name, needs_timeout=name.startswith("requests"))
         elif name == "urllib.request.urlopen":
             yield from _request(ctx, call, name, needs_timeout=len(call.args) < 3)
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in HTTP_VERBS:
-            if (
+        elif (
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr in HTTP_VERBS
+            and (
                 isinstance(call.func.value, ast.Name)
                 and (ctx.function_around(call), call.func.value.id) in sessions
-            ):
-                yield from _request(ctx, call, f"{call.func.value.id}.{call.func.attr}", needs_timeout=True)
+            )
+        ):
+            yield from _request(ctx, call, f"{call.func.value.id}.{call.func.attr}", needs_timeout=True)
 
 
 def _sessions(ctx: Context) -> set[tuple[ast.AST | None, str]]:
@@ -83,7 +87,9 @@ def _request(ctx: Context, call: ast.Call, name: str, *, needs_timeout: bool) ->
 
 def _url(ctx: Context, node: ast.AST | None) -> str:
     if isinstance(node, ast.JoinedStr) and node.values:
-        node = node.values[0] if len(getattr(node.values[0], "value", "") or "") > len("http://") else None
+        first = node.values[0]
+        text = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+        return text if len(text) > len("http://") else ""
     if isinstance(node, ast.Name):
         value = ctx.model.module.names.get(node.id)
         inside = getattr(value, "value", None)
@@ -100,8 +106,8 @@ def _insecure(ctx: Context, call: ast.Call, name: str) -> Iterator[Finding]:
     extra = keyword(call, "extra_options")
     if extra is not None and isinstance(extra.value, ast.Dict):
         for key, value in zip(extra.value.keys, extra.value.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value in {"verify", "check_response_ssl"}:
-                if isinstance(value, ast.Constant) and value.value is False:
-                    yield ctx.finding(
-                        value, "verify=False: certificates are not checked", severity=Severity.ERROR
-                    )
+            named = isinstance(key, ast.Constant) and key.value == "verify"
+            if named and isinstance(value, ast.Constant) and value.value is False:
+                yield ctx.finding(
+                    value, "verify=False: certificates are not checked", severity=Severity.ERROR
+                )

@@ -18,8 +18,8 @@ from dag_lint.teams import is_shared
 def team_folder(ctx: Context) -> Iterator[Finding]:
     """A DAG file lies in `dags/team_<team>/<purpose>/`.
 
-    Owners, reviews and permissions follow the folder. `team-folder` is the pattern, `shared-folders` lists globs of folders
-    that no team owns.
+    Owners, reviews and permissions follow the folder. `team-folder` is the pattern, `shared-folders` lists
+    globs of folders that no team owns.
 
     Bad:
         # dags/sales.py
@@ -41,8 +41,8 @@ def team_folder(ctx: Context) -> Iterator[Finding]:
 def documented(ctx: Context) -> Iterator[Finding]:
     """Every team folder has a README.md and every DAG a doc_md.
 
-    doc_md is shown where the DAG is looked at when it fails; `doc_md=__doc__` uses the docstring of the module. For `@dag`
-    the docstring of the function counts.
+    doc_md is shown where the DAG is looked at when it fails; `doc_md=__doc__` uses the docstring of the
+    module. For `@dag` the docstring of the function counts.
 
     Bad:
         from airflow.sdk import DAG

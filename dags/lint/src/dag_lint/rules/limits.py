@@ -13,18 +13,20 @@ from dag_lint.rules.external import external_function
 from dag_lint.values import CallV, Const, Dag, Task, Value, constant
 
 _DEFAULT_60 = {
-    "FileSensor", "ExternalTaskSensor", "HttpSensor", "S3KeySensor", "SqlSensor", "PythonSensor", "DateTimeSensor",
-    "TimeSensor", "TimeDeltaSensor", "DayOfWeekSensor", "SFTPSensor", "GCSObjectExistenceSensor", "BashSensor",
-    "HdfsSensor", "WebHdfsSensor", "NamedHivePartitionSensor", "HivePartitionSensor", "FTPSensor",
+    "FileSensor", "ExternalTaskSensor", "HttpSensor", "S3KeySensor", "SqlSensor", "PythonSensor",
+    "DateTimeSensor", "TimeSensor", "TimeDeltaSensor", "DayOfWeekSensor", "SFTPSensor",
+    "GCSObjectExistenceSensor", "BashSensor", "HdfsSensor", "WebHdfsSensor", "NamedHivePartitionSensor",
+    "HivePartitionSensor", "FTPSensor",
 }  # fmt: skip
 
 
 @rule("L-06", "bounded-run-time", Severity.WARNING)
 def bounded_run_time(ctx: Context) -> Iterator[Finding]:
-    """Nothing runs without end: execution_timeout on every task, timeout on every sensor, dagrun_timeout on the DAG.
+    """Nothing runs without end: execution_timeout on tasks, timeout on sensors, dagrun_timeout on the DAG.
 
-    A task that hangs holds its worker slot, its pool slot and every task behind it until somebody looks. The value may
-    come from default_args. A sensor waits seven days unless it has a timeout. Empty tasks need no limit.
+    A task that hangs holds its worker slot, its pool slot and every task behind it until somebody looks.
+    The value may come from default_args. A sensor waits seven days unless it has a timeout. Empty tasks
+    need no limit.
 
     Bad:
         from airflow.sdk import DAG, task
@@ -96,11 +98,12 @@ def _infinite(value: Value) -> bool:
 
 @rule("L-07", "retries-with-backoff", Severity.WARNING)
 def retries_with_backoff(ctx: Context) -> Iterator[Finding]:
-    """Tasks that call something outside retry: retries >= 1, retry_delay, backoff with a multiplier >= 2 and a cap.
+    """Tasks that call something outside retry: retries >= 1, retry_delay, backoff by >= 2 with a cap.
 
-    Networks and services fail for moments. Without a retry a moment turns into a failed run, without backoff many tasks
-    hammer the service that just came up, without max_retry_delay the delay grows to hours. External are operators of
-    providers (other than `standard`) and functions that use hooks, HTTP or cloud clients. Sensors poke again anyway.
+    Networks and services fail for moments. Without a retry a moment turns into a failed run, without
+    backoff many tasks hammer the service that just came up, without max_retry_delay the delay grows to
+    hours. External are operators of providers (other than `standard`) and functions that use hooks, HTTP or
+    cloud clients. Sensors poke again anyway.
 
     Bad:
         from airflow.sdk import DAG
@@ -161,7 +164,7 @@ def _missing_retry(ctx: Context, task: Task) -> list[str]:
 
 @rule("L-29", "sensor-mode", Severity.WARNING, fixable=True)
 def sensor_mode(ctx: Context) -> Iterator[Finding]:
-    """A sensor that looks once a minute or less often gives its slot back: `mode="reschedule"` or `deferrable=True`.
+    """A sensor that looks once a minute or less often gives its slot back: reschedule or deferrable.
 
     In the mode "poke" (the default) the sensor sleeps in its worker slot. The default poke_interval is 60 s.
 
@@ -174,7 +177,7 @@ def sensor_mode(ctx: Context) -> Iterator[Finding]:
         from airflow.sdk import DAG
         from airflow.providers.standard.sensors.filesystem import FileSensor
         with DAG("files", schedule=None):
-            FileSensor(task_id="wait_for_file", filepath="in.csv", poke_interval=300, timeout=3600, mode="reschedule")
+            FileSensor(task_id="wait_for_file", filepath="in.csv", poke_interval=300, mode="reschedule")
     """
     for task in ctx.model.tasks:
         if not task.is_sensor or task.cls.endswith("Async"):
@@ -186,7 +189,8 @@ def sensor_mode(ctx: Context) -> Iterator[Finding]:
         if poking and staying and seconds is not None and seconds >= ctx.config.min_poke_interval:
             yield ctx.finding(
                 task.node,
-                f'sensor {task.name} pokes every {seconds:g} s in its slot; use mode="reschedule" or deferrable=True',
+                f"sensor {task.name} pokes every {seconds:g} s in its slot; "
+                'use mode="reschedule" or deferrable=True',
                 fix=_mode_fix(ctx, task),
             )
 
@@ -236,7 +240,8 @@ def _mode_fix(ctx: Context, task: Task) -> Fix | None:
 def external_task_sensor(ctx: Context) -> Iterator[Finding]:
     """ExternalTaskSensor has a timeout and failed_states.
 
-    Without failed_states it waits on although the other DAG failed long ago; without timeout it does so for seven days.
+    Without failed_states it waits on although the other DAG failed long ago; without timeout it does so for
+    seven days.
 
     Bad:
         from airflow.sdk import DAG

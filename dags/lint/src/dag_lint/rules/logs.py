@@ -22,8 +22,9 @@ _SECRET_ATTR = {"password", "get_password", "get_uri", "extra_dejson", "extra"}
 def logger_not_print(ctx: Context) -> Iterator[Finding]:
     """A logger instead of print; no secret and no connection object in a log.
 
-    print has no level and no place, and shows up at every parse when it stands at top level. A connection object prints
-    its password in some versions, a URI always does. One finding for each function tells how often it prints.
+    print has no level and no place, and shows up at every parse when it stands at top level. A connection
+    object prints its password in some versions, a URI always does. One finding for each function tells how
+    often it prints.
 
     Bad:
         from airflow.sdk import task
@@ -60,6 +61,8 @@ def logger_not_print(ctx: Context) -> Iterator[Finding]:
 def _connections(ctx: Context) -> set[tuple[ast.AST | None, str]]:
     """Names that hold a connection object, with the function they are in."""
     found: set[tuple[ast.AST | None, str]] = set()
+    if not any(name.startswith("airflow") for name in ctx.imports.values()):
+        return found
     for node in ctx.source.of_type(ast.Assign):
         if (
             isinstance(node, ast.Assign)

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 
 from dag_lint.context import Context
 from dag_lint.findings import Finding, Severity
@@ -20,39 +21,15 @@ _GENERIC = re.compile(
     r"|do_it|run_this|stuff|thing|function|func|script|untitled|work)(?:_?\d+|_[a-z])?)$"
 )
 _ALONE = {"start", "end", "begin", "finish", "done", "join", "watcher", "finalize", "initialize", "init"}
-VERBS = frozenset(
-    """
-    accept acquire checksum price hash activate add aggregate alert analyze analyse announce append apply approve archive ask assert assign
-    attach audit authenticate backfill backup balance bill block branch build cache calculate call cancel capture catalog
-    change check choose classify clean cleanse clear clone close cluster collect combine commit compact compare compile
-    compose compress compute configure confirm connect consume convert copy count crawl create curate cut debug decide
-    decode decrypt dedupe deduplicate define delete deliver deploy derive describe detect determine diff disable discover
-    dispatch display distribute divide download drain drop dump embed emit enable encode encrypt enforce enrich ensure
-    enter escalate estimate evaluate examine execute expand expire explode explore export expose extract fail fan fetch
-    fill filter find fix flag flatten flush follow forecast format forward freeze gate gather generate get go grant group
-    guard handle hash heal hide hold hourly identify import index infer inform ingest insert inspect install invoke
-    invalidate issue join judge keep kill label land launch list listen load lock log look lookup maintain make map mark mask
-    match materialize measure merge migrate mirror monitor move mutate normalize note notify observe open optimize
-    orchestrate order package page parse partition pass patch pause persist pick pivot place plan poke poll populate post
-    predict prepare preprocess print process produce profile promote propose prove provision prune publish pull purge push
-    put query queue quarantine raise rank read rebuild receive recheck reconcile record recover redact reduce refresh
-    register reject release reload remediate remove rename render reopen repair replace replay replicate reply report
-    request require reset reshape resolve restart restore restrict resume retain retire retrain retrieve retry return
-    revert review revoke rewrite roll rollback rotate route run sample sanitize save scale scan schedule score scrape seal
-    search seed segment select send serve set setup shadow ship short show shuffle sign simulate skip sleep snapshot sort
-    split stage standardize start stop store stream strip submit subscribe summarize suspend switch sync tag take teardown
-    test throttle tokenize touch track train transfer transform translate trigger trim truncate tune unload unlock unpack
-    unzip update upgrade upload upsert use vacuum validate verify wait wake warm warn watch write yield zip
-    """.split()
-)
+VERBS = frozenset((Path(__file__).parents[1] / "verbs.txt").read_text(encoding="utf-8").split())
 
 
 @rule("L-10", "dag-id-format", Severity.WARNING, convention=True)
 def dag_id_format(ctx: Context) -> Iterator[Finding]:
     """A dag_id is `<team>_<purpose>_<detail>`, with `_vN` for a breaking change of its contract.
 
-    Whoever sees the id in an alert knows whom to call. The team is that of the folder or of the tenant's file;
-    `team-prefixes` gives its prefixes, `exempt-dag-ids` lists ids that are fixed.
+    Whoever sees the id in an alert knows whom to call. The team is that of the folder or of the tenant's
+    file; `team-prefixes` gives its prefixes, `exempt-dag-ids` lists ids that are fixed.
 
     Bad:
         from airflow.sdk import DAG
@@ -81,8 +58,8 @@ def dag_id_format(ctx: Context) -> Iterator[Finding]:
 def task_id_format(ctx: Context) -> Iterator[Finding]:
     """A task_id is verb_object in snake_case and says something: not `task1`, `my_task`, `python_task`.
 
-    In a task group the group's name is the object and the verb may stand alone; `start`, `end` and `join` may as well.
-    `verbs` adds words, `exempt-task-ids` lists ids that are fixed.
+    In a task group the group's name is the object and the verb may stand alone; `start`, `end` and `join`
+    may as well. `verbs` adds words, `exempt-task-ids` lists ids that are fixed.
 
     Bad:
         from airflow.sdk import DAG
@@ -136,8 +113,8 @@ _JINJA_VAR = re.compile(r"var\.(?:value|json)\.(?:get\(\s*['\"])?(\w+)")
 def variable_names(ctx: Context) -> Iterator[Finding]:
     """Variables are named `<team>_<usage>_<context>`, and none holds a secret.
 
-    Variables are shown in the UI and shared by all DAGs of an Airflow; passwords and keys belong in a connection or the
-    secret backend. `variable-allow` lists names that are fixed.
+    Variables are shown in the UI and shared by all DAGs of an Airflow; passwords and keys belong in a
+    connection or the secret backend. `variable-allow` lists names that are fixed.
 
     Bad:
         from airflow.sdk import task, Variable

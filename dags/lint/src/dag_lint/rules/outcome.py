@@ -26,9 +26,10 @@ _PASSING = {
 def hidden_failure(ctx: Context) -> Iterator[Finding]:
     """A last task with all_done or always does not turn a failed run green.
 
-    The state of a run is that of its leaves. A notification with `all_done` at the end succeeds although the load before
-    it failed, and so does the run: no alert, no retry of the run. Make the task a teardown, let a callback notify, or add
-    a watcher with `one_failed` (or another leaf) behind the tasks that matter.
+    The state of a run is that of its leaves. A notification with `all_done` at the end succeeds although
+    the load before it failed, and so does the run: no alert, no retry of the run. Make the task a teardown,
+    let a callback notify, or add a watcher with `one_failed` (or another leaf) behind the tasks that
+    matter.
 
     Bad:
         from airflow.sdk import DAG, task
@@ -63,8 +64,8 @@ def hidden_failure(ctx: Context) -> Iterator[Finding]:
             ]
             if hidden:
                 names = ", ".join(sorted(task.name for task in hidden)[:3])
-                message = f"leaf {leaf.name} ({rules[leaf]}) hides a failure of {names}: make it a teardown or add a watcher"
-                yield ctx.finding(leaf.node, message)
+                message = f"leaf {leaf.name} ({rules[leaf]}) hides a failure of {names}"
+                yield ctx.finding(leaf.node, f"{message}: make it a teardown or add a watcher")
 
 
 def _rule(ctx: Context, task: Task) -> str | None:

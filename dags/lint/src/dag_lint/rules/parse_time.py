@@ -15,13 +15,14 @@ from dag_lint.rules.external import is_hook_class, is_http_call
 
 HEAVY = {
     "pandas", "numpy", "scipy", "sklearn", "tensorflow", "torch", "keras", "xgboost", "lightgbm", "catboost",
-    "matplotlib", "seaborn", "plotly", "transformers", "pyspark", "dask", "polars", "mlflow", "great_expectations",
-    "cv2", "spacy", "nltk", "statsmodels", "prophet", "geopandas", "snowflake.snowpark", "feast", "ray",
+    "matplotlib", "seaborn", "plotly", "transformers", "pyspark", "dask", "polars", "mlflow",
+    "great_expectations", "cv2", "spacy", "nltk", "statsmodels", "prophet", "geopandas", "snowflake.snowpark",
+    "feast", "ray",
 }  # fmt: skip
 _NETWORK = {
-    "urllib.request.urlopen", "psycopg2.connect", "pymysql.connect", "mysql.connector.connect", "boto3.client",
-    "boto3.resource", "boto3.Session", "boto3.session.Session", "smtplib.SMTP", "snowflake.connector.connect",
-    "pymongo.MongoClient", "redis.Redis",
+    "urllib.request.urlopen", "psycopg2.connect", "pymysql.connect", "mysql.connector.connect",
+    "boto3.client", "boto3.resource", "boto3.Session", "boto3.session.Session", "smtplib.SMTP",
+    "snowflake.connector.connect", "pymongo.MongoClient", "redis.Redis",
 }  # fmt: skip
 
 
@@ -29,9 +30,10 @@ _NETWORK = {
 def quiet_top_level(ctx: Context) -> Iterator[Finding]:
     """No Variable.get, hook, network call or heavy import while the file is parsed.
 
-    The DAG processor parses every file every few seconds, and every task parses it again. A Variable.get is a request to
-    the database or the secret backend each time, an import of pandas costs a second. Move it into the task, or use the
-    template `{{ var.value.name }}`. `heavy-imports` adds modules to the list. Only files with a DAG are looked at.
+    The DAG processor parses every file every few seconds, and every task parses it again. A Variable.get is
+    a request to the database or the secret backend each time, an import of pandas costs a second. Move it
+    into the task, or use the template `{{ var.value.name }}`. `heavy-imports` adds modules to the list.
+    Only files with a DAG are looked at.
 
     Bad:
         from airflow.sdk import DAG, Variable
@@ -131,8 +133,8 @@ def _only_guessed(ctx: Context, function: ast.AST) -> bool:
 def no_database(ctx: Context) -> Iterator[Finding]:
     """Tasks do not open Airflow's database: no ORM session, no `airflow db` or `airflow users` command.
 
-    In Airflow 3 a task has no access to it: create_session raises a RuntimeError. Use the REST API; run clean-up as a job
-    of the platform.
+    In Airflow 3 a task has no access to it: create_session raises a RuntimeError. Use the REST API; run
+    clean-up as a job of the platform.
 
     Bad:
         from airflow.sdk import DAG
@@ -147,47 +149,50 @@ def no_database(ctx: Context) -> Iterator[Finding]:
     """
     if not ctx.is_dag_file:
         return
-    for node in ctx.source.of_type(ast.ImportFrom):
-        if isinstance(node, ast.ImportFrom):
-            names = {alias.name for alias in node.names}
-            orm = (
-                node.module == "airflow.utils.session" and names & {"create_session", "provide_session"}
-            ) or (node.module in {"airflow.settings", "airflow"} and names & {"Session"})
-            if orm:
+    yield from _sessions(ctx)
+    for task in ctx.model.tasks:
+        arg = task.kwargs.get("bash_command")
+        for inner in ast.walk(arg.node) if arg is not None else ():
+            text = inner.value if isinstance(inner, ast.Constant) else None
+            match = _CLI.search(text) if isinstance(text, str) else None
+            if match:
                 yield ctx.finding(
-                    node, "a session on Airflow's database raises an error in tasks; use the REST API"
+                    inner, f"`airflow {match[1]}` needs Airflow's database; run it as a job outside"
                 )
+
+
+_CLI = re.compile(r"(?:^|[;&|\s/])airflow\s+(db|users|resetdb|initdb|upgradedb)\b")
+_ORM_CALL = re.compile(
+    r"airflow\.models\.(?:\w+\.)*(DagRun|TaskInstance|DagModel)\.(find|get_dagmodel|query)$"
+)
+_ORM_IMPORTS = {
+    "airflow.utils.session": {"create_session", "provide_session"},
+    "airflow.settings": {"Session"},
+}
+
+
+def _sessions(ctx: Context) -> Iterator[Finding]:
+    message = "a session on Airflow's database raises an error in tasks; use the REST API"
+    for node in ctx.source.of_type(ast.ImportFrom):
+        names = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
+        if names & _ORM_IMPORTS.get(getattr(node, "module", None) or "", set()):
+            yield ctx.finding(node, message)
     for call in ctx.calls():
         name = ctx.qualified(call.func)
         if name in {"airflow.settings.Session", "settings.Session"}:
-            yield ctx.finding(
-                call, "a session on Airflow's database raises an error in tasks; use the REST API"
-            )
-        elif re.match(
-            r"airflow\.models\.(?:\w+\.)*(DagRun|TaskInstance|DagModel)\.(find|get_dagmodel|query)$", name
-        ):
+            yield ctx.finding(call, message)
+        elif _ORM_CALL.match(name):
             yield ctx.finding(call, f"`{name}` reads Airflow's database; use the REST API")
-    for task in ctx.model.tasks:
-        arg = task.kwargs.get("bash_command")
-        if arg is None:
-            continue
-        for inner in ast.walk(arg.node):
-            if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
-                match = re.search(
-                    r"(?:^|[;&|\s/])airflow\s+(db|users|resetdb|initdb|upgradedb)\b", inner.value
-                )
-                if match:
-                    message = f"`airflow {match[1]}` needs Airflow's database, which tasks cannot open; run it as a job"
-                    yield ctx.finding(inner, message)
 
 
 @rule("L-36", "importable", Severity.ERROR)
 def importable(ctx: Context) -> Iterator[Finding]:
-    """A DAG file can be imported: valid Python 3, no relative imports, no cycles; and the integrity test always runs.
+    """A DAG file can be imported: Python 3, no relative imports, no cycles; the integrity test always runs.
 
-    Airflow loads a DAG file as a module without a package, so `from . import x` fails. Cycles between tasks fail at parse.
-    Over the repository: no configuration of pytest or of CI leaves out the integrity test of the DAGs. That a file parses
-    in less than a second, and that its imports exist, only a DagBag test in the image can tell.
+    Airflow loads a DAG file as a module without a package, so `from . import x` fails. Cycles between tasks
+    fail at parse. Over the repository: no configuration of pytest or of CI leaves out the integrity test of
+    the DAGs. That a file parses in less than a second, and that its imports exist, only a DagBag test in
+    the image can tell.
 
     Bad:
         from airflow.sdk import DAG
@@ -211,9 +216,9 @@ def importable(ctx: Context) -> Iterator[Finding]:
         return
     if any(not dag.conditional for dag in ctx.model.dags):
         for node in ctx.source.of_type(ast.ImportFrom):
-            if isinstance(node, ast.ImportFrom) and node.level and at_parse_time(ctx, node):
-                if not _type_checking(ctx, node):
-                    yield ctx.finding(node, "relative import: Airflow loads DAG files without a package")
+            relative = isinstance(node, ast.ImportFrom) and node.level > 0
+            if relative and at_parse_time(ctx, node) and not _type_checking(ctx, node):
+                yield ctx.finding(node, "relative import: Airflow loads DAG files without a package")
     for dag in ctx.model.dags:
         graph = Graph(dag)
         cycle = graph.cycle()

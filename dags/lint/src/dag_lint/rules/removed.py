@@ -26,10 +26,11 @@ _DAG_ARGUMENTS = {
 def removed_imports(ctx: Context) -> Iterator[Finding]:
     """No import and no argument that Airflow 3 has removed or deprecated.
 
-    What is removed fails at import; what is deprecated warns at every parse and goes with the next release. Found by
-    ruff's AIR rules and by a table of its own for what these leave out (days_ago, contrib, default_view, concurrency).
-    Imports under `try: ... except ImportError` and under a test of the version are compatibility code and left alone.
-    The repair of an import keeps the local name: `from new.module import EmptyOperator as DummyOperator`.
+    What is removed fails at import; what is deprecated warns at every parse and goes with the next release.
+    Found by ruff's AIR rules and by a table of its own for what these leave out (days_ago, contrib,
+    default_view, concurrency). Imports under `try: ... except ImportError` and under a test of the version
+    are compatibility code and left alone. The repair of an import keeps the local name: `from new.module
+    import EmptyOperator as DummyOperator`.
 
     Bad:
         from airflow.operators.bash import BashOperator
@@ -37,9 +38,9 @@ def removed_imports(ctx: Context) -> Iterator[Finding]:
         from airflow.providers.standard.operators.bash import BashOperator
     """
     for node in ctx.source.of_type(ast.ImportFrom):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and is_airflow(node.module or ""):
-            if not guarded(ctx, node):
-                yield from _import_from(ctx, node)
+        here = isinstance(node, ast.ImportFrom) and node.level == 0 and is_airflow(node.module or "")
+        if here and isinstance(node, ast.ImportFrom) and not guarded(ctx, node):
+            yield from _import_from(ctx, node)
     for node in ctx.source.of_type(ast.Import):
         if isinstance(node, ast.Import) and not guarded(ctx, node):
             for alias in node.names:
@@ -125,8 +126,8 @@ _ARGUMENTS = {
 def removed_arguments(ctx: Context) -> Iterator[Finding]:
     """No sla, sla_miss_callback, email_on_failure, email_on_retry, provide_context, apply_defaults.
 
-    SLAs have no effect in Airflow 3: nobody is told. Mail arguments are deprecated. provide_context and apply_defaults
-    are gone and raise an error.
+    SLAs have no effect in Airflow 3: nobody is told. Mail arguments are deprecated. provide_context and
+    apply_defaults are gone and raise an error.
 
     Bad:
         from datetime import timedelta
@@ -137,7 +138,8 @@ def removed_arguments(ctx: Context) -> Iterator[Finding]:
         from datetime import timedelta
         from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference
         deadline = DeadlineAlert(
-            reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=1), callback=AsyncCallback("a.b"),
+            reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=1),
+            callback=AsyncCallback("a.b"),
         )
         with DAG("sales", schedule=None, deadline=deadline):
             ...
@@ -160,10 +162,11 @@ def removed_arguments(ctx: Context) -> Iterator[Finding]:
             )
             yield ctx.finding(node, message, severity=severity, fix=fix, also=key)
     for node in ctx.source.of_type(ast.ImportFrom):
-        if isinstance(node, ast.ImportFrom) and is_airflow(node.module or ""):
-            if any(alias.name == "apply_defaults" for alias in node.names) and not guarded(ctx, node):
-                message = "`apply_defaults` is removed in Airflow 3; operators need no decorator"
-                yield ctx.finding(node, message, severity=Severity.ERROR, also="apply_defaults")
+        here = isinstance(node, ast.ImportFrom) and is_airflow(node.module or "")
+        names = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
+        if here and "apply_defaults" in names and not guarded(ctx, node):
+            message = "`apply_defaults` is removed in Airflow 3; operators need no decorator"
+            yield ctx.finding(node, message, severity=Severity.ERROR, also="apply_defaults")
 
 
 def _argument_fix(ctx: Context, key: str, node: ast.AST) -> Fix | None:

@@ -17,8 +17,9 @@ from dag_lint.values import Dag, Task
 def unique_ids(ctx: Context) -> Iterator[Finding]:
     """A dag_id is used once in all bundles, a task_id once in a DAG.
 
-    Two DAGs of one id overwrite each other at every parse; which one runs is chance. Two tasks of one id fail at parse.
-    DAGs in different `dags` folders may belong to different installations: there it is a warning.
+    Two DAGs of one id overwrite each other at every parse; which one runs is chance. Two tasks of one id
+    fail at parse. DAGs in different `dags` folders may belong to different installations: there it is a
+    warning.
 
     Bad:
         from airflow.sdk import DAG
@@ -72,8 +73,11 @@ def _bundle(path: str) -> str:
     return "/".join(parts[: parts.index("dags")]) if "dags" in parts else ""
 
 
-_CI = (".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitlab-ci.yml", "azure-pipelines.yml", "Jenkinsfile",
-       "bitbucket-pipelines.yml", ".circleci/config.yml", "cloudbuild.yaml")  # fmt: skip
+_CI = (
+    ".github/workflows/*.yml", ".github/workflows/*.yaml",
+    ".gitlab-ci.yml", "azure-pipelines.yml", "Jenkinsfile",
+    "bitbucket-pipelines.yml", ".circleci/config.yml", "cloudbuild.yaml",
+)  # fmt: skip
 _TESTS = (
     "pytest.ini",
     "tox.ini",
@@ -121,12 +125,12 @@ _LINTS = re.compile(
 
 
 @rule("L-40", "changed-only", Severity.WARNING, convention=True)
-def changed_only(ctx: Context) -> Iterator[Finding]:
+def changed_only(_ctx: Context) -> Iterator[Finding]:
     """CI deploys only the DAGs that changed, and pre-commit lints only these.
 
-    A deployment of everything for every change makes each mistake one of everybody. Workflows that copy the folder of
-    DAGs choose by `git diff`, a paths filter or the like; `dag-lint --changed-since REF` lints what changed. Looked at are
-    workflows of GitHub, GitLab, Azure, Bitbucket, CircleCI and Jenkins.
+    A deployment of everything for every change makes each mistake one of everybody. Workflows that copy the
+    folder of DAGs choose by `git diff`, a paths filter or the like; `dag-lint --changed-since REF` lints
+    what changed. Looked at are workflows of GitHub, GitLab, Azure, Bitbucket, CircleCI and Jenkins.
 
     Bad:
         # .github/workflows/deploy.yml

@@ -16,8 +16,8 @@ from dag_lint.values import constant, text_of
 def known_pool(ctx: Context) -> Iterator[Finding]:
     """The pool is one of the tenant's, and pool_slots is not more than it has.
 
-    A task in a pool that does not exist stays scheduled for ever, without an error; so does one that wants more slots than
-    there are. Needs the AirflowTenant file (`--tenant`, `tenants`).
+    A task in a pool that does not exist stays scheduled for ever, without an error; so does one that wants
+    more slots than there are. Needs the AirflowTenant file (`--tenant`, `tenants`).
 
     Bad:
         from airflow.sdk import DAG
@@ -34,8 +34,9 @@ def known_pool(ctx: Context) -> Iterator[Finding]:
         return
     pools = {"default_pool": 128}
     for tenant in ctx.tenants:
-        for name, slots in tenant.pools.items():
-            pools[name] = slots if name not in pools or name == "default_pool" else max(pools[name], slots)
+        for known, size in tenant.pools.items():
+            new = known not in pools or known == "default_pool"
+            pools[known] = size if new else max(pools[known], size)
     seen: set[ast.AST] = set()
     for task in ctx.model.tasks:
         pool = ctx.task_setting(task, "pool")
@@ -69,12 +70,12 @@ def priority_is_earned(ctx: Context) -> Iterator[Finding]:
         from airflow.sdk import DAG
         from airflow.providers.standard.operators.bash import BashOperator
         with DAG("report", schedule=None, tags=["report"]):
-            BashOperator(task_id="make_report", bash_command="report", priority_weight=100, queue="high_priority")
+            BashOperator(task_id="make_report", bash_command="report", priority_weight=100)
     Good:
         from airflow.sdk import DAG
         from airflow.providers.standard.operators.bash import BashOperator
         with DAG("billing", schedule=None, tags=["billing", "critical"]):
-            BashOperator(task_id="make_invoices", bash_command="bill", priority_weight=100, queue="high_priority")
+            BashOperator(task_id="make_invoices", bash_command="bill", priority_weight=100)
     """
     seen: set[ast.AST] = set()
     for task in ctx.model.tasks:
@@ -92,8 +93,10 @@ def priority_is_earned(ctx: Context) -> Iterator[Finding]:
                 node, f"priority_weight={number} in DAG {task.dag.name}, which is not tagged critical"
             )
         queue = ctx.task_setting(task, "queue")
-        name = text_of(queue.value) or ""
+        queue_name = text_of(queue.value) or ""
         node = queue.node or task.node
-        if re.search(r"(?i)high|prio|urgent|critical|express", name) and node not in seen:
+        if re.search(r"(?i)high|prio|urgent|critical|express", queue_name) and node not in seen:
             seen.add(node)
-            yield ctx.finding(node, f"queue={name!r} in DAG {task.dag.name}, which is not tagged critical")
+            yield ctx.finding(
+                node, f"queue={queue_name!r} in DAG {task.dag.name}, which is not tagged critical"
+            )

@@ -11,9 +11,9 @@ from dag_lint.findings import Finding, Severity
 from dag_lint.registry import rule
 
 _STRONG = [
-    ("a Slack webhook URL", re.compile(r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/-]{3,}")),
-    ("a Teams webhook URL", re.compile(r"[\w-]+\.webhook\.office\.com/webhookb2/[\w@/-]{8,}|outlook\.office\.com/webhook/[\w@-]{8,}")),
-    ("a Discord webhook URL", re.compile(r"discord(?:app)?\.com/api/webhooks/\d+/[\w-]{8,}")),
+    ("a Slack webhook", re.compile(r"hooks\.slack(?:-gov)?\.com/(?:services|workflows)/[\w/-]{3,}")),
+    ("a Teams webhook", re.compile(r"(?:[\w-]+\.webhook|outlook)\.office\.com/webhook(?:b2)?/[\w@/-]{8,}")),
+    ("a Discord webhook", re.compile(r"discord(?:app)?\.com/api/webhooks/\d+/[\w-]{8,}")),
     ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
     ("a Slack token", re.compile(r"\bxox[abeprs]-[A-Za-z0-9-]{10,}")),
     ("a GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,})")),
@@ -26,7 +26,8 @@ _STRONG = [
     ("an Azure account key", re.compile(r"AccountKey=[A-Za-z0-9+/=]{40,}")),
 ]  # fmt: skip
 _HINTS = re.compile(
-    r"slack|office\.com|discord|AKIA|ASIA|xox|gh[pousr]_|github_pat|glpat|AIza|dapi|sk-|eyJ|PRIVATE KEY|AccountKey"
+    r"slack|office\.com|discord|AKIA|ASIA|xox|gh[pousr]_|github_pat|glpat|AIza|dapi|sk-|eyJ|PRIVATE KEY|"
+    r"AccountKey"
 )
 _URI = re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@{}$<>'\"]+:([^@/\s{}$<>%'\"]{3,})@[\w.-]+")
 _DSN = re.compile(r"(?i)(?<![\w.])(?:password|passwd|pwd)\s*=\s*['\"]?([^\s;&'\"{}$<>%()]{4,})")
@@ -42,11 +43,11 @@ _TOKEN = re.compile(
 )
 _PLACEHOLDER = re.compile(
     r"(?i)^(?:x+|\*+|\.+|-+|_+|none|null|empty|n/?a|todo|fixme|example|sample|dummy|placeholder|redacted|hidden|secret|token"
-    r"|pass|password|passwd|user|str|string|text|varchar|bytes|int|object|true|false)$|^<.*>$|your[_-]|change[_-]?me|"
+    r"|pass|passwords?|passwd|user|str|string|text|varchar|bytes|int|object|true|false)$|^<.*>$|your[_-]|change[_-]?me|"
     r"replace|insert[_-]|_here$|\{\{|\{|\$|%\(|^env:|^vault:|^arn:|^projects/|^/|\s"
 )
 _NAME_LIKE = re.compile(
-    r"^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_-][a-z]+)+$|^[\w.-]+\.(?:json|pem|txt|key|yaml|yml)$"
+    r"^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[a-z]+(?:[_-][a-z]+)+\d{0,2}$|^[\w.-]+\.(?:json|pem|txt|key|yaml|yml)$"
 )
 
 
@@ -54,9 +55,10 @@ _NAME_LIKE = re.compile(
 def credentials_in_code(ctx: Context) -> Iterator[Finding]:
     """No passwords, tokens, keys or webhook URLs in code.
 
-    Code is copied, logged and kept for ever; everybody who reads the repository has the credential. Name a connection or
-    a secret backend's key instead and read it while the task runs. Found are formats that are certain, anywhere in the
-    file, and literal values of arguments, names and keys such as `password`; placeholders and templates are no finding.
+    Code is copied, logged and kept for ever; everybody who reads the repository has the credential. Name a
+    connection or a secret backend's key instead and read it while the task runs. Found are formats that are
+    certain, anywhere in the file, and literal values of arguments, names and keys such as `password`;
+    placeholders and templates are no finding.
 
     Bad:
         URL = "https://hooks.slack.com/services/T0AB12CD3/B0EF45GH6/abcdefghijklmnopqrstuvwx"
@@ -93,35 +95,35 @@ def _patterns(ctx: Context) -> Iterator[Finding]:
 
 
 def _named(ctx: Context) -> Iterator[Finding]:
-    for node in ctx.source.of_type(ast.keyword):
-        if isinstance(node, ast.keyword) and node.arg and _secret(node.arg, node.value, weak=False):
-            yield _report(ctx, node.value, node.arg)
-    for node in ctx.source.of_type(ast.Dict):
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if (
-                    isinstance(key, ast.Constant)
-                    and isinstance(key.value, str)
-                    and _secret(key.value, value, weak=True)
-                ):
-                    yield _report(ctx, value, key.value)
-    for node in ctx.source.of_type(ast.Assign, ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", node)]
-        for target in targets:
-            name = _target_name(target)
-            value = getattr(node, "value", None)
-            if name and value is not None and _secret(name, value, weak=True):
+    for node in ctx.source.of_type(ast.keyword, ast.Dict, ast.Assign, ast.AnnAssign, ast.arguments):
+        for name, value in _pairs(node):
+            if _secret(name, value, weak=not isinstance(node, ast.keyword)):
                 yield _report(ctx, value, name)
-    for node in ctx.source.of_type(ast.arguments):
-        if isinstance(node, ast.arguments):
-            names = [*node.posonlyargs, *node.args]
-            pairs = list(zip(names[len(names) - len(node.defaults) :], node.defaults, strict=True))
-            pairs += [
-                (arg, value) for arg, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value
-            ]
-            for arg, value in pairs:
-                if _secret(arg.arg, value, weak=True):
-                    yield _report(ctx, value, arg.arg)
+
+
+def _pairs(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Names with the values that the node gives them."""
+    if isinstance(node, ast.keyword) and node.arg:
+        yield node.arg, node.value
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, value
+    elif isinstance(node, ast.Assign):
+        yield from ((_target_name(target), node.value) for target in node.targets)
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        yield _target_name(node.target), node.value
+    elif isinstance(node, ast.arguments):
+        yield from _defaults(node)
+
+
+def _defaults(node: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
+    names = [*node.posonlyargs, *node.args]
+    for arg, default in zip(names[len(names) - len(node.defaults) :], node.defaults, strict=True):
+        yield arg.arg, default
+    for arg, given in zip(node.kwonlyargs, node.kw_defaults, strict=True):
+        if given is not None:
+            yield arg.arg, given
 
 
 def _report(ctx: Context, node: ast.AST, name: str) -> Finding:
@@ -148,7 +150,10 @@ def _secret(name: str, node: ast.AST, *, weak: bool) -> bool:
     if _PASSWORD.search(name):
         return not weak or not _NAME_LIKE.match(text)
     if _TOKEN.search(name):
-        varied = any(char.isdigit() for char in text) and any(char.isalpha() for char in text)
+        digits = sum(char.isdigit() for char in text)
+        varied = any(char.isalpha() for char in text) and (
+            digits > 2 or (digits > 0 and not text.isidentifier())
+        )
         return (
             len(text) >= 12
             and varied

@@ -28,8 +28,8 @@ _CLASSIC = {
 def taskflow(ctx: Context) -> Iterator[Finding]:
     """Python callables run as TaskFlow functions, not in a PythonOperator.
 
-    `@task` keeps function and task together, passes data as arguments and derives the dependency from it. DAGs that need
-    the classic operator are listed in `python-operator-allow` (globs of dag_ids or paths).
+    `@task` keeps function and task together, passes data as arguments and derives the dependency from it.
+    DAGs that need the classic operator are listed in `python-operator-allow` (globs of dag_ids or paths).
 
     Bad:
         from airflow.sdk import DAG
@@ -69,8 +69,9 @@ _SEED = re.compile(
 def no_surprises(ctx: Context) -> Iterator[Finding]:
     """No list >> list, no unseeded random, no lambda as a callable.
 
-    Python knows no `>>` between two lists: the DAG fails to import; use cross_downstream or chain. A task that takes a
-    random way cannot be run again with the same result. A lambda has no name in logs and cannot be tested.
+    Python knows no `>>` between two lists: the DAG fails to import; use cross_downstream or chain. A task
+    that takes a random way cannot be run again with the same result. A lambda has no name in logs and
+    cannot be tested.
 
     Bad:
         from airflow.sdk import DAG
@@ -101,13 +102,11 @@ def no_surprises(ctx: Context) -> Iterator[Finding]:
 def _lambdas(ctx: Context) -> Iterator[Finding]:
     seen: set[ast.AST] = set()
     for task in ctx.model.tasks:
-        fn = task.kwargs.get("python_callable")
-        if fn is not None and isinstance(fn.value, FuncV) and isinstance(fn.value.node, ast.Lambda):
-            if fn.value.node not in seen:
-                seen.add(fn.value.node)
-                yield ctx.finding(
-                    fn.value.node, f"task {task.name}: a lambda as callable; write a named function"
-                )
+        given = task.kwargs.get("python_callable")
+        node = given.value.node if given is not None and isinstance(given.value, FuncV) else None
+        if isinstance(node, ast.Lambda) and node not in seen:
+            seen.add(node)
+            yield ctx.finding(node, f"task {task.name}: a lambda as callable; write a named function")
     for key, value, _ in ctx.callbacks():
         if isinstance(value, FuncV) and isinstance(value.node, ast.Lambda) and value.node not in seen:
             seen.add(value.node)

@@ -10,12 +10,12 @@ from dag_lint.registry import rule
 
 
 @rule("L-00", "suppression", Severity.WARNING)
-def suppression(ctx: Context) -> Iterator[Finding]:
+def suppression(_ctx: Context) -> Iterator[Finding]:
     """A suppression names its rules, gives a reason and suppresses something.
 
-    `# dag-lint: ignore[L-04] reason: sample value` hides the findings of these rules on its line, on the statement
-    that begins there, or - alone on a line - on the next line of code. Whoever reads the code later needs the
-    reason; a comment that hides nothing any more would hide the next defect.
+    `# dag-lint: ignore[L-04] reason: sample value` hides the findings of these rules on its line, on the
+    statement that begins there, or - alone on a line - on the next line of code. Whoever reads the code
+    later needs the reason; a comment that hides nothing any more would hide the next defect.
 
     Bad:
         API_KEY_ID = "none"  # dag-lint: ignore[L-04]

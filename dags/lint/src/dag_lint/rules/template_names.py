@@ -38,8 +38,9 @@ _CONTEXTS = {"context", "kwargs", "ctx", "ti_context", "op_kwargs"}
 def context_names(ctx: Context) -> Iterator[Finding]:
     """No execution_date, next_ds, prev_ds, tomorrow_ds, yesterday_ds or conf of the old context.
 
-    In Airflow 3 they are gone from templates, from the keyword arguments of callables and from the context: rendering
-    fails, `context["execution_date"]` is a KeyError. `logical_date` and `ds` are absent in runs without a logical date.
+    In Airflow 3 they are gone from templates, from the keyword arguments of callables and from the context:
+    rendering fails, `context["execution_date"]` is a KeyError. `logical_date` and `ds` are absent in runs
+    without a logical date.
 
     Bad:
         from airflow.sdk import DAG
@@ -71,7 +72,7 @@ def _templates(ctx: Context) -> Iterator[Finding]:
     for node in ctx.source.of_type(ast.Constant):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or "{" not in node.value:
             continue
-        if node in ctx.source.docstrings or "{{" not in node.value and "{%" not in node.value:
+        if node in ctx.source.docstrings or ("{{" not in node.value and "{%" not in node.value):
             continue
         found: list[str] = []
         for block in _JINJA.findall(node.value):
@@ -99,9 +100,10 @@ def _fix(ctx: Context, node: ast.Constant, name: str) -> Fix | None:
 def _lookups(ctx: Context) -> Iterator[Finding]:
     """`context["execution_date"]`, `context.get("execution_date")`, `dag_run.execution_date`."""
     for node in ctx.source.of_type(ast.Subscript):
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            if _is_context(ctx, node.value, str(node.slice.value)) and isinstance(node.ctx, ast.Load):
-                yield _lookup(ctx, node.slice)
+        if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+            continue
+        if isinstance(node.slice, ast.Constant) and _is_context(ctx, node.value, str(node.slice.value)):
+            yield _lookup(ctx, node.slice)
     for call in ctx.calls():
         if isinstance(call.func, ast.Attribute) and call.func.attr in {"get", "pop"} and call.args:
             key = call.args[0]

@@ -25,8 +25,9 @@ _ROWS = {
     "fetch_pandas_all",
 }
 _FRAME_METHODS = {
-    "dropna", "fillna", "drop", "rename", "merge", "join", "groupby", "sort_values", "reset_index", "set_index", "copy",
-    "drop_duplicates", "astype", "assign", "query", "head", "apply", "pivot", "melt", "agg", "filter", "with_columns",
+    "dropna", "fillna", "drop", "rename", "merge", "join", "groupby", "sort_values", "reset_index",
+    "set_index", "copy", "drop_duplicates", "astype", "assign", "query", "head", "apply", "pivot", "melt",
+    "agg", "filter", "with_columns",
 }  # fmt: skip
 _SERIAL = {"to_json", "to_dict", "to_csv", "to_records", "to_html", "to_string"}
 _BYTES = re.compile(r"^(?:pickle|cloudpickle|dill|joblib)\.dumps$")
@@ -36,9 +37,9 @@ _BYTES = re.compile(r"^(?:pickle|cloudpickle|dill|joblib)\.dumps$")
 def small_xcom(ctx: Context) -> Iterator[Finding]:
     """Tasks pass metadata, not data: no DataFrame, no rows, no bytes as return value or XCom.
 
-    XComs are rows of Airflow's database (the rule of this project: less than 48 KB). Write the data to storage and return
-    its path and size. Found are frames of pandas and polars, results of fetchall/get_records/get_df, pickles and contents
-    of files and responses, also as JSON text.
+    XComs are rows of Airflow's database (the rule of this project: less than 48 KB). Write the data to
+    storage and return its path and size. Found are frames of pandas and polars, results of
+    fetchall/get_records/get_df, pickles and contents of files and responses, also as JSON text.
 
     Bad:
         import pandas as pd
@@ -70,24 +71,15 @@ def _no_xcom(task: Task | None) -> bool:
 
 def _function(ctx: Context, fn: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Finding]:
     own = [node for node in ast.walk(fn) if ctx.function_around(node) is fn]
-    known: dict[str, str] = {}
-    for node in sorted((n for n in own if isinstance(n, ast.Assign)), key=lambda n: n.lineno):
-        kind = _kind(ctx, node.value, known)
-        for target in node.targets:
-            if isinstance(target, ast.Name):
-                if kind:
-                    known[target.id] = kind
-                else:
-                    known.pop(target.id, None)
+    known = _known_names(ctx, own)
     for node in own:
         if isinstance(node, ast.Return) and node.value is not None:
-            for value in [node.value, *(node.value.values if isinstance(node.value, ast.Dict) else [])]:
-                kind = _kind(ctx, value, known)
-                if kind:
-                    yield ctx.finding(
-                        node, f"task {fn.name} returns {kind}; write it to storage and return the path"
-                    )
-                    break
+            parts = node.value.values if isinstance(node.value, ast.Dict) else []
+            kind = next((kind for value in [node.value, *parts] if (kind := _kind(ctx, value, known))), "")
+            if kind:
+                yield ctx.finding(
+                    node, f"task {fn.name} returns {kind}; write it to storage and return the path"
+                )
         elif (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -99,6 +91,20 @@ def _function(ctx: Context, fn: ast.FunctionDef | ast.AsyncFunctionDef) -> Itera
                 yield ctx.finding(
                     node, f"task {fn.name} pushes {kind}; write it to storage and push the path"
                 )
+
+
+def _known_names(ctx: Context, own: list[ast.AST]) -> dict[str, str]:
+    """What the names of a function hold after its last assignment, for those that hold data."""
+    known: dict[str, str] = {}
+    assigns = [node for node in own if isinstance(node, ast.Assign)]
+    for node in sorted(assigns, key=lambda item: item.lineno):
+        kind = _kind(ctx, node.value, known)
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                known.pop(target.id, None)
+                if kind:
+                    known[target.id] = kind
+    return known
 
 
 def _kind(ctx: Context, node: ast.expr, known: dict[str, str]) -> str:
@@ -139,7 +145,7 @@ def _call_kind(ctx: Context, node: ast.Call, known: dict[str, str]) -> str:
     if inner != "a DataFrame":
         return ""
     if attr in _SERIAL:
-        target = bool(node.args) and not (attr == "to_dict")
+        target = bool(node.args) and attr != "to_dict"
         return (
             ""
             if target or any(k.arg in {"path_or_buf", "path", "buf"} for k in node.keywords)
