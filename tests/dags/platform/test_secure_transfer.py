@@ -231,12 +231,16 @@ def test_a_channel_that_is_not_encrypted_and_verified_stops_the_run_at_once(
     assert world.list_objects_v2(Bucket="payroll-bucket")["KeyCount"] == 0
 
 
+def only_one_try(dag) -> None:
+    dag.get_task("transfer_file").retries = 0
+
+
 @pytest.mark.covers("D000-13")
 def test_a_server_with_another_host_key_gets_nothing_and_sends_nothing(world, sftp):
     import asyncssh
 
     other = asyncssh.generate_private_key("ssh-rsa", key_size=2048).export_public_key().decode().split()[1]
     sftp.connection("sftp_prod", host_key=other)
-    done = run(DAG_ID, logical_date=DAY)
+    done = run(DAG_ID, logical_date=DAY, change=only_one_try)
     assert done.states["transfer_file"] == "failed"
     assert world.list_objects_v2(Bucket="payroll-bucket")["KeyCount"] == 0
