@@ -39,7 +39,8 @@ def desired(tenant: Tenant) -> Any:
             "data"
         ]
         for key in reference.keys:
-            text = json.dumps({"private_key": SECRET}) if key == "extra" else SECRET
+            as_json = reference.field.endswith("extraSecretRef")
+            text = json.dumps({"private_key": SECRET}) if as_json else SECRET
             data[key] = base64.b64encode(text.encode()).decode()
     for name, keys in secrets.required(tenant).items():
         existing[name] = {

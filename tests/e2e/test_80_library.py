@@ -90,7 +90,9 @@ def secrets_of(sample: Json) -> list[Json]:
     found: dict[str, dict[str, str]] = {}
     for reference in secrets.references(parse({**sample, "metadata": {"name": NAME, "uid": "none"}})):
         for key in reference.keys:
-            found.setdefault(reference.secret, {})[key] = "{}" if key == "extra" else "T0/B0/secret"
+            found.setdefault(reference.secret, {})[key] = (
+                "{}" if reference.field.endswith("extraSecretRef") else "T0/B0/secret"
+            )
     return [secret(NAMESPACE, name, data) for name, data in found.items()]
 
 

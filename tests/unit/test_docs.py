@@ -14,7 +14,7 @@ DOCS = ROOT / "docs"
 PAGES = [
     *sorted(DOCS.rglob("*.md")),
     *sorted(ROOT.glob("*.md")),
-    *(ROOT / folder / "README.md" for folder in ("operator", "demo", "bench", "images", "devcluster")),
+    *(ROOT / folder / "README.md" for folder in ("operator", "demo", "bench", "images", "devcluster", "dags/lib", "dags/lint")),
     ROOT / "manifests" / "tenants" / "README.md",
 ]
 
