@@ -25,8 +25,8 @@ When the run depends on data, not on the time: upstream may be late, twice a day
 
 **What to change**
 
-The two assets (name and URI as the producer writes them) and `convert_revenue`. While the DAG is paused
-events are not collected for it.
+The two assets (name and URI as the producer writes them) and `convert_revenue`. While the DAG is paused no
+event starts it; the next run after that gets the events of the pause too.
 """
 
 from __future__ import annotations

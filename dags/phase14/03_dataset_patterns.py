@@ -11,7 +11,7 @@ graph.
 | `__child_publish_orders` | fan-out: one event, several consumers; keeps the contract |  |
 | (itself) | conditional *or*; checks the contract before use | `orders \\| refunds` |
 | `__child_update_stock` | the second consumer of the same event | `[orders]` |
-| `__child_close_day` | data or time: when both are there, and every night at ten | `AssetOrTimeSchedule` |
+| `__child_close_day` | data or time: when both are there, and daily at 22:00 | `AssetOrTimeSchedule` |
 | `__child_retrain_model` | nested: features and a reason (drift or labels) | `features & (drift \\| labels)` |
 | `__child_import_prices` | a change outside: a watcher waits for a partner's marker file | `AssetWatcher` |
 
