@@ -219,7 +219,8 @@ def plain():
 @pytest.mark.covers("L-17")
 def test_a_second_run_changes_nothing() -> None:
     def sample(text: str) -> str:
-        return f"{SDK}from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator as Q\n{text}"
+        operators = "airflow.providers.common.sql.operators.sql"
+        return f"{SDK}from {operators} import SQLExecuteQueryOperator as Q\n{text}"
 
     check(
         "L-17",

@@ -133,7 +133,8 @@ def merge(raws: list[Raw], own: list[Finding], facts: dict[str, Facts]) -> list[
         col, end = (1, line) if line != raw.line else (raw.col, raw.end_line)
         removed = raw.code in {"AIR301", "AIR302", "AIR303"}
         severity = Severity.ERROR if removed else Severity.WARNING
-        message = f"{raw.message.rstrip(';')} ({raw.code})"
+        text = raw.message.rstrip(";") if removed else f"`{raw.name}` is deprecated in Airflow 3"
+        message = f"{text} ({raw.code})"
         made.setdefault(
             (raw.path, raw.name, line), Finding(raw.path, line, col, end, "L-02", severity, message)
         )

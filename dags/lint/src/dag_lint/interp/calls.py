@@ -7,6 +7,7 @@ from itertools import islice
 
 from dag_lint.interp.builders import Builders, Kwargs
 from dag_lint.interp.machine import MAX_DEPTH, MAX_UNROLL, Scope, dags_of
+from dag_lint.interp.methods import bind_arguments, dict_method, list_method, make_dict, text_method
 from dag_lint.names import (
     CHAINS,
     TASK_DECORATORS,
@@ -38,7 +39,6 @@ from dag_lint.values import (
     TaskV,
     Value,
     constant,
-    text_of,
 )
 
 HARMLESS = {
@@ -195,11 +195,11 @@ class Calls(Builders):
         if isinstance(base, TaskFnV | GroupFnV | PartialV):
             return self._template_method(base, attr, args, kwargs, node, opened=opened)
         if isinstance(base, ListV):
-            return _list_method(base, attr, args)
+            return list_method(base, attr, args)
         if isinstance(base, DictV):
-            return _dict_method(base, attr, args)
+            return dict_method(base, attr, args)
         if isinstance(base, Const) and isinstance(base.value, str):
-            return _text_method(base.value, attr, args, kwargs)
+            return text_method(base.value, attr, args, kwargs)
         if isinstance(base, CallV):
             self._hand_over(args, kwargs)
             return CallV(f"{base.name}().{attr}", args, kwargs, node, open=opened, base=base)
@@ -253,7 +253,7 @@ class Calls(Builders):
             self._hand_over(args, kwargs)
             return UNKNOWN
         scope = Scope(parent=fn.scope, returns=[])
-        scope.names.update(_bind(fn.node, args, kwargs, open_args=open_args))
+        scope.names.update(bind_arguments(fn.node, args, kwargs, open_args=open_args))
         if isinstance(fn.node, ast.Lambda):
             return self.eval(fn.node.body, scope)
         self._bind_defaults(fn, scope)
@@ -281,7 +281,7 @@ class Calls(Builders):
 
     def _builtin(self, name: str, args: list[Value], kwargs: Kwargs, *, opened: bool) -> Value | None:
         if name == "dict":
-            return _make_dict(args, kwargs, opened=opened)
+            return make_dict(args, kwargs, opened=opened)
         if name in {"list", "tuple", "sorted", "set", "reversed"} and len(args) <= 1:
             if args and isinstance(args[0], ListV):
                 return ListV(list(args[0].items), args[0].open, literal=name != "set")
@@ -299,99 +299,3 @@ class Calls(Builders):
         if name == "str" and args and isinstance(args[0], Const):
             return Const(str(args[0].value))
         return None
-
-
-def _make_dict(args: list[Value], kwargs: Kwargs, *, opened: bool) -> Value:
-    made = DictV(open=opened)
-    if args:
-        if isinstance(args[0], DictV):
-            made.items.update(args[0].items)
-            made.keys.update(args[0].keys)
-            made.open = made.open or args[0].open
-        else:
-            made.open = True
-    made.items.update(kwargs)
-    made.keys.update({key: arg.node for key, arg in kwargs.items()})
-    return made
-
-
-def _bind(
-    fn: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-    args: list[Value],
-    kwargs: Kwargs,
-    *,
-    open_args: bool,
-) -> dict[str, Value]:
-    names = [arg.arg for arg in [*fn.args.posonlyargs, *fn.args.args]]
-    keyword_names = set(names) | {arg.arg for arg in fn.args.kwonlyargs}
-    bound: dict[str, Value] = dict(zip(names, args, strict=False))
-    bound.update({key: arg.value for key, arg in kwargs.items() if key in keyword_names})
-    if open_args:
-        bound = {name: bound.get(name, UNKNOWN) for name in keyword_names}
-    if fn.args.vararg:
-        bound[fn.args.vararg.arg] = ListV(args[len(names) :], open_args)
-    if fn.args.kwarg:
-        rest = {key: arg for key, arg in kwargs.items() if key not in keyword_names}
-        bound[fn.args.kwarg.arg] = DictV(rest, open_args)
-    return bound
-
-
-def _list_method(base: ListV, attr: str, args: list[Value]) -> Value:
-    if attr == "append" and args:
-        base.items.append(args[0])
-    elif attr in {"extend", "insert"} and args:
-        if isinstance(args[-1], ListV) and attr == "extend":
-            base.items.extend(args[-1].items)
-            base.open = base.open or args[-1].open
-        elif attr == "insert":
-            base.items.append(args[-1])
-        else:
-            base.open = True
-    elif attr == "copy":
-        return ListV(list(base.items), base.open, base.literal)
-    elif attr == "pop":
-        return base.items[-1] if base.items and not base.open else UNKNOWN
-    return UNKNOWN
-
-
-def _dict_method(base: DictV, attr: str, args: list[Value]) -> Value:
-    if attr == "copy":
-        return DictV(dict(base.items), base.open, dict(base.keys), dict(base.raw))
-    if attr == "update":
-        other = args[0] if args else None
-        if isinstance(other, DictV):
-            base.items.update(other.items)
-            base.keys.update(other.keys)
-            base.open = base.open or other.open
-        else:
-            base.open = True
-        return UNKNOWN
-    if attr == "get" and args and (key := text_of(args[0])) is not None:
-        if key in base.items:
-            return base.items[key].value
-        return UNKNOWN if base.open else (args[1] if len(args) > 1 else Const(None))
-    values: list[Value] = [arg.value for arg in base.items.values()]
-    opened = base.open or bool(base.raw)
-    if attr == "items":
-        rows: list[Value] = [ListV([Const(key), arg.value]) for key, arg in base.items.items()]
-        return ListV(rows, opened)
-    if attr == "keys":
-        return ListV([Const(key) for key in base.items], opened)
-    if attr == "values":
-        return ListV(values, opened)
-    return UNKNOWN
-
-
-def _text_method(text: str, attr: str, args: list[Value], kwargs: Kwargs) -> Value:
-    plain = all(isinstance(arg, Const) for arg in args) and all(
-        isinstance(arg.value, Const) for arg in kwargs.values()
-    )
-    if not plain or attr not in {"lower", "upper", "strip", "replace", "format", "title", "split", "join"}:
-        return UNKNOWN
-    try:
-        found = getattr(text, attr)(
-            *map(constant, args), **{key: constant(arg.value) for key, arg in kwargs.items()}
-        )
-    except (TypeError, ValueError, LookupError, AttributeError):
-        return UNKNOWN
-    return ListV([Const(item) for item in found]) if isinstance(found, list) else Const(found)

@@ -168,4 +168,4 @@ def _parameters(ctx: Context) -> Iterator[Finding]:
 
 
 def _by_context(task: Task | None) -> bool:
-    return task is not None and task.bound_args < 99 and not task.mapped
+    return task is not None and task.bound_args < 99
