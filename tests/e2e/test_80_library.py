@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ def sink(environment: Environment) -> list[Json]:
     ]
 
 
+@functools.cache
 def tenant() -> Json:
     """The sample as it is, small enough for this node, its alerts going to the sink."""
     sample: Json = yaml.safe_load((MANIFESTS / "library" / f"{NAME}.yaml").read_text())
