@@ -124,10 +124,10 @@ class _Lines:
         line, size = 1, 0
         try:
             for chunk in chunks:
+                self._at(chunks)
                 size += len(chunk)
                 if size > MAX_BYTES:
                     raise SecurityError(f"the template writes more than {MAX_BYTES} characters")
-                self._at(chunks)
                 origin = self._line_of(chunk)
                 verbatim = origin is not None
                 for offset, part in enumerate(chunk.split("\n")):

@@ -1,0 +1,242 @@
+"""What is wrong with a file, beyond the examples of phase 15: each problem has its name, place and key."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from tenant_airflow_lib.factory import CODES, Policy, load_dags, read_definitions
+
+POLICY = Policy(
+    callables=("airflow_usecases",),
+    operators={"start": "airflow.providers.standard.operators.empty.EmptyOperator"},
+    operator_paths=("airflow.providers.standard",),
+    environment_variables=("FACTORY_TEST_REGION", "FACTORY_TEST_ABSENT"),
+)
+ONE = "format: 1\ndags:\n  - dag_id: a\n"
+CALL = ONE + "    tasks: [{id: x, callable: airflow_usecases."
+USE = ONE + "    tasks: [{id: x, operator: "
+TASKS = "tasks: [{id: extract, operator: empty}]"
+
+# text -> (line, column, code, key)
+CASES = {
+    "nothing at all": ("", (1, 1, "yaml-syntax", "")),
+    "no YAML": ("format: 1\ndags: [", (2, 8, "yaml-syntax", "")),
+    "a Python object": ("format: 1\ndags: !!python/object:os.system []", (2, 7, "yaml-syntax", "")),
+    "a merge key": ("a: &a {x: 1}\nb:\n  <<: *a", (3, 3, "yaml-syntax", "")),
+    "a date that does not exist": ("format: 1\nvars: {day: 2024-02-30}", (2, 13, "yaml-syntax", "")),
+    "a key twice": ("format: 1\ndags: []\nformat: 1", (3, 1, "duplicate-key", "format")),
+    "a list": ("- format", (1, 1, "wrong-value", "")),
+    "no format": (f"dags:\n  - dag_id: a\n    {TASKS}", (1, 1, "missing-key", "format")),
+    "another format": (
+        f"format: 2\ndags:\n  - dag_id: a\n    {TASKS}",
+        (1, 1, "unsupported-format", "format"),
+    ),
+    "no DAGs": ("format: 1\ndags: []", (2, 1, "wrong-value", "dags")),
+    "an unknown section": ("format: 1\ndag: []\ndags: [{dag_id: a}]", (2, 1, "unknown-key", "dag")),
+    "an unknown key in a template that nobody uses": (
+        f"format: 1\ntemplates:\n  t: {{retrys: 1}}\ndags:\n  - dag_id: a\n    {TASKS}",
+        (3, 7, "unknown-key", "templates.t.retrys"),
+    ),
+    "a parent that does not exist": (
+        ONE + f"    extends: b\n    {TASKS}",
+        (4, 14, "unknown-template", "extends"),
+    ),
+    "templates in a circle": (
+        "format: 1\ntemplates:\n  a: {extends: b}\n  b: {extends: a}\ndags:\n  - {dag_id: a, extends: a}",
+        (4, 16, "inheritance-cycle", "extends"),
+    ),
+    "a block that does not exist": (
+        "format: 1\ndags:\n  - dag_id: a\n    blocks: [checks]",
+        (4, 14, "unknown-block", "blocks[0]"),
+    ),
+    "an override of nothing": (
+        f"format: 1\ndefault_environment: d\nenvironments:\n  d: {{dags: {{b: {{}}}}}}\n"
+        f"dags:\n  - dag_id: a\n    {TASKS}",
+        (4, 14, "unknown-dag", "environments.d.dags.b"),
+    ),
+    "an environment that does not exist": (
+        f"format: 1\ndefault_environment: x\nenvironments: {{d: {{}}}}\ndags:\n  - dag_id: a\n    {TASKS}",
+        (3, 1, "unknown-environment", "environments"),
+    ),
+    "an undefined variable": (
+        ONE + f"    description: in ${{vars.region}}\n    {TASKS}",
+        (4, 18, "undefined-variable", "description"),
+    ),
+    "an environment variable that is not allowed": (
+        ONE + f"    description: ${{env.HOME}}\n    {TASKS}",
+        (4, 18, "environment-variable-not-allowed", "description"),
+    ),
+    "an environment variable that is not set": (
+        ONE + f"    description: ${{env.FACTORY_TEST_ABSENT}}\n    {TASKS}",
+        (4, 18, "missing-environment-variable", "description"),
+    ),
+    "all environment variables at once": (
+        ONE + f"    description: ${{env}}\n    {TASKS}",
+        (4, 18, "undefined-variable", "description"),
+    ),
+    "the same DAG twice": (
+        ONE + f"    {TASKS}\n  - dag_id: a\n    {TASKS}",
+        (5, 5, "duplicate-dag-id", "dag_id"),
+    ),
+    "a DAG without tasks": ("format: 1\ndags:\n  - dag_id: a", (3, 5, "missing-key", "tasks")),
+    "a task that does nothing": (
+        "format: 1\ndags:\n  - dag_id: a\n    tasks: [{id: extract}]",
+        (4, 14, "missing-key", "tasks[0].id"),
+    ),
+    "a timezone that does not exist": (
+        ONE + f"    timezone: Mars\n    {TASKS}",
+        (4, 5, "wrong-value", "timezone"),
+    ),
+    "a duration without a unit": (
+        ONE + f"    dagrun_timeout: 5\n    {TASKS}",
+        (4, 5, "wrong-value", "dagrun_timeout"),
+    ),
+    "any and all assets": (
+        ONE + f"    schedule: {{any: [x], all: [y]}}\n    {TASKS}",
+        (4, 5, "bad-schedule", "schedule"),
+    ),
+    "a trigger rule that does not exist": (
+        USE + "empty, trigger_rule: dummy}]",
+        (4, 38, "wrong-value", "tasks[0].trigger_rule"),
+    ),
+    "a param whose default breaks its schema": (
+        ONE + f"    params: {{n: {{type: integer, default: x}}}}\n    {TASKS}",
+        (4, 33, "wrong-param", "params.n.default"),
+    ),
+    "a param with a schema that is none": (
+        ONE + f"    params: {{n: {{type: int, default: 1}}}}\n    {TASKS}",
+        (4, 14, "wrong-param", "params.n"),
+    ),
+    "a scheduled DAG that needs a param": (
+        ONE + f"    schedule: '@daily'\n    params: {{n: {{type: integer}}}}\n    {TASKS}",
+        (5, 14, "wrong-param", "params.n"),
+    ),
+    "an allowed path without an operator": (
+        USE + "airflow.providers.standard.operators.empty.No}]",
+        (4, 21, "operator-not-found", "tasks[0].operator"),
+    ),
+    "a class that is no operator": (
+        USE + "airflow.providers.standard.hooks.subprocess.SubprocessHook}]",
+        (4, 21, "operator-not-found", "tasks[0].operator"),
+    ),
+    "a function that does not exist": (
+        CALL + "customers.no}]",
+        (4, 21, "callable-not-found", "tasks[0].callable"),
+    ),
+    "a private function": (
+        CALL + "model_pipeline._rows}]",
+        (4, 21, "callable-not-found", "tasks[0].callable"),
+    ),
+    "a module that an allowed one imports": (
+        CALL + "retraining.json.loads}]",
+        (4, 21, "callable-not-found", "tasks[0].callable"),
+    ),
+    "a function that an allowed module imported": (
+        CALL + "definition_report.read_definitions}]",
+        (4, 21, "callable-not-allowed", "tasks[0].callable"),
+    ),
+    "an argument that the function does not have": (
+        CALL + "customers.extract_data, arguments: {day: 1}}]",
+        (4, 21, "wrong-arguments", "tasks[0].callable"),
+    ),
+    "an argument that is absent": (
+        CALL + "customers.transform_data}]",
+        (4, 21, "wrong-arguments", "tasks[0].callable"),
+    ),
+    "an operator without its callable": (
+        USE + "branch}]",
+        (4, 21, "missing-key", "tasks[0].operator"),
+    ),
+    "a callable that nothing runs": (
+        USE + "empty, callable: airflow_usecases.customers.extract_data}]",
+        (4, 38, "wrong-value", "tasks[0].callable"),
+    ),
+}  # fmt: skip
+
+
+def problems_of(tmp_path, text, name="dags.yaml", **options):
+    path = tmp_path / name
+    path.write_text(text)
+    return read_definitions(path, POLICY, name=name, **options).problems
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_problem_has_its_name_its_place_and_its_key(tmp_path, case):
+    text, (line, column, code, key) = CASES[case]
+    found = [(*problem.mark, problem.code, problem.key) for problem in problems_of(tmp_path, text)]
+    assert found == [("dags.yaml", line, column, code, key)]
+
+
+def test_every_problem_has_a_documented_name(tmp_path):
+    used = {expected[2] for _, expected in CASES.values()}
+    assert used <= set(CODES)
+
+
+def test_all_problems_of_a_file_are_told_at_once_in_the_order_of_the_file(tmp_path):
+    text = textwrap.dedent(
+        """
+        format: 1
+        dags:
+          - dag_id: first
+            schedule: sometimes
+            tasks: [{id: x, operator: nothing}]
+          - dag_id: second
+            max_active_runs: 0
+            tasks: [{id: x, operator: empty}]
+        """
+    )
+    found = [(problem.mark.line, problem.code, problem.dag_id) for problem in problems_of(tmp_path, text)]
+    assert found == [
+        (5, "bad-schedule", "first"),
+        (6, "unknown-operator", "first"),
+        (8, "wrong-value", "second"),
+    ]
+
+
+def test_a_misspelt_key_comes_with_a_suggestion(tmp_path):
+    [problem] = problems_of(tmp_path, ONE + f"    sheduel: x\n    {TASKS}")
+    assert "did you mean 'schedule'?" in problem.message
+
+
+def test_a_file_that_is_not_there_is_a_problem_too(tmp_path):
+    [problem] = read_definitions(tmp_path / "none.yaml", POLICY).problems
+    assert problem.code == "unreadable-file"
+
+
+def test_aliases_cannot_blow_a_file_up(tmp_path):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    [problem] = problems_of(tmp_path, "\n".join(lines))
+    assert problem.code == "yaml-syntax"
+    assert "values" in problem.message
+
+
+def test_a_list_that_contains_itself_ends(tmp_path):
+    [problem] = problems_of(tmp_path, "format: 1\ndags: &a [*a]")
+    assert problem.code == "yaml-syntax"
+
+
+def test_the_operator_refusing_its_arguments_names_the_task(tmp_path):
+    path = tmp_path / "dags.yaml"
+    path.write_text("format: 1\ndags:\n  - dag_id: a\n    tasks:\n      - {id: x, operator: bash}\n")
+    namespace = {}
+    assert load_dags(path, namespace, policy=POLICY) == {}
+    [broken] = namespace.values()
+    with pytest.raises(
+        Exception, match=r"dags\.yaml:5:9: wrong-arguments: a: tasks\[0\]: task 'x'.*bash_command"
+    ):
+        broken.validate()
+
+
+def test_no_code_runs_when_a_file_is_read(tmp_path):
+    marker = tmp_path / "ran"
+    text = ONE + f"    tasks: [{{id: x, callable: os.system, arguments: {{command: 'touch {marker}'}}}}]"
+    assert [problem.code for problem in problems_of(tmp_path, text)] == ["callable-not-allowed"]
+    assert not marker.exists()
+
+
+def test_a_prefix_of_an_allowed_module_is_not_allowed(tmp_path):
+    text = "format: 1\ndags:\n  - dag_id: a\n    tasks: [{id: x, callable: airflow_usecases_evil.run}]"
+    assert [problem.code for problem in problems_of(tmp_path, text)] == ["callable-not-allowed"]
