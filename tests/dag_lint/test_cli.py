@@ -157,6 +157,12 @@ def test_suppression_needs_a_reason_and_a_finding(folder: Path, capsys: pytest.C
         + "    catchup=False,\n):\n    pass\n"
     )
     assert run(capsys, "a.py")[0] == 0
+    Path("a.py").write_text(
+        "from airflow.sdk import task\n@task(\n    trigger_rule='dummy'\n"
+        ")  # dag-lint: ignore[L-39] reason: shown\n"
+        "def f(): ...\nf()\n"
+    )
+    assert run(capsys, "a.py")[0] == 0
     for comment, text in (
         ("ignore[L-01]", "gives its reason"),
         ("ignore reason: x", "names its rules"),

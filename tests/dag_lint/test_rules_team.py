@@ -151,6 +151,10 @@ with DAG("b", tags=["critical"]):
     BashOperator(task_id="a", bash_command="x", priority_weight=100, queue="high_priority")
 with DAG("c", tags=TAGS):
     BashOperator(task_id="a", bash_command="x", priority_weight=100)
+with DAG("e", tags=["production"]):
+    weights = {1: ("x", 10), 2: ("y", 5)}
+    for number, (name, weight) in weights.items():
+        BashOperator(task_id=f"a_{number}", bash_command=name, priority_weight=weight)  # !
 with DAG("d"):
     BashOperator(task_id="a", bash_command="x", priority_weight=5)  # !
 """,

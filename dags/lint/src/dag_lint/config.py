@@ -37,7 +37,7 @@ class Config:
     backfill_safe_tags: list[str] = field(default_factory=lambda: ["backfill-safe", "backfill_safe"])
     idempotent_tags: list[str] = field(default_factory=lambda: ["idempotent"])
     critical_tags: list[str] = field(default_factory=lambda: ["production", "critical"])
-    priority_tags: list[str] = field(default_factory=lambda: ["critical", "production"])
+    priority_tags: list[str] = field(default_factory=lambda: ["critical"])
     classification_tags: list[str] = field(
         default_factory=lambda: ["pii", "confidential", "restricted", "internal", "public"]
     )

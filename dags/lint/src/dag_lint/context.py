@@ -77,7 +77,25 @@ class Context:
         if isinstance(node, FunctionNode | ast.ClassDef):
             end = max(line, node.body[0].lineno - 1)
         path = self.source.path
-        return Finding(path, line, col + 1, end, "", severity or self.severity, message, fix, also)
+        return Finding(
+            path, line, col + 1, end, "", severity or self.severity, message, fix, also, self._anchors(node)
+        )
+
+    def _anchors(self, node: ast.AST) -> tuple[int, ...]:
+        """First and last line of the statement around, or of its head when it has a body."""
+        if "dag-lint:" not in self.source.text:
+            return ()
+        current: ast.AST | None = node
+        while current is not None and not isinstance(current, ast.stmt):
+            current = self.source.parents.get(current)
+        if current is None or not hasattr(current, "end_lineno"):
+            return ()
+        decorators = getattr(current, "decorator_list", [])
+        first = min([current.lineno, *(item.lineno for item in decorators)])
+        body = getattr(current, "body", None)
+        last = body[0].lineno - 1 if body else current.end_lineno or first
+        ends = [item.end_lineno or first for item in decorators]
+        return (first, last, *ends)
 
     def fix(self, kind: str, node: ast.AST, *data: str) -> Fix:
         """A repair of the node."""

@@ -133,7 +133,8 @@ def _suppressed(finding: Finding, comments: list[Suppression]) -> bool:
 
 
 def _covers(comment: Suppression, finding: Finding) -> bool:
-    return finding.line <= comment.line <= max(finding.line, finding.end_line)
+    inside = finding.line <= comment.line <= max(finding.line, finding.end_line)
+    return inside or comment.line in finding.anchors
 
 
 def _ids(comment: Suppression) -> set[str]:

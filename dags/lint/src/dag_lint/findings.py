@@ -28,7 +28,10 @@ class Fix:
 
 @dataclass(frozen=True)
 class Finding:
-    """One violation at one place. `line` and `col` count from 1; `end_line` is its last line."""
+    """One violation at one place. `line` and `col` count from 1; `end_line` is its last line.
+
+    A suppression counts on the lines of the code and on `anchors`: where its statement begins and ends.
+    """
 
     path: str
     line: int
@@ -39,6 +42,7 @@ class Finding:
     message: str
     fix: Fix | None = field(default=None, compare=False)
     also: str = field(default="", compare=False)
+    anchors: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:

@@ -217,8 +217,6 @@ class Calls(Builders):
             return self.edge_method(base, attr, [*args, *extra], node)
         if attr in {"map", "zip", "concat"}:
             return ListV([base, *args])
-        if isinstance(base, GroupV) and attr == "add":
-            return UNKNOWN
         self._hand_over(args, kwargs)
         return UNKNOWN
 

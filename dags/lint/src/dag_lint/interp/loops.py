@@ -83,8 +83,8 @@ class Loops(Calls):
         """The items that a loop sees, or None when they cannot be told."""
         if isinstance(value, ListV) and not value.open and len(value.items) <= MAX_UNROLL:
             return list(value.items)
-        if isinstance(value, DictV) and not value.open and not value.raw and len(value.items) <= MAX_UNROLL:
-            return [Const(key) for key in value.items]
+        if isinstance(value, DictV) and not value.open and len(value.items) + len(value.raw) <= MAX_UNROLL:
+            return [Const(key) for key in [*value.items, *value.raw]]
         return None
 
     def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:

@@ -81,15 +81,14 @@ def dict_method(base: DictV, attr: str, args: list[Value]) -> Value:
         if key in base.items:
             return base.items[key].value
         return UNKNOWN if base.open else (args[1] if len(args) > 1 else Const(None))
-    values: list[Value] = [arg.value for arg in base.items.values()]
-    opened = base.open or bool(base.raw)
+    pairs = [(Const(key), arg.value) for key, arg in base.items.items()]
+    pairs += [(Const(key), value) for key, value in base.raw.items()] if not base.open else []
     if attr == "items":
-        rows: list[Value] = [ListV([Const(key), arg.value]) for key, arg in base.items.items()]
-        return ListV(rows, opened)
+        return ListV([ListV([key, value]) for key, value in pairs], base.open)
     if attr == "keys":
-        return ListV([Const(key) for key in base.items], opened)
+        return ListV([key for key, _ in pairs], base.open)
     if attr == "values":
-        return ListV(values, opened)
+        return ListV([value for _, value in pairs], base.open)
     return UNKNOWN
 
 

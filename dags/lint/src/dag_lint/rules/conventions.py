@@ -96,7 +96,8 @@ def _owner(ctx: Context, dag: Dag, team: str | None) -> Iterator[Finding]:
 
 
 _TRANSFER = re.compile(
-    r"^[A-Z][A-Za-z0-9]*To[A-Z][A-Za-z0-9]*Operator$|^(?:SFTP|FTP)\w*Operator$|TransferOperator$"
+    r"^(?!ProduceTo|AddTo|PublishTo)[A-Z][A-Za-z0-9]*To[A-Z][A-Za-z0-9]*Operator$"
+    r"|^(?:SFTP|FTP)\w*Operator$|TransferOperator$"
 )
 _PERSONAL = re.compile(
     r"(?i)(^|_)(pii|gdpr|personal_data|ssn|passport|customer_emails?|email_addresses|phone_numbers?|birth_?dates?)(_|$)"
