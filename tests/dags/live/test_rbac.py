@@ -1,0 +1,98 @@
+"""Teams see their own DAGs: the cluster policy, FAB roles and real tokens. And what a task's log shows."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import urllib.error
+
+import pytest
+from werkzeug import Response
+
+SECRETS = "phase16_01_secrets_backend"
+
+
+def sees(live, token, path, method="GET", body=None):
+    """The status of one call with a team's token."""
+    try:
+        live.call(method, path, body, token=token)
+    except urllib.error.HTTPError as error:
+        return error.code
+    return 200
+
+
+@pytest.fixture(scope="module")
+def team_tokens(live):
+    """A user of team ml and one of team data_engineering, each with the team's role only."""
+    tokens = {}
+    for team in ("ml", "data_engineering"):
+        name, password = f"user_of_{team}", secrets.token_urlsafe(16)
+        user = {"username": name, "password": password, "email": f"{name}@example.com"}
+        user |= {"first_name": "A", "last_name": team, "roles": [{"name": team}]}
+        live.call("POST", "/auth/fab/v1/users", user)
+        tokens[team] = live.token(name, password)
+    return tokens
+
+
+@pytest.fixture(scope="module")
+def team_dags(live):
+    """One DAG out of each team's folder."""
+    dags = live.call("GET", "/api/v2/dags?limit=100&tags=team:ml")["dags"]
+    others = live.call("GET", "/api/v2/dags?limit=100&tags=team:data_engineering")["dags"]
+    assert {dag["relative_fileloc"].split("/")[0] for dag in dags} == {"team_ml"}
+    assert {dag["relative_fileloc"].split("/")[0] for dag in others} == {"team_data_engineering"}
+    return {"ml": dags[0]["dag_id"], "data_engineering": others[0]["dag_id"]}
+
+
+@pytest.mark.covers("P16.2")
+@pytest.mark.parametrize(("team", "other"), [("ml", "data_engineering"), ("data_engineering", "ml")])
+def test_a_team_reaches_its_own_dag_and_gets_403_on_another_teams(live, team_tokens, team_dags, team, other):
+    token = team_tokens[team]
+    own, foreign = (f"/api/v2/dags/{team_dags[name]}" for name in (team, other))
+    assert sees(live, token, own) == 200
+    assert sees(live, token, foreign) == 403
+    assert sees(live, token, foreign, "PATCH", {"is_paused": False}) == 403
+    run = {"logical_date": None, "conf": {}}
+    assert sees(live, token, f"{foreign}/dagRuns", "POST", run) == 403
+    # the same calls with rights do work: 403 is about the team
+    assert sees(live, token, own, "PATCH", {"is_paused": True}) == 200
+    assert sees(live, None, foreign) == 200
+
+
+@pytest.mark.covers("P16.2")
+def test_a_teams_list_holds_only_its_own_dags(live, team_tokens, team_dags):
+    listed = live.call("GET", "/api/v2/dags?limit=100", token=team_tokens["ml"])["dags"]
+    assert team_dags["ml"] in {dag["dag_id"] for dag in listed}
+    assert {dag["relative_fileloc"].split("/")[0] for dag in listed} == {"team_ml"}
+
+
+@pytest.mark.covers("P16.2")
+def test_a_team_does_not_reach_what_is_not_per_team(live, team_tokens):
+    paths = ("pools", "connections", "variables", "eventLogs")
+    assert {path: sees(live, team_tokens["ml"], f"/api/v2/{path}") for path in paths} == dict.fromkeys(
+        paths, 403
+    )
+
+
+@pytest.mark.covers("P16.1")
+def test_the_log_file_shows_stars_where_a_service_echoed_the_key(live, httpserver):
+    key = secrets.token_hex(12)
+
+    def answer(request):
+        return Response(json.dumps({"quota": 5, "called_with": request.authorization.password}))
+
+    httpserver.expect_request("/v1/quota").respond_with_handler(answer)
+    connection = {"connection_id": "partner_api", "conn_type": "http", "login": "shop", "password": key}
+    address = {"host": f"http://{httpserver.host}", "port": httpserver.port}
+    live.call("POST", "/api/v2/connections", connection | address)
+    try:
+        run_id = live.trigger(SECRETS)
+        assert live.wait(SECRETS, run_id) == "success"
+    finally:
+        live.call("DELETE", "/api/v2/connections/partner_api")
+    written = "".join(
+        path.read_text() for path in live.server.directory.rglob("*.log") if f"dag_id={SECRETS}" in str(path)
+    )
+    assert "answer 200" in written
+    assert '\\"called_with\\": \\"***\\"' in written
+    assert key not in written
