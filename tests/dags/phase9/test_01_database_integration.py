@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pendulum
 import pytest
+from tests.dags.phase9.without_providers import tasks_without
 from tests.dags.runner import run
 
 from airflow_usecases.orders_db import SAMPLE, TABLES
@@ -109,3 +110,7 @@ def test_a_run_without_logical_date_is_about_the_day_from_which_it_may_run(datab
     done = run(DAG_ID, logical_date=None, run_after=DAY.add(hours=5))
     assert done.of("success") == ALL
     assert database.execute("SELECT DISTINCT day::text FROM orders") == [("2026-03-01",)]
+
+
+def test_without_its_provider_the_file_still_loads():
+    assert set(tasks_without(DAG_ID, "common.sql", "postgres")) == ALL

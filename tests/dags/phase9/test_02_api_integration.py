@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.dags.phase9.without_providers import tasks_without
 from tests.dags.runner import run
 from werkzeug import Request, Response
 
@@ -160,3 +161,11 @@ def test_an_outage_on_the_status_page_stops_the_run_before_the_api_is_asked(serv
         "confirm_receipt": "upstream_failed",
     }
     assert {what for _, what, _ in carrier.calls} == {"/status"}
+
+
+def test_without_its_provider_the_file_still_loads():
+    assert set(tasks_without(DAG_ID, "http")) == {
+        "check_carrier_status",
+        "fetch_shipments",
+        "confirm_receipt",
+    }
