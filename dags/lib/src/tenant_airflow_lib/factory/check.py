@@ -40,6 +40,10 @@ def check(node: Node, policy: Policy) -> Definition:
     """Check one merged definition. Raises DefinitionError with every problem that it has."""
     dag_id = node.text("dag_id")
     dag, problems = validate(model.Dag, node, dag_id)
+    if dag is None:  # a misspelt key should not hide what else is wrong
+        unknown = [problem.key for problem in problems if problem.code == "unknown-key"]
+        dag, others = validate(model.Dag, node.without(*unknown), dag_id)
+        problems += [problem for problem in others if problem not in problems]
     if dag is None:
         raise DefinitionError(problems)
     tasks: list[Resolved] = []
