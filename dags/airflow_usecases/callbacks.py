@@ -1,0 +1,66 @@
+"""Callbacks that write down what happened: one JSON object per line, or a log line where no folder is set.
+
+They run in different processes: those of tasks in the worker, those of a run in the DAG processor, and a
+missed deadline's in the executor. All of them find the folder in the same Variable.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseNotifier, Context, Variable
+
+FOLDER = "platform_callbacks_folder"
+FILE = "callbacks.jsonl"
+RUN_EVENTS = frozenset({"run_success", "run_failure"})
+log = logging.getLogger(__name__)
+
+
+class RecordEvent(BaseNotifier):
+    """Writes one record when a task or a run comes to `event`, a word of the DAG's choice."""
+
+    template_fields = ("event",)
+
+    def __init__(self, event: str) -> None:
+        super().__init__()
+        self.event = event
+
+    def notify(self, context: Context) -> None:
+        """Record a task's event with its try number; a run's event has neither task nor try."""
+        run = context["dag_run"]
+        record: dict[str, Any] = {"event": self.event, "dag_id": run.dag_id, "run_id": run.run_id}
+        ti = context.get("ti") if self.event not in RUN_EVENTS else None
+        if ti is not None:
+            record |= {"task_id": ti.task_id, "try_number": ti.try_number}
+        write(record)
+
+
+def record_missed_deadline(context: Mapping[str, Any]) -> None:
+    """Record that a run was not done in time; `context` holds `dag_run` and `deadline` as plain dicts."""
+    run = context["dag_run"]
+    write(
+        {
+            "event": "missed_deadline",
+            "dag_id": run["dag_id"],
+            "run_id": run["dag_run_id"],
+            "deadline": str(context["deadline"]["deadline_time"]),
+        }
+    )
+
+
+def write(record: Mapping[str, Any]) -> None:
+    """Append a record to `callbacks.jsonl` in the Variable's folder; log it when the Variable is not set.
+
+    Makes the folder. Raises OSError when it cannot be written to.
+    """
+    folder = Variable.get(FOLDER, default="")
+    if not folder:
+        log.info("callback: %s", json.dumps(record))
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with Path(folder, FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
