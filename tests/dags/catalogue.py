@@ -1,4 +1,4 @@
-"""What the library holds, by hand: the 53 DAGs of the eighteen phases, those of the teams and the platform."""
+"""What the library holds, by hand: the 53 DAGs of the phases, those of the teams and the platform."""
 
 from __future__ import annotations
 

@@ -11,10 +11,11 @@ from tenant_operator.core.errors import ConditionType, Reason
 
 ROOT = project_root()
 DOCS = ROOT / "docs"
+FOLDERS = ("operator", "demo", "bench", "images", "devcluster", "dags/lib", "dags/lint")
 PAGES = [
     *sorted(DOCS.rglob("*.md")),
     *sorted(ROOT.glob("*.md")),
-    *(ROOT / folder / "README.md" for folder in ("operator", "demo", "bench", "images", "devcluster", "dags/lib", "dags/lint")),
+    *(ROOT / folder / "README.md" for folder in FOLDERS),
     ROOT / "manifests" / "tenants" / "README.md",
 ]
 

@@ -28,9 +28,9 @@ def fill(
     packages.mkdir(parents=True)
     name = package.name
     with workshop.console.step(f"  {name}: wheel"), TemporaryDirectory() as wheels:
-        build = [venv.find_uv(), "build", "--wheel", "-q"]
+        options: list[str | Path] = ["--build-constraints", tools, "-o", wheels]
         process.run(
-            [*build, "--build-constraints", tools, "-o", wheels, package],
+            [venv.find_uv(), "build", "--wheel", "-q", *options, package],
             workshop.log(f"{name}-wheel"),
             env=process.environment(SOURCE_DATE_EPOCH=str(workshop.settings.epoch)),
         )
