@@ -135,7 +135,7 @@ def run(
             hurry(dag)
         if change is not None:
             change(dag)
-        # dag.test() of Airflow 3.3.2 takes the alerts' definitions for their ids and stops; `live` has deadlines
+        # dag.test() of 3.3.2 takes the alerts' definitions for their ids and stops; `live` has deadlines
         dag.deadline = None
         dates: dict[str, Any] = {} if logical_date is _NOW else {"logical_date": logical_date}
         done = dag.test(run_conf=dict(conf or {}), run_after=run_after, **dates)
