@@ -269,6 +269,32 @@ def test_external_calls_retry_with_backoff() -> None:
     )
 
 
+@pytest.mark.covers("L-07")
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        ({"retries": "0"}, "retries >= 1"),
+        ({"retries": None}, "retries >= 1"),
+        ({"retry_delay": None}, "retry_delay"),
+        ({"retry_exponential_backoff": "1.5"}, "retry_exponential_backoff >= 2"),
+        ({"retry_exponential_backoff": "False"}, "retry_exponential_backoff >= 2"),
+        ({"max_retry_delay": None}, "max_retry_delay"),
+        ({"retries": "1", "retry_exponential_backoff": "True"}, ""),
+    ],
+)
+def test_each_part_of_a_retry_is_asked_for(change: dict[str, str | None], missing: str) -> None:
+    given = {"retries": "3", "retry_delay": "d", "retry_exponential_backoff": "2.0", "max_retry_delay": "d"}
+    arguments = ", ".join(f"{key}={value}" for key, value in {**given, **change}.items() if value)
+    findings = lint(
+        "from airflow.providers.http.operators.http import HttpOperator\nfrom airflow.sdk import DAG\n"
+        f'with DAG("a"):\n    HttpOperator(task_id="x", endpoint="x", {arguments})\n',
+        "L-07",
+    )
+    assert [finding.message.partition("; it lacks ")[2] for finding in findings] == (
+        [missing] if missing else []
+    )
+
+
 @pytest.mark.covers("L-29")
 def test_slow_sensors_give_their_slot_back() -> None:
     check(
