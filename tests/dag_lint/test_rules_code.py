@@ -361,3 +361,13 @@ def test_taskflow_instead_of_python_operator() -> None:
     assert not lint(sample, "L-03", config=Config(python_operator_allow=["a"]))
     assert not lint(sample, "L-03", config=Config(python_operator_allow=["dags/samp*.py"]))
     assert lint(sample, "L-03", config=Config(python_operator_allow=["b"]))
+
+
+@pytest.mark.covers("L-03")
+def test_a_loop_is_one_finding() -> None:
+    sample = SDK + (
+        "from airflow.providers.standard.operators.python import PythonOperator\n"
+        'for name in ["a", "b", "c"]:\n    PythonOperator(task_id=name, python_callable=print)\n'
+    )
+    (finding,) = lint(sample, "L-03")
+    assert finding.line == 4

@@ -102,6 +102,11 @@ class Context:
         line = getattr(node, "lineno", 1)
         return Fix(kind, line, self.source.column(line, getattr(node, "col_offset", 0)), data)
 
+    @cached_property
+    def places(self) -> list[Task]:
+        """One task for each place that makes tasks: a loop makes several at one."""
+        return list({task.node: task for task in reversed(self.model.tasks)}.values())[::-1]
+
     def real_dags(self) -> list[Dag]:
         """DAGs whose arguments speak for themselves: not made by somebody's wrapper."""
         return [dag for dag in self.model.dags if not dag.foreign]

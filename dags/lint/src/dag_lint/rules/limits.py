@@ -179,7 +179,7 @@ def sensor_mode(ctx: Context) -> Iterator[Finding]:
         with DAG("files", schedule=None):
             FileSensor(task_id="wait_for_file", filepath="in.csv", poke_interval=300, mode="reschedule")
     """
-    for task in ctx.model.tasks:
+    for task in ctx.places:
         if not task.is_sensor or task.cls.endswith("Async"):
             continue
         mode, deferrable = ctx.task_setting(task, "mode"), ctx.task_setting(task, "deferrable")
@@ -257,7 +257,7 @@ def external_task_sensor(ctx: Context) -> Iterator[Finding]:
                 failed_states=["failed", "skipped"],
             )
     """
-    for task in ctx.model.tasks:
+    for task in ctx.places:
         if task.short_cls not in {"ExternalTaskSensor", "ExternalTaskSensorAsync"}:
             continue
         missing = [key for key in ("timeout", "failed_states") if _lacks(ctx, task, key)]

@@ -44,7 +44,7 @@ def taskflow(ctx: Context) -> Iterator[Finding]:
             def load_sales(): ...
             load_sales()
     """
-    for task in ctx.model.tasks:
+    for task in ctx.places:
         better = _CLASSIC.get(task.short_cls)
         if better is None or task.cls.startswith("@") or not task.cls.startswith("airflow."):
             continue
