@@ -7,7 +7,10 @@ import uuid
 from dataclasses import dataclass
 
 import pytest
+from tests.dags.lib.kubeflow_stub import kubeflow
 from tests.dags.services.mlflow import _environment
+
+__all__ = ["kubeflow", "models"]
 
 # The client of MLflow itself, in the server's environment: its layout of files is what the operators read.
 _LOG_TWO_MODELS = """

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
+from tenant_airflow_lib.notifiers.alert import Alert
+
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
 
 log = logging.getLogger(__name__)
+
+
+def _said(context: dict[str, Any]) -> str:
+    """The alert in one line: what nobody received must at least be in the log."""
+    alert = Alert.of(context)
+    return f"{alert.title()} ({alert.error})"
 
 
 class SafeNotifier(BaseNotifier):
@@ -30,7 +38,7 @@ class SafeNotifier(BaseNotifier):
             ready = self._ready(context)
             ready.notify(context)  # type: ignore[arg-type]
         except Exception:
-            log.exception("%s: alert not sent", type(self).__name__)
+            log.exception("%s: alert not sent: %s", type(self).__name__, _said(context))
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Send from a deadline's `AsyncCallback`. A failure is logged."""
@@ -42,7 +50,7 @@ class SafeNotifier(BaseNotifier):
             ready = self._ready(context)
             await ready.async_notify(context)  # type: ignore[arg-type]
         except Exception:
-            log.exception("%s: alert not sent", type(self).__name__)
+            log.exception("%s: alert not sent: %s", type(self).__name__, _said(context))
 
     def _ready(self, context: dict[str, Any]) -> SafeNotifier:
         ready = copy.copy(self)

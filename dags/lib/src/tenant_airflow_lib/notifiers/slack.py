@@ -41,7 +41,35 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-class SlackFailureNotifier(SafeNotifier):
+class _SlackNotifier(SafeNotifier):
+    """What both share: the connection and the client."""
+
+    def __init__(self, *, slack_webhook_conn_id: str, timeout: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.slack_webhook_conn_id = slack_webhook_conn_id
+        self.timeout = timeout
+
+    @cached_property
+    def hook(self) -> SlackWebhookHook:
+        """The Slack provider's client; tests may set it."""
+        from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+
+        return SlackWebhookHook(slack_webhook_conn_id=self.slack_webhook_conn_id, timeout=self.timeout)
+
+    def notify(self, context: Context) -> None:
+        """Send; raises what the Slack provider raises."""
+        self.hook.send(**self.message(context))
+
+    async def async_notify(self, context: Context) -> None:
+        """Send without blocking; raises what the Slack provider raises."""
+        await self.hook.async_send(**self.message(context))
+
+    def message(self, context: Context) -> dict[str, Any]:
+        """What is posted."""
+        raise NotImplementedError
+
+
+class SlackFailureNotifier(_SlackNotifier):
     """Post DAG, task, date, error and log URL to a Slack incoming webhook.
 
     `slack_webhook_conn_id` is a connection of type `slackwebhook`; the channel is the one the webhook was
@@ -60,28 +88,37 @@ class SlackFailureNotifier(SafeNotifier):
         timeout: int = HTTP_TIMEOUT,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.slack_webhook_conn_id = slack_webhook_conn_id
+        super().__init__(slack_webhook_conn_id=slack_webhook_conn_id, timeout=timeout, **kwargs)
         self.headline = headline
         self.level = level
-        self.timeout = timeout
 
-    @cached_property
-    def hook(self) -> SlackWebhookHook:
-        """The Slack provider's client; tests may set it."""
-        from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
-
-        return SlackWebhookHook(slack_webhook_conn_id=self.slack_webhook_conn_id, timeout=self.timeout)
-
-    def notify(self, context: Context) -> None:
-        """Send; raises what the Slack provider raises."""
-        self.hook.send(**self._message(context))
-
-    async def async_notify(self, context: Context) -> None:
-        """Send without blocking; raises what the Slack provider raises."""
-        await self.hook.async_send(**self._message(context))
-
-    def _message(self, context: Context) -> dict[str, Any]:
+    def message(self, context: Context) -> dict[str, Any]:
+        """The facts as blocks, and one line for clients which show none."""
         alert = Alert.of(context)
         title = alert.title(self.level, self.headline)
         return {"text": _escaped(title), "blocks": blocks_of(alert, title)}
+
+
+class SlackMessageNotifier(_SlackNotifier):
+    """Post one line of text (template): for success, or anything that is no failure.
+
+    The Slack provider's own notifier does the same; this one never raises and costs a DAG file no import of
+    the provider.
+    """
+
+    template_fields = ("slack_webhook_conn_id", "text")
+
+    def __init__(
+        self,
+        *,
+        text: str,
+        slack_webhook_conn_id: str = "slack_webhook",
+        timeout: int = HTTP_TIMEOUT,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(slack_webhook_conn_id=slack_webhook_conn_id, timeout=timeout, **kwargs)
+        self.text = text
+
+    def message(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - rendered already
+        """The text as it is."""
+        return {"text": self.text}

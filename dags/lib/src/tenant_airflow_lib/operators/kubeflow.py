@@ -121,14 +121,13 @@ class KubeflowPipelineOperator(KubeflowOperator):
             self.defer(
                 trigger=self._trigger(run_id),
                 method_name="execute_complete",
-                kwargs={"run_id": run_id},
                 timeout=datetime.timedelta(seconds=self.timeout),
             )
         return self._result(run_id, state or self._poll(run_id))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any], run_id: str) -> dict[str, str]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
         """Called when the trigger fired. Returns {run_id, status}."""
-        return self._result(run_id, str(result_of(event)))
+        return self._result(str(event["run_id"]), str(result_of(event)))
 
     def on_kill(self) -> None:
         """Cancel the run."""

@@ -54,9 +54,10 @@ class PollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event."""
-        yield TriggerEvent(await self._event())  # type: ignore[no-untyped-call]
+        yield TriggerEvent(await self.event())  # type: ignore[no-untyped-call]
 
-    async def _event(self) -> dict[str, Any]:
+    async def event(self) -> dict[str, Any]:
+        """Wait, and say how it ended."""
         failures = 0
         while True:
             try:

@@ -43,6 +43,10 @@ class KubeflowRunTrigger(PollTrigger):
         state = await self.hook.arun(awaited_state(self.run_id, self.targets))
         return Outcome(state is not None, state)
 
+    async def event(self) -> dict[str, Any]:
+        """The event names the run too."""
+        return await super().event() | {"run_id": self.run_id}
+
     async def on_kill(self) -> None:
         """Cancel the run."""
         if self.cancel_on_kill:
