@@ -30,7 +30,8 @@ To tell people or systems what happened. Alert in `on_failure_callback`; a retry
 
 **What to change**
 
-`RecordEvent` to a notifier of your channel, and the interval. `AsyncCallback` runs in the triggerer
+`RecordEvent` to a notifier of your channel, and the interval. A `SyncCallback` gets no Variables and no
+connections from Airflow 3.3.2 (it answers 403), so this one only logs. `AsyncCallback` runs in the triggerer
 instead, which must be able to import the function. `VariableInterval("key")` takes the interval from a
 Variable; no run can be made while that is missing.
 """

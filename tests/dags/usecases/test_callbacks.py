@@ -37,20 +37,17 @@ def test_a_runs_event_has_no_task_even_if_the_context_names_one(records):
     assert records() == [{"event": "run_failure", "dag_id": "shop", "run_id": "r1"}]
 
 
-def test_a_missed_deadline_names_the_run_and_the_deadline(records):
+def test_a_missed_deadline_is_a_warning_that_names_run_and_deadline(caplog):
     context = {
         "dag_run": {"dag_id": "shop", "dag_run_id": "r1"},
         "deadline": {"id": "1", "deadline_time": "2026-03-02T06:30:00Z"},
     }
     callbacks.record_missed_deadline(context)
-    assert records() == [
-        {
-            "event": "missed_deadline",
-            "dag_id": "shop",
-            "run_id": "r1",
-            "deadline": "2026-03-02T06:30:00Z",
-        }
-    ]
+    [line] = [found for found in caplog.records if found.name == "airflow_usecases.callbacks"]
+    assert line.levelname == "WARNING"
+    assert line.getMessage() == (
+        'missed deadline: {"dag_id": "shop", "run_id": "r1", "deadline": "2026-03-02T06:30:00Z"}'
+    )
 
 
 def test_without_a_folder_a_record_is_a_log_line(tmp_path, monkeypatch, caplog):
