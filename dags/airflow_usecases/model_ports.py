@@ -14,19 +14,22 @@ from typing import Any
 
 
 class MLflowRegistry:
-    """Aliases in MLflow's model registry; `connection` is an HTTP connection to the tracking server.
+    """Versions and aliases in MLflow's model registry.
+
+    `connection` is an HTTP connection to the tracking server; artefacts of a model are below `location`.
 
     https://mlflow.org/docs/latest/api_reference/rest-api.html
     """
 
-    def __init__(self, connection: str = "mlflow_default") -> None:
+    def __init__(self, connection: str = "mlflow_default", location: str = "s3://models") -> None:
         self._connection = connection
+        self._location = location
 
     def register(self, model: str, parameters: dict[str, float]) -> str:
         """Create the model if needed and a version of it; the parameters become its tags."""
         self._call("POST", "registered-models/create", {"name": model}, accept="RESOURCE_ALREADY_EXISTS")
         tags = [{"key": key, "value": str(value)} for key, value in sorted(parameters.items())]
-        body = {"name": model, "source": f"models/{model}", "tags": tags}
+        body = {"name": model, "source": f"{self._location}/{model}", "tags": tags}
         return str(self._call("POST", "model-versions/create", body)["model_version"]["version"])
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
