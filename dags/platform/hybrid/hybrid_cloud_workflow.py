@@ -12,6 +12,7 @@ A script on a machine of the company writes a file; the file goes to S3; a batch
   cluster, in the cloud or beside the source. The price is that somebody runs the cluster.
 - `literal(...)` around the command: a template field that *ends* in `.sh` is otherwise taken for a file of
   the bundle.
+- The upload leaves an audit line (logger `audit.transfer`): which file went where, in which run.
 - Connections name the machines and roles; the SSH host key is checked.
 
 **When to use it**
@@ -41,6 +42,7 @@ from airflow.providers.ssh.operators.ssh import SSHOperator
 from airflow.sdk import DAG, Param, get_current_context, literal, task
 
 from airflow_usecases import lake_jobs
+from airflow_usecases.audit import audit_transfer
 
 BUCKET = "hybrid-bucket"
 KEY = f"final/{lake_jobs.PARTITION}.csv"
@@ -89,6 +91,7 @@ with DAG(
         s3_key=KEY,
         aws_conn_id="aws_conn",
         replace=True,
+        on_success_callback=[audit_transfer],
     )
     transform_in_aws = BatchOperator(
         task_id="transform_in_aws",
@@ -104,6 +107,8 @@ with DAG(
     transform_in_pod = KubernetesPodOperator(
         task_id="transform_in_pod",
         name="transform-data",
+        kubernetes_conn_id=None,
+        in_cluster=True,  # the cluster that Airflow itself runs in
         image="registry.example.com/data/pyspark-job:1.4.2",
         arguments=["--input", f"s3://{BUCKET}/{KEY}"],
         deferrable=True,

@@ -10,6 +10,7 @@ Orders arrive as Parquet in a bucket that is encrypted with a KMS key, and go in
   the SQL.
 - `redshift_prod` demands TLS (`sslmode: verify-full` in its extra).
 - `UPSERT` by key: the second load of the same file changes nothing.
+- Each load leaves an audit line (logger `audit.transfer`): which file went into which table, in which run.
 - Two DAGs from one function. `_v2` exists because its **contract** is another one (other table, file per
   day); consumers of the first move when they are ready. A changed *implementation* needs no copy: Airflow
   keeps each version of a DAG, and a run finishes with the code it began with when the bundle is versioned.
@@ -36,6 +37,7 @@ from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOp
 from airflow.sdk import DAG
 
 from airflow_usecases import lake_jobs
+from airflow_usecases.audit import audit_transfer
 
 
 def build_dag(dag_id: str, description: str, table: str, key: str) -> DAG:
@@ -70,6 +72,7 @@ def build_dag(dag_id: str, description: str, table: str, key: str) -> DAG:
             upsert_keys=["order_id"],
             redshift_conn_id="redshift_prod",
             aws_conn_id="aws_encrypted",
+            on_success_callback=[audit_transfer],
         )
     return dag
 

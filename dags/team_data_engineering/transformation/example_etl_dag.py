@@ -39,6 +39,7 @@ from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOp
 from airflow.sdk import DAG
 
 from airflow_usecases import lake_jobs
+from airflow_usecases.audit import audit_transfer
 
 EMR = {
     "application_id": "{{ var.value.emr_application_id }}",
@@ -99,6 +100,7 @@ with DAG(
         upsert_keys=["metric_date", "metric_name"],
         redshift_conn_id="redshift_default",
         aws_conn_id="aws_encrypted",
+        on_success_callback=[audit_transfer],
     )
 
     transform_bronze_to_silver >> transform_silver_to_gold >> load_to_redshift

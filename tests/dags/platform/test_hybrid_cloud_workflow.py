@@ -80,9 +80,10 @@ def on_prem(sftp):
 
 
 @pytest.mark.covers("D000-7")
-def test_the_object_exists_before_the_batch_job_is_submitted(cloud, on_prem):
+def test_the_object_exists_before_the_batch_job_is_submitted(cloud, on_prem, caplog):
     assert not cloud.exists(KEY)
-    done = run(DAG_ID, logical_date=DAY)
+    with caplog.at_level("INFO"):
+        done = run(DAG_ID, logical_date=DAY)
     assert done.state == "success"
     assert done.of("success") == {
         "extract_data_on_prem",
@@ -95,6 +96,9 @@ def test_the_object_exists_before_the_batch_job_is_submitted(cloud, on_prem):
     assert cloud.seen == [True]
     content = cloud.s3.get_object(Bucket="hybrid-bucket", Key=KEY)["Body"].read()
     assert content == b"id,amount\n1,10\n"
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "audit.transfer"]
+    assert '"sftp_path": "/data/final.csv"' in line
+    assert f'"s3_key": "{KEY}"' in line
 
 
 @pytest.mark.covers("D000-7")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import pytest
 import yaml
@@ -77,7 +78,18 @@ def test_both_are_tagged_by_team_and_purpose(dag_id):
     assert {"data_engineering", "ingestion"} <= bag().dags[dag_id].tags
 
 
-def test_the_password_is_not_in_the_log(connections, redshift, caplog):
+def test_the_audit_line_names_file_and_table_and_the_log_has_no_password(connections, redshift, caplog):
     with caplog.at_level("DEBUG"):
-        run("de_ingest_s3_redshift", logical_date=DAY)
+        done = run("de_ingest_s3_redshift", logical_date=DAY)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "audit.transfer"]
+    assert json.loads(line.removeprefix("transfer ")) == {
+        "s3_bucket": "encrypted-bucket",
+        "s3_key": "data.parquet",
+        "schema": "sales",
+        "table": "orders",
+        "dag_id": "de_ingest_s3_redshift",
+        "task_id": "secure_s3_to_redshift",
+        "run_id": done.run_id,
+        "try_number": 1,
+    }
     assert PASSWORD not in caplog.text

@@ -86,6 +86,7 @@ def test_a_user_without_country_fails_the_check(staging):
     done = run("de_dim_users")
     assert done.state == "failed"
     assert done.states == {"upsert_users": "success", "check_users": "failed"}
+    assert done.tries("check_users") == 1
 
 
 @pytest.mark.covers("D000-9")
