@@ -98,10 +98,10 @@ def train(extracted: dict[str, Any], prepared: dict[str, int]) -> dict[str, Any]
 
 
 @task
-def register_model(extracted: dict[str, Any], trained: dict[str, Any], run_id: str) -> str:
+def register_model(extracted: dict[str, Any], trained: dict[str, Any], tracked_run: str) -> str:
     """The version that holds this run's model."""
     name = extracted["config"]["model_name"]
-    return MLflowHook().run(ml_registry.register_once(name, run_id, trained["path"]))
+    return MLflowHook().run(ml_registry.register_once(name, tracked_run, trained["path"]))
 
 
 @task.branch
