@@ -69,7 +69,7 @@ def check_file(path: str) -> FileReport:
     return definition_report.check_file(path, POLICY)
 
 
-@task
+@task(multiple_outputs=False)
 def report_versions(reports: list[FileReport]) -> dict[str, str]:
     """Fail with all problems, or say which version of each file is live."""
     return definition_report.summarise(reports)

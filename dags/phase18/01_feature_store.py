@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pendulum
-from airflow.sdk import Asset, Metadata, Variable, dag, get_current_context, task
+from airflow.sdk import Asset, Metadata, dag, get_current_context, task
 
 from airflow_usecases.feature_store import (
     CUSTOMER_ORDERS,
@@ -56,9 +56,7 @@ log = logging.getLogger(__name__)
 ONLINE = Asset(name="customer_orders_online", uri="x-features://customer_orders/online")
 
 
-def _store() -> FileStore:
-    folder: str = Variable.get("platform_feature_store_folder")
-    return FileStore(Path(folder))
+FOLDER = "{{ var.value.platform_feature_store_folder }}"  # an argument: rendered when the task runs
 
 
 def _now(context: Context) -> datetime:
@@ -67,23 +65,23 @@ def _now(context: Context) -> datetime:
 
 
 @task
-def write_features() -> int:
+def write_features(folder: str) -> int:
     """Compute the features up to the run's date and add them to the offline store."""
     now = _now(get_current_context())
-    return _store().write(CUSTOMER_ORDERS, compute_features(ORDERS, now))
+    return FileStore(Path(folder)).write(CUSTOMER_ORDERS, compute_features(ORDERS, now))
 
 
 @task(outlets=[ONLINE])
-def materialize_features() -> Iterator[Metadata]:
+def materialize_features(folder: str) -> Iterator[Metadata]:
     """Copy the newest values to the online store; the event carries the watermark."""
-    watermark = _store().materialize(CUSTOMER_ORDERS, _now(get_current_context()))
+    watermark = FileStore(Path(folder)).materialize(CUSTOMER_ORDERS, _now(get_current_context()))
     yield Metadata(ONLINE, {"watermark": watermark, "view": CUSTOMER_ORDERS.name})
 
 
-@task
-def compare_stores() -> dict[str, dict[str, float] | None]:
+@task(multiple_outputs=False)
+def compare_stores(folder: str) -> dict[str, dict[str, float] | None]:
     """What each customer is served with. Raises ValueError where it is not the newest offline value."""
-    store = _store()
+    store = FileStore(Path(folder))
     served = {entity: store.online(CUSTOMER_ORDERS, entity) for entity in store.entities(CUSTOMER_ORDERS)}
     wrong = [entity for entity, values in served.items() if values != store.latest(CUSTOMER_ORDERS, entity)]
     if wrong:
@@ -100,7 +98,7 @@ def check_freshness() -> str:
     return "alert_stale_view" if stale else "publish_freshness"
 
 
-@task(inlets=[ONLINE])
+@task(inlets=[ONLINE], multiple_outputs=False)
 def alert_stale_view() -> dict[str, str]:
     """Say which view is stale, and since when. Replace the log line by a notifier of your team's."""
     context = get_current_context()
@@ -134,8 +132,8 @@ def publish_freshness() -> str:
 )
 def feature_store() -> None:
     """Wire the tasks; runs at parse time."""
-    materialized = materialize_features()
-    write_features() >> materialized >> compare_stores()
+    materialized = materialize_features(FOLDER)
+    write_features(FOLDER) >> materialized >> compare_stores(FOLDER)
     materialized >> check_freshness() >> [alert_stale_view(), publish_freshness()]
 
 

@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.sdk import Param, Variable, dag, get_current_context, task
+from airflow.sdk import Param, dag, get_current_context, task
 
 from airflow_usecases import experiments
 from airflow_usecases.experiments import CONTROL, TREATMENT, Experiment
@@ -46,10 +46,11 @@ from airflow_usecases.experiments import CONTROL, TREATMENT, Experiment
 if TYPE_CHECKING:
     from airflow_usecases.experiments import Counts, Result
 
+FLAGS = "{{ var.value.platform_experiment_flags }}"  # an argument: rendered when the task runs
 EXPERIMENT = Experiment("new_recommender", split=0.5, alpha=0.01)
 
 
-@task
+@task(multiple_outputs=False)
 def count_outcomes() -> dict[str, Counts]:
     """Assign every customer and count conversions; only the counts go on."""
     params = get_current_context()["params"]
@@ -64,7 +65,7 @@ def check_split(counts: dict[str, Counts]) -> float:
     return experiments.check_split(EXPERIMENT, counts)
 
 
-@task
+@task(multiple_outputs=False)
 def analyse_result(counts: dict[str, Counts]) -> Result:
     """Rates, difference and p value."""
     return experiments.analyse(counts[CONTROL], counts[TREATMENT])
@@ -77,11 +78,10 @@ def choose_winner(counts: dict[str, Counts], result: Result) -> str:
     return f"roll_out_{won}" if won else "keep_both"
 
 
-@task
-def roll_out(variant: str) -> dict[str, str]:
-    """Give everybody the winner."""
-    path = Path(Variable.get("platform_experiment_flags"))
-    return experiments.set_flag(path, EXPERIMENT.name, variant)
+@task(multiple_outputs=False)
+def roll_out(variant: str, flags: str) -> dict[str, str]:
+    """Give everybody the winner; `flags` is the path of the file with the feature flags."""
+    return experiments.set_flag(Path(flags), EXPERIMENT.name, variant)
 
 
 @task
@@ -90,7 +90,7 @@ def keep_both() -> str:
     return EXPERIMENT.name
 
 
-@task(trigger_rule="none_failed_min_one_success")
+@task(trigger_rule="none_failed_min_one_success", multiple_outputs=False)
 def report_result(result: Result) -> dict[str, Any]:
     """The figures for the log book, whatever was decided."""
     return {"experiment": EXPERIMENT.name, **result}
@@ -128,8 +128,8 @@ def ab_testing() -> None:
     result = analyse_result(counts)
     check_split(counts) >> result
     actions = [
-        roll_out.override(task_id="roll_out_treatment")(TREATMENT),
-        roll_out.override(task_id="roll_out_control")(CONTROL),
+        roll_out.override(task_id="roll_out_treatment")(TREATMENT, FLAGS),
+        roll_out.override(task_id="roll_out_control")(CONTROL, FLAGS),
         keep_both(),
     ]
     choose_winner(counts, result) >> actions >> report_result(result)

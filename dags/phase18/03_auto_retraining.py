@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.sdk import Asset, Param, Variable, dag, get_current_context, task
+from airflow.sdk import Asset, Param, dag, get_current_context, task
 
 from airflow_usecases import retraining
 from airflow_usecases.retraining import CHALLENGER, CHAMPION, FileRegistry, FileServing, Limits
@@ -56,27 +56,25 @@ MODEL = "churn"
 LIMITS = Limits()
 CANARY_SHARE = 10
 CANARY_REQUESTS = 1000
+FOLDER = "{{ var.value.platform_retraining_folder }}"  # an argument: rendered when the task runs
 
 
-def _folder() -> Path:
-    return Path(Variable.get("platform_retraining_folder"))
+def _registry(folder: str) -> FileRegistry:
+    return FileRegistry(Path(folder) / "registry.json")
 
 
-def _registry() -> FileRegistry:
-    return FileRegistry(_folder() / "registry.json")
+def _serving(folder: str) -> FileServing:
+    return FileServing(Path(folder) / "serving.json")
 
 
-def _serving() -> FileServing:
-    return FileServing(_folder() / "serving.json")
-
-
-def _champion(registry: FileRegistry) -> tuple[str, float, float]:
+def _champion(folder: str) -> tuple[str, float, float]:
     """Version, boundary and accuracy at training; the first run registers a model to start from."""
+    registry = _registry(folder)
     version = registry.version_of(MODEL, CHAMPION)
     if version is None:
         version = registry.register(MODEL, {"boundary": 0.5, "accuracy": 1.0})
         registry.set_alias(MODEL, CHAMPION, version)
-        _serving().split_traffic(MODEL, {version: 100})
+        _serving(folder).split_traffic(MODEL, {version: 100})
     parameters = registry.parameters_of(MODEL, version)
     return version, parameters["boundary"], parameters["accuracy"]
 
@@ -90,17 +88,17 @@ def _psi(context: Any) -> float:
 
 
 @task
-def collect_ground_truth() -> str:
+def collect_ground_truth(folder: str) -> str:
     """Write the predictions whose truth is known by now to a file; every other one is kept for validation."""
     params = get_current_context()["params"]
     examples = retraining.ground_truth(2000, params["true_boundary"], params["noise"], params["disadvantage"])
-    return retraining.save_examples(_folder() / "ground_truth.json", examples)
+    return retraining.save_examples(Path(folder) / "ground_truth.json", examples)
 
 
 @task.short_circuit
-def detect_drift(path: str) -> str | None:
+def detect_drift(path: str, folder: str) -> str | None:
     """The kind of drift; without one everything after this is skipped."""
-    _, boundary, baseline = _champion(_registry())
+    _, boundary, baseline = _champion(folder)
     current = retraining.accuracy(boundary, retraining.load_examples(path))
     kind = retraining.drift_kind(_psi(get_current_context()), current, baseline, LIMITS)
     log.info("drift: %s; the champion's accuracy is %.2f, it was %.2f", kind, current, baseline)
@@ -113,10 +111,10 @@ def train_challenger(path: str) -> float:
     return retraining.train(retraining.load_examples(path)[::2])
 
 
-@task
-def validate_challenger(boundary: float, path: str) -> Comparison:
+@task(multiple_outputs=False)
+def validate_challenger(boundary: float, path: str, folder: str) -> Comparison:
     """Champion against challenger, on the examples that the training did not see."""
-    _, champion, _ = _champion(_registry())
+    _, champion, _ = _champion(folder)
     return retraining.compare(champion, boundary, retraining.load_examples(path)[1::2], LIMITS)
 
 
@@ -129,10 +127,10 @@ def choose_model(comparison: Comparison) -> str:
 
 
 @task
-def keep_champion(comparison: Comparison) -> str:
+def keep_champion(comparison: Comparison, folder: str) -> str:
     """The champion stays; nothing was registered."""
     log.info("kept: %.3f is no improvement on %.3f", comparison["challenger"], comparison["champion"])
-    return _champion(_registry())[0]
+    return _champion(folder)[0]
 
 
 @task
@@ -143,27 +141,27 @@ def alert_bias(comparison: Comparison) -> float:
 
 
 @task
-def register_challenger(boundary: float, comparison: Comparison) -> str:
+def register_challenger(boundary: float, comparison: Comparison, folder: str) -> str:
     """Register the version and point the alias `challenger` to it."""
-    registry = _registry()
+    registry = _registry(folder)
     version = registry.register(MODEL, {"boundary": boundary, "accuracy": comparison["challenger"]})
     registry.set_alias(MODEL, CHALLENGER, version)
     return version
 
 
 @task
-def stage_shadow(version: str) -> str:
+def stage_shadow(version: str, folder: str) -> str:
     """Let the challenger answer every request without anybody seeing the answer."""
-    champion, _, _ = _champion(_registry())
-    _serving().split_traffic(MODEL, {champion: 100, version: 0})
+    champion, _, _ = _champion(folder)
+    _serving(folder).split_traffic(MODEL, {champion: 100, version: 0})
     return version
 
 
-@task
-def run_canary(version: str) -> dict[str, int]:
+@task(multiple_outputs=False)
+def run_canary(version: str, folder: str) -> dict[str, int]:
     """Send the challenger a tenth of the requests and count its errors."""
-    champion, _, _ = _champion(_registry())
-    _serving().split_traffic(MODEL, {champion: 100 - CANARY_SHARE, version: CANARY_SHARE})
+    champion, _, _ = _champion(folder)
+    _serving(folder).split_traffic(MODEL, {champion: 100 - CANARY_SHARE, version: CANARY_SHARE})
     return {"requests": CANARY_REQUESTS, "errors": get_current_context()["params"]["canary_errors"]}
 
 
@@ -175,26 +173,25 @@ def judge_canary(canary: dict[str, int]) -> str:
 
 
 @task
-def promote_challenger(version: str) -> str:
+def promote_challenger(version: str, folder: str) -> str:
     """The challenger becomes the champion and gets all requests."""
-    registry = _registry()
-    _serving().split_traffic(MODEL, {version: 100})
+    registry = _registry(folder)
+    _serving(folder).split_traffic(MODEL, {version: 100})
     registry.set_alias(MODEL, CHAMPION, version)
     registry.delete_alias(MODEL, CHALLENGER)
     return version
 
 
 @task
-def roll_back() -> str:
+def roll_back(folder: str) -> str:
     """All requests to the champion again, no challenger."""
-    registry = _registry()
-    champion, _, _ = _champion(registry)
-    _serving().split_traffic(MODEL, {champion: 100})
-    registry.delete_alias(MODEL, CHALLENGER)
+    champion, _, _ = _champion(folder)
+    _serving(folder).split_traffic(MODEL, {champion: 100})
+    _registry(folder).delete_alias(MODEL, CHALLENGER)
     return champion
 
 
-@task
+@task(multiple_outputs=False)
 def alert_rollback(canary: dict[str, int], champion: str) -> dict[str, Any]:
     """Say what happened. Replace the log line by a notifier of your team's."""
     log.warning("%d of %d canary requests failed", canary["errors"], canary["requests"])
@@ -231,15 +228,15 @@ def alert_rollback(canary: dict[str, int], champion: str) -> dict[str, Any]:
 )
 def auto_retraining() -> None:
     """Wire the tasks; runs at parse time."""
-    path = collect_ground_truth()
+    path = collect_ground_truth(FOLDER)
     boundary = train_challenger(path)
-    detect_drift(path) >> boundary
-    comparison = validate_challenger(boundary, path)
-    version = register_challenger(boundary, comparison)
-    choose_model(comparison) >> [version, keep_champion(comparison), alert_bias(comparison)]
-    canary = run_canary(stage_shadow(version))
-    restored = roll_back()
-    judge_canary(canary) >> [promote_challenger(version), restored]
+    detect_drift(path, FOLDER) >> boundary
+    comparison = validate_challenger(boundary, path, FOLDER)
+    version = register_challenger(boundary, comparison, FOLDER)
+    choose_model(comparison) >> [version, keep_champion(comparison, FOLDER), alert_bias(comparison)]
+    canary = run_canary(stage_shadow(version, FOLDER), FOLDER)
+    restored = roll_back(FOLDER)
+    judge_canary(canary) >> [promote_challenger(version, FOLDER), restored]
     alert_rollback(canary, restored)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from tests.dags.library import bag
@@ -90,3 +91,11 @@ def test_a_challenger_that_is_worse_for_one_group_raises_the_bias_alert(folder):
 def test_the_drift_asset_starts_the_dag():
     condition = bag().dags[DAG_ID].timetable.asset_condition
     assert [asset.uri for asset in condition.objects] == ["x-drift://churn/score"]
+
+
+@pytest.mark.covers("P18.3")
+def test_the_score_comes_from_the_event_that_started_the_run_and_by_hand_from_the_param():
+    read = bag().dags[DAG_ID].get_task("detect_drift").python_callable.__globals__["_psi"]
+    event = SimpleNamespace(extra={"psi": 0.31})
+    assert read({"triggering_asset_events": {"model_drift": [event]}, "params": {"psi": 0.0}}) == 0.31
+    assert read({"triggering_asset_events": {}, "params": {"psi": 0.07}}) == 0.07

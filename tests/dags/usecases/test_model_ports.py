@@ -1,8 +1,8 @@
 """The adapters, against a real MLflow server and against the documented calls of the clouds.
 
 SageMaker: botocore's own model of the service checks the request (UpdateEndpointWeightsAndCapacities).
-Vertex AI: Endpoint.list_models and Endpoint.update(traffic_split=...) of google.cloud.aiplatform's reference.
-KServe: a merge patch of InferenceService v1beta1, spec.predictor.canaryTrafficPercent, as in KServe's documentation.
+Vertex AI: Endpoint.list_models and .update(traffic_split=...) of google.cloud.aiplatform's reference.
+KServe: a merge patch of InferenceService v1beta1, spec.predictor.canaryTrafficPercent of its documentation.
 """
 
 from __future__ import annotations

@@ -137,6 +137,8 @@ def _make(item: Resolved, made: dict[str, Any]) -> Any:
         if expanded:
             return item.operator.partial(**common, **fixed).expand(**expanded).output
         return item.operator(**common, **fixed).output
+    if item.decorator == "python":  # a dict is one XCom, whatever the function's annotation says
+        common["multiple_outputs"] = False
     decorated = getattr(decorators, item.decorator)(**common)(item.function)
     if expanded:
         return (decorated.partial(**fixed) if fixed else decorated).expand(**expanded)
