@@ -50,8 +50,8 @@ from airflow.sdk import (
     task_group,
 )
 
-from airflow_usecases import ml_decisions, ml_registry
-from tenant_airflow_lib.hooks.mlflow import MLflowHook
+from airflow_usecases import ml_decisions
+from tenant_airflow_lib.hooks.mlflow import MLflowHook, register_once
 from tenant_airflow_lib.notifiers import MailFailureNotifier
 from tenant_airflow_lib.operators.kubeflow import KubeflowPipelineOperator
 from tenant_airflow_lib.operators.mlflow import MLflowLogMetricsOperator, MLflowModelTransitionOperator
@@ -101,7 +101,7 @@ def train(extracted: dict[str, Any], prepared: dict[str, int]) -> dict[str, Any]
 def register_model(extracted: dict[str, Any], trained: dict[str, Any], tracked_run: str) -> str:
     """The version that holds this run's model."""
     name = extracted["config"]["model_name"]
-    return MLflowHook().run(ml_registry.register_once(name, tracked_run, trained["path"]))
+    return MLflowHook().run(register_once(name, trained["path"], tracked_run))
 
 
 @task.branch

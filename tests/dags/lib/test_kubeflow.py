@@ -54,7 +54,7 @@ async def fired(trigger: Any) -> dict[str, Any]:
 # --- OP-4 ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.covers("OP-4", "CN-2")
+@pytest.mark.covers("OP-4")
 def test_a_pipeline_runs_in_its_experiment_and_is_waited_for(kubeflow: Kubeflow) -> None:
     wanted = kubeflow.pipeline("train")
     kubeflow.pipeline("other")
@@ -230,7 +230,7 @@ def test_after_the_deferral_the_state_decides() -> None:
         operator.execute_complete(context(), done | {"status": "unavailable", "message": "away"})
 
 
-@pytest.mark.covers("OP-4", "CN-2")
+@pytest.mark.covers("OP-4")
 def test_a_dag_retries_defers_and_attaches_with_the_real_state_store(kubeflow: Kubeflow) -> None:
     kubeflow.pipeline("train")
     kubeflow.lose_answer_of_create = True

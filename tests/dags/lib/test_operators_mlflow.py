@@ -61,7 +61,7 @@ def log(**arguments: Any) -> MLflowLogMetricsOperator:
     return MLflowLogMetricsOperator(**({"task_id": "log", "experiment_name": "unused"} | arguments))
 
 
-@pytest.mark.covers("OP-1", "CN-1")
+@pytest.mark.covers("OP-1")
 def test_metrics_go_to_a_new_run_that_is_named_tagged_and_finished(hook: MLflowHook, name: str) -> None:
     operator = log(experiment_name=name, metrics={"auc": 0.91}, run_name="nightly", tags={"team": "ml"})
     run_id = operator.execute(context())
@@ -434,3 +434,15 @@ def test_a_refusal_says_status_and_code(hook: MLflowHook) -> None:
         hook.run(api.get_run("nope"))
     assert (raised.value.status, raised.value.code) == (404, "RESOURCE_DOES_NOT_EXIST")
     assert raised.value.not_found
+
+
+@pytest.mark.covers("D002-8")
+def test_a_retry_finds_the_version_of_its_run_and_another_run_gets_the_next_one(
+    hook: MLflowHook, name: str
+) -> None:
+    experiment = hook.run(api.ensure_experiment(name))
+    first, second = (hook.run(api.create_run(experiment)) for _ in range(2))
+    assert hook.run(api.register_once(name, "s3://models/1", first)) == "1"
+    assert hook.run(api.register_once(name, "s3://models/1", first)) == "1"
+    assert hook.run(api.register_once(name, "s3://models/2", second)) == "2"
+    assert hook.run(api.get_model_version(name, "2"))["run_id"] == second

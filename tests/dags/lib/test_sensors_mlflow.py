@@ -353,7 +353,7 @@ def test_template_fields_are_attributes_rendered_and_stored(row: str) -> None:
     assert [getattr(sensor, field) for field in fields] == ["7"] * len(fields)
 
 
-@pytest.mark.covers("SE-1", "SE-2", "SE-5", "CN-1")
+@pytest.mark.covers("SE-1", "SE-2", "SE-5")
 @pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
 def test_a_dag_waits_with_all_three(hook: MLflowHook, name: str, deferrable: bool) -> None:
     run = finished(hook, name, auc=0.9)

@@ -39,7 +39,7 @@ def played(customers: Path, accuracy: float) -> Run:
     return run(DAG, conf={"data_path": str(customers), "accuracy": accuracy})
 
 
-@pytest.mark.covers("D002-8", "OP-1", "OP-2", "OP-4", "SE-4", "SE-5", "VR-4", "CN-1", "CN-2")
+@pytest.mark.covers("D002-8", "OP-1", "OP-2", "OP-4", "SE-4", "SE-5")
 @pytest.mark.parametrize(
     ("accuracy", "action"),
     [(0.96, "deploy_production"), (0.90, "deploy_staging"), (0.80, "trigger_retraining")],
@@ -97,7 +97,7 @@ def test_bad_data_stops_the_run_before_anything_is_trained(
     assert mail["Subject"] == f"{DAG}.data_quality_check failed"
 
 
-@pytest.mark.covers("D002-8", "PL-1", "PL-2")
+@pytest.mark.covers("D002-8")
 def test_the_settings_are_those_of_the_enterprise() -> None:
     dag = library.bag().dags[DAG]
     assert (dag.schedule, dag.max_active_runs, dag.doc_md is not None) == ("0 2 * * *", 1, True)

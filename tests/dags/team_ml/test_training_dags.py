@@ -112,7 +112,7 @@ def test_the_pattern_runs_daily_and_retries_once() -> None:
 # --- resource_managed_pipeline ------------------------------------------------------------------------
 
 
-@pytest.mark.covers("D002-4", "PL-1", "PL-2", "PL-3")
+@pytest.mark.covers("D002-4")
 def test_pools_slots_weights_and_edges() -> None:
     dag = library.bag().dags["resource_managed_pipeline"]
     gpu, calls = [f"gpu_train_model_{i}" for i in (1, 2)], [f"api_call_{i}" for i in range(1, 6)]
@@ -142,7 +142,7 @@ def test_the_managed_pipeline_runs() -> None:
 # --- connection_usage_example -------------------------------------------------------------------------
 
 
-@pytest.mark.covers("D002-6", "CN-1", "VR-1", "VR-2", "VR-3")
+@pytest.mark.covers("D002-6")
 def test_connection_and_variables_are_read(connect: Any, variable: Any) -> None:
     connect("mlflow_default", "http", host="mlflow.mlflow.svc.cluster.local", port=5000, password="hidden")
     variable("ml_model_threshold", "0.85")

@@ -175,6 +175,15 @@ def create_model_version(name: str, source: str, run_id: str | None = None) -> C
     return str((yield _post("model-versions/create", **body))["model_version"]["version"])
 
 
+def register_once(name: str, source: str, run_id: str) -> Call[str]:
+    """The version that holds this run's model, created when there is none; a retry adds no second one."""
+    yield from ensure_registered_model(name)
+    newest = yield from newest_model_version(name)
+    if newest is not None and newest.get("run_id") == run_id:
+        return str(newest["version"])
+    return (yield from create_model_version(name, source, run_id))
+
+
 def get_registered_model(name: str) -> Call[dict[str, Any]]:
     """The registered model. RequestRefused (404) when there is none."""
     model: dict[str, Any] = (yield _get("registered-models/get", name=name))["registered_model"]
