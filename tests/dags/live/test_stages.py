@@ -1,8 +1,11 @@
-"""Stage 1 of the split pipeline starts stage 2 and waits for it."""
+"""DAGs that start, wait for, or look at other DAGs."""
 
 from __future__ import annotations
 
 import pytest
+from tests.airflow.server import PASSWORD, USERNAME
+
+from airflow_usecases.idle_dags import AirflowApi
 
 
 @pytest.mark.covers("D000-10")
@@ -18,3 +21,18 @@ def test_stage_1_starts_one_run_of_stage_2_with_its_results_and_ends_after_it(li
     assert stage2["conf"]["files"] == ["A.TXT", "B.TXT"]
     assert stage2["conf"]["checksums"] == live.xcom("etl_stage1", run_id, "checksum_chunks")
     assert live.xcom("etl_stage2", stage2["dag_run_id"], "publish_files") == 2
+
+
+@pytest.mark.covers("D000-12")
+def test_the_audit_reads_the_real_api_and_pauses_a_dag_by_it(live):
+    import requests
+
+    with requests.Session() as session:
+        api = AirflowApi.login(live.server.url, session, USERNAME, PASSWORD)
+        live.unpause("conditional_branching")
+        found = {dag.dag_id: dag for dag in api.active_dags()}
+        assert {"platform", "patterns", "branching"} <= found["conditional_branching"].tags
+        assert found["conditional_branching"].first_seen.tzinfo is not None
+        assert "platform_alert_test" not in found  # paused, as every DAG that no test has started
+        api.pause("conditional_branching")
+        assert "conditional_branching" not in {dag.dag_id for dag in api.active_dags()}
