@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 import urllib.error
+from urllib.parse import quote
 
 import pytest
+from tests.airflow.server import PASSWORD, USERNAME
 from werkzeug import Response
 
 SECRETS = "phase16_01_secrets_backend"
+RIGHTS = "phase16_02_rbac_patterns"
+GOVERNANCE = "phase17_03_governance_workflows"
 
 
 def sees(live, token, path, method="GET", body=None):
@@ -96,3 +100,40 @@ def test_the_log_file_shows_stars_where_a_service_echoed_the_key(live, httpserve
     assert "answer 200" in written
     assert '\\"called_with\\": \\"***\\"' in written
     assert key not in written
+
+
+@pytest.fixture
+def itself(live):
+    """Connection `airflow_api` leads to this Airflow."""
+    host, _, port = live.server.url.rpartition(":")
+    connection = {
+        "connection_id": "airflow_api",
+        "conn_type": "http",
+        "login": USERNAME,
+        "password": PASSWORD,
+    }
+    live.call("POST", "/api/v2/connections", connection | {"host": host, "port": int(port)})
+    yield
+    live.call("DELETE", "/api/v2/connections/airflow_api")
+
+
+@pytest.mark.covers("P16.2")
+def test_what_the_policy_says_is_what_fab_grants(live, itself):
+    run_id = live.trigger(RIGHTS)
+    assert live.wait(RIGHTS, run_id) == "success"
+    report = live.xcom(RIGHTS, run_id, "compare_access")
+    assert report["deviations"] == 0
+    assert report["teams"] == ["analytics", "data_engineering", "ml", "platform"]
+    assert live.xcom(RIGHTS, run_id, "refuse_deviations") == report["dags"] > 50
+
+
+def test_an_access_review_waits_until_a_person_approves(live, itself):
+    run_id = live.trigger(GOVERNANCE, conf={"process": "access_review"})
+    run = f"/api/v2/dags/{GOVERNANCE}/dagRuns/{quote(run_id, safe='')}"
+    path = f"{run}/taskInstances/approve_grants/-1/hitlDetails"
+    body = live.until(lambda: sees(live, None, path) == 200 and live.call("GET", path)["body"], 40)
+    assert "ml: " in body
+    assert live.states(GOVERNANCE, run_id)["record_review"] is None
+    live.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
+    assert live.wait(GOVERNANCE, run_id) == "success"
+    assert live.xcom(GOVERNANCE, run_id, "record_review") == len(body.splitlines())
