@@ -67,6 +67,7 @@ START = pendulum.datetime(2024, 1, 1, tz="UTC")
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "platform",
     "retries": 0,  # the steps are pure; a retry would meet the same data
+    "retry_delay": timedelta(minutes=1),  # for whoever raises retries
     "execution_timeout": timedelta(minutes=10),
 }
 FAIL_AT = Param(
