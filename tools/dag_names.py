@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _CONNECTION_ARGUMENT = re.compile(r"(^|_)(conn|connection)_id$|^(connection|conn)$")
-_TEMPLATE = re.compile(r"\{\{\s*(conn|var\.value|var\.json)\.(\w+)")
+_TEMPLATE = re.compile(r"\{\{\s*(conn|var\.value|var\.json)\.(?:get\(\s*['\"])?(\w+)")
 
 
 def constants(path: Path) -> dict[str, str]:

@@ -7,8 +7,8 @@ A report needs an address with a password, a currency and a few settings. None o
 
 - A *Connection* holds an address with its secrets: `Connection.get("postgres_conn")` in a task.
 - A *Variable* is a text, or JSON with `deserialize_json=True`. `default=` is what counts when it is missing.
-- In templates: `{{ conn.postgres_conn.host }}`, `{{ var.value.get("key", "default") }}`,
-  `{{ var.json.get("key", {}) }}`. Airflow renders them when the task starts.
+- In templates: `{{ conn.postgres_conn.host }}`, and with a default
+  `{{ var.value.get("platform_report_currency", "EUR") }}`. Airflow renders them when the task starts.
 - Airflow writes `***` for every password that it has handed out: `check_login` calls a program that
   prints its connection string, and the log shows `report:***@...`.
 - XComs are *not* masked. So `describe_target` returns the address without the password, and `check_login` has

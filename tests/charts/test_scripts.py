@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -306,5 +307,6 @@ def test_init_containers_and_probes_read_a_real_database(postgres: Postgres) -> 
         postgres.sql(row.format(kind, host, age))
     assert postgres.script("job_alive.py", "DagProcessorJob").returncode == 0
     old = postgres.script("job_alive.py", "TriggererJob")
-    assert (old.returncode, "last heartbeat 90 s ago, limit 60 s" in old.stdout) == (1, True)
+    assert old.returncode == 1
+    assert re.search(r"last heartbeat 9\d s ago, limit 60 s", old.stdout)  # a second may pass in between
     assert postgres.script("job_alive.py", "TriggererJob", "120").returncode == 0

@@ -47,10 +47,11 @@ def test_the_search_finds_what_a_file_names(tmp_path: Path) -> None:
         'LAKE = "aws_lake"\n'
         'S3Hook(aws_conn_id=LAKE)\nBaseHook.get_connection("a")\nPostgresHook("b")\n'
         'Variable.get("c", default=1)\n'
-        'Op(http_conn_id="d", pool="e", text="{{ conn.f.host }} {{ var.value.g }} {{ var.json.h.x }}")\n'
+        'Op(http_conn_id="d", pool="e", text="{{ conn.f.host }} {{ var.value.g }}")\n'
+        "Op('{{ var.json.h.x }} {{ var.value.get(\"i\") }}')\n"
     )
     assert set(used_in_code(file)) == {
         *(("connections", name) for name in ("aws_lake", "a", "b", "d", "f")),
-        *(("variables", name) for name in ("c", "g", "h")),
+        *(("variables", name) for name in ("c", "g", "h", "i")),
         ("pools", "e"),
     }

@@ -17,7 +17,8 @@ def copy_of_the_project(project: Path, folder: Path) -> Path:
     """What the operator's image is made of, in another place and with other time stamps."""
     for name in ("operator", "charts/airflow-tenant", "images/operator", "images/postgresql"):
         shutil.copytree(project / name, folder / name, copy_function=shutil.copyfile)
-    shutil.copyfile(project / "requirements.lock", folder / "requirements.lock")
+    for name in ("requirements.lock", "images/wheel-requirements.txt"):
+        shutil.copyfile(project / name, folder / name)
     return folder
 
 

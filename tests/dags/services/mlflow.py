@@ -20,7 +20,7 @@ from tests.dags.services.connections import Connect
 
 LOCK = Path(__file__).with_name("mlflow-requirements.lock")
 _BUILD_DEADLINE = 540.0  # seconds
-_START_DEADLINE = 90.0
+_START_DEADLINE = 180.0
 
 
 class MLflow:
@@ -75,7 +75,7 @@ def mlflow(mlflow_server: str, connect: Connect) -> MLflow:
 def _answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/health", timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
