@@ -43,7 +43,8 @@ def test_production_waits_for_the_approval_and_is_deployed_after_it(live, checko
         60,
         lambda: str(live.states(DAG_ID, run_id)),
     )
-    detail = f"/api/v2/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}/taskInstances/approve_production/-1/hitlDetails"
+    task = f"/api/v2/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}/taskInstances/approve_production/-1"
+    detail = f"{task}/hitlDetails"
     pending = live.call("GET", detail)
     assert pending["response_received"] is False
     assert pending["subject"] == f"Deploy {checkout.commit} to production?"
