@@ -1,81 +1,28 @@
-"""Lines of an audit report."""
+"""The audit line of an operator's transfer."""
 
 from __future__ import annotations
 
 import json
+import logging
+from types import SimpleNamespace
 
-import pytest
-
-from airflow_usecases import audit
-
-KEY = b"0123456789abcdef"
+from airflow_usecases.audit import audit_transfer
 
 
-def entry(number, event="patch_connection", owner="alice", extra=None):
-    return {
-        "event_log_id": number,
-        "when": "2026-03-01T00:00:00Z",
-        "event": event,
-        "owner": owner,
-        "extra": extra,
+def test_the_line_names_places_and_run_and_nothing_of_the_connections(caplog):
+    task = SimpleNamespace(
+        s3_bucket="b", s3_key="k", table="t", schema=None, redshift_conn_id="r", password="s3cr3t"
+    )
+    ti = SimpleNamespace(dag_id="d", task_id="x", run_id="r1", try_number=2)
+    with caplog.at_level(logging.INFO, logger="audit.transfer"):
+        audit_transfer({"task": task, "ti": ti})
+    (line,) = caplog.messages
+    assert json.loads(line.removeprefix("transfer ")) == {
+        "s3_bucket": "b",
+        "s3_key": "k",
+        "table": "t",
+        "dag_id": "d",
+        "task_id": "x",
+        "run_id": "r1",
+        "try_number": 2,
     }
-
-
-@pytest.mark.parametrize(
-    ("event", "area"),
-    [
-        ("running", "task run"),
-        ("bulk_connections", "configuration"),
-        ("delete_pool", "configuration"),
-        ("patch_role", "access"),
-        ("trigger_dag_run", "operation"),
-        ("something", "other"),
-    ],
-)
-def test_what_an_event_is_about(event, area):
-    assert audit.area(event) == area
-
-
-@pytest.mark.parametrize(
-    ("event", "owner", "foreign"),
-    [
-        ("patch_connection", "alice", True),
-        ("delete_variable", None, True),
-        ("patch_connection", "operator", False),
-        ("get_connection", "alice", False),
-        ("trigger_dag_run", "alice", False),
-    ],
-)
-def test_a_foreign_write(event, owner, foreign):
-    assert audit.is_foreign_write(entry(1, event, owner), ["operator"]) is foreign
-
-
-def test_pseudonyms_are_stable_and_need_the_key():
-    assert audit.pseudonym("alice", KEY) == audit.pseudonym("alice", KEY)
-    assert audit.pseudonym("alice", KEY) != audit.pseudonym("alice", KEY[::-1])
-    with pytest.raises(ValueError, match="16 bytes"):
-        audit.pseudonym("alice", b"short")
-
-
-def test_an_extra_that_is_no_json_is_kept_as_text():
-    [line] = audit.report_lines([entry(1, extra="a -> b")], [], KEY)
-    assert json.loads(line)["extra"] == "a -> b"
-
-
-@pytest.mark.parametrize("tamper", ["change", "remove", "swap"])
-def test_a_tampered_line_is_found(tamper):
-    lines = audit.report_lines([entry(number) for number in (1, 2, 3)], [], KEY)
-    assert audit.verify(lines) == 3
-    if tamper == "change":
-        lines[1] = lines[1].replace('"event_log_id": 2', '"event_log_id": 9')
-    elif tamper == "remove":
-        del lines[1]
-    else:
-        lines[1], lines[2] = lines[2], lines[1]
-    with pytest.raises(ValueError, match="line 2 is not what was written"):
-        audit.verify(lines)
-
-
-def test_an_empty_report_is_whole():
-    assert audit.verify([]) == 0
-    assert audit.summary([]) == {"events": 0, "areas": {}, "foreign_writes": 0, "foreign_ids": []}
