@@ -41,11 +41,14 @@ def test_a_missing_column_violates_the_null_check():
     assert result.detail == "no column customer"
 
 
-def test_the_limit_of_nulls_is_exact_in_spite_of_floats():
-    rows = [{"a": "" if number < 1 else "x"} for number in range(10)]
-    assert checks.check_nulls(checks.as_table(rows), "a", 0.1).success
-    rows = [{"a": "" if number < 2 else "x"} for number in range(10)]
-    assert not checks.check_nulls(checks.as_table(rows), "a", 0.1).success
+def test_a_share_is_exact_in_spite_of_floats():
+    # 0.55 * 100 is 55.00000000000001
+    for percent in range(1, 101):
+        rule = checks.NotNull(column="a", mostly=percent / 100)
+        suite = checks.Suite(name="share", expectations=[rule])
+        for good in (percent - 1, percent):
+            rows = [{"a": "x" if number < good else ""} for number in range(100)]
+            assert checks.validate(checks.as_table(rows), suite).success is (good == percent)
 
 
 @pytest.mark.parametrize("value", [None, "", float("nan")])
