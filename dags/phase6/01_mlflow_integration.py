@@ -104,7 +104,7 @@ def log_model(started: Started, fitted: dict[str, float]) -> str:
 @task
 def register_version(started: Started, model_uri: str) -> str:
     """Make the run's model the next version of the registered model; returns the version."""
-    from tenant_airflow_lib.hooks.mlflow import MLflowHook
+    from tenant_airflow_lib.hooks.mlflow import MLflowHook, register_once
 
     name = get_current_context()["params"]["model_name"]
     return MLflowHook(CONNECTION).run(register_once(name, model_uri, started["run_id"]))
