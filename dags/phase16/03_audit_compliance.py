@@ -14,7 +14,7 @@ lines are chained; the figures an auditor asks for; the DAGs that process person
   run: these are changes past GitOps.
 - SOC 2: events per area with the criterion they are evidence for. GDPR article 30: DAGs tagged `pii`, who
   owns them, which assets they read and write.
-- Chained lines: `audit.verify` names the first line that was changed or removed.
+- Chained lines: `audit_report.verify` names the first line that was changed or removed.
 
 Encryption: the event log lies in Airflow's database (encrypt its disk and backups; only connections and
 variables are encrypted by Airflow itself, with the Fernet key). Write the report to a bucket with KMS and
@@ -46,7 +46,7 @@ import pendulum
 from airflow.sdk import DAG, Connection, ObjectStoragePath, Param, Variable, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_usecases import audit
+from airflow_usecases import audit_report
 from airflow_usecases.airflow_rest import AirflowRest, base_url
 from airflow_usecases.run_dates import run_moment
 
@@ -68,10 +68,12 @@ def write_report() -> dict[str, Any]:
             base_url(connection), session, connection.login or "", connection.password or ""
         )
         window = {"after": since.isoformat(), "before": until.isoformat(), "order_by": "event_log_id"}
-        lines = audit.report_lines(
+        lines = audit_report.report_lines(
             api.all("/api/v2/eventLogs", "event_logs", **window), context["params"]["writers"], key
         )
-        record = audit.processing_record(api.all("/api/v2/dags", "dags"), api.all("/api/v2/assets", "assets"))
+        record = audit_report.processing_record(
+            api.all("/api/v2/dags", "dags"), api.all("/api/v2/assets", "assets")
+        )
     content = "".join(f"{line}\n" for line in lines)
     folder = ObjectStoragePath(Variable.get("audit_folder", default="file:///tmp/airflow-audit"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,13 +82,13 @@ def write_report() -> dict[str, Any]:
     (folder / f"processing-{until:%Y-%m-%d}.json").write_text(json.dumps(record, indent=2))
     log.info("audit: %d events and %d DAGs with personal data in %s", len(lines), len(record), folder)
     facts = {"path": str(path), "sha256": hashlib.sha256(content.encode()).hexdigest()}
-    return facts | audit.summary(lines) | {"pii_dags": len(record)}
+    return facts | audit_report.summary(lines) | {"pii_dags": len(record)}
 
 
 @task
 def verify_report(report: dict[str, Any]) -> int:
     """Read the file back and check the chain; returns its number of lines."""
-    return audit.verify(ObjectStoragePath(report["path"]).read_text().splitlines())
+    return audit_report.verify(ObjectStoragePath(report["path"]).read_text().splitlines())
 
 
 @task

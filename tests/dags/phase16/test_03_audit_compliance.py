@@ -8,7 +8,7 @@ import json
 import pytest
 from tests.dags.runner import run
 
-from airflow_usecases import audit
+from airflow_usecases import audit_report
 
 DAG_ID = "phase16_03_audit_compliance"
 KEY = "key-of-the-pseudonyms"
@@ -85,10 +85,10 @@ def test_people_are_pseudonyms_in_the_file_and_in_xcom(day, tmp_path):
     for name in ("mallory", "carol", "dave"):
         assert name not in stored
     entries = {entry["event_log_id"]: entry for entry in map(json.loads, lines_of(tmp_path))}
-    mallory = audit.pseudonym("mallory@example.com", KEY.encode())
+    mallory = audit_report.pseudonym("mallory@example.com", KEY.encode())
     assert entries[2]["owner"] == entries[3]["owner"] == mallory
     carol = {"username": "carol", "email": "carol@example.com"}
-    hashed = {name: audit.pseudonym(value, KEY.encode()) for name, value in carol.items()}
+    hashed = {name: audit_report.pseudonym(value, KEY.encode()) for name, value in carol.items()}
     assert entries[5]["extra"] == hashed | {"roles": [{"name": "ml"}]}
 
 
