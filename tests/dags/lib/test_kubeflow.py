@@ -186,6 +186,17 @@ def test_a_retry_after_a_failed_run_starts_another(kubeflow: Kubeflow) -> None:
 
 
 @pytest.mark.covers("OP-4")
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_task_that_succeeded_and_is_cleared_starts_another_run(kubeflow: Kubeflow, wait: bool) -> None:
+    kubeflow.pipeline("train")
+    kubeflow.script = ["SUCCEEDED"] * 2
+    store = Store()
+    for _ in range(2):
+        pipeline(wait=wait).execute(context(task_state_store=store))
+    assert len(kubeflow.runs) == 2
+
+
+@pytest.mark.covers("OP-4")
 def test_another_task_with_the_same_pipeline_has_a_run_of_its_own(kubeflow: Kubeflow) -> None:
     kubeflow.pipeline("train")
     kubeflow.script = ["SUCCEEDED"] * 2

@@ -115,7 +115,9 @@ class KubeflowPipelineOperator(KubeflowOperator):
         """Returns {run_id, status}."""
         run_id = self._started = self._attached(context) or self._submitted(context)
         if not self.wait:
-            return {"run_id": run_id, "status": str(self.hook.run(api.get_run(run_id)).get("state"))}
+            started = {"run_id": run_id, "status": str(self.hook.run(api.get_run(run_id)).get("state"))}
+            context["task_state_store"].delete(_STATE_KEY)
+            return started
         state = self.hook.run(api.awaited_state(run_id, ENDED))
         if state is None and self.deferrable:
             self.defer(
@@ -123,11 +125,11 @@ class KubeflowPipelineOperator(KubeflowOperator):
                 method_name="execute_complete",
                 timeout=datetime.timedelta(seconds=self.timeout),
             )
-        return self._result(run_id, state or self._poll(run_id))
+        return self._result(context, run_id, state or self._poll(run_id))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, str]:
         """Called when the trigger fired. Returns {run_id, status}."""
-        return self._result(str(event["run_id"]), str(result_of(event)))
+        return self._result(context, str(event["run_id"]), str(result_of(event)))
 
     def on_kill(self) -> None:
         """Cancel the run."""
@@ -202,10 +204,12 @@ class KubeflowPipelineOperator(KubeflowOperator):
             poll_interval=self.poll_interval,
         )
 
-    def _result(self, run_id: str, state: str) -> dict[str, str]:
+    def _result(self, context: Context, run_id: str, state: str) -> dict[str, str]:
         self._started = None
         if state != SUCCEEDED:
             raise KubeflowRunFailed(f"run {run_id} ended as {state}")
+        # Who clears a task that succeeded wants another run.
+        context["task_state_store"].delete(_STATE_KEY)
         return {"run_id": run_id, "status": state}
 
 
