@@ -13,8 +13,8 @@ import pytest
 
 @pytest.fixture
 def narrow_pools(live: Any) -> Iterator[None]:
-    """One GPU and two calls at a time: fewer slots than tasks that want one."""
-    live.pool("gpu_pool", 1)
+    """No GPU yet and two calls at a time: fewer slots than tasks that want one."""
+    live.pool("gpu_pool", 0)
     live.pool("api_calls", 2)
     yield
     live.pool("gpu_pool", 2)
@@ -36,6 +36,9 @@ def at_once(tasks: list[dict[str, Any]]) -> int:
 def test_a_pool_is_never_exceeded_and_the_heavier_training_goes_first(live: Any, narrow_pools: None) -> None:
     dag_id = "resource_managed_pipeline"
     run_id = live.trigger(dag_id, conf={"work_seconds": 0.5})
+    trainings = ("gpu_train_model_1", "gpu_train_model_2")
+    live.until(lambda: {live.states(dag_id, run_id).get(task) for task in trainings} == {"scheduled"}, 90)
+    live.pool("gpu_pool", 1)  # only now: else the first to be ready would start, whatever its weight
     assert live.wait(dag_id, run_id, 150) == "success"
     live.pause(dag_id)
     by_pool: dict[str, list[dict[str, Any]]] = {}
@@ -51,7 +54,7 @@ def test_a_pool_is_never_exceeded_and_the_heavier_training_goes_first(live: Any,
     assert at_once(by_pool["api_calls"]) <= 2
     assert at_once(by_pool["cpu_intensive"]) <= 4
     started = sorted(by_pool["gpu_pool"], key=lambda task: task["start_date"])
-    assert [task["task_id"] for task in started] == ["gpu_train_model_1", "gpu_train_model_2"]
+    assert [task["task_id"] for task in started] == list(trainings)
 
 
 @pytest.fixture
