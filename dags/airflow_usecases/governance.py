@@ -15,6 +15,12 @@ RETENTION: Mapping[str, timedelta | None] = {
     CONFIDENTIAL: timedelta(days=365),
     PUBLIC: None,
 }
+# The columns of the very table that an unqualified statement reaches (search path), whoever owns it: unlike
+# information_schema, pg_catalog does not leave out what this user has no rights on.
+COLUMNS_SQL = (
+    "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(%s)) "
+    "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+)
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SIGNS = (
     (PII, re.compile(r"(^|_)(e?mail|phone|name|birth|iban|address|ip|ssn|passport)(_|$)")),
@@ -35,8 +41,8 @@ def classify(columns: Iterable[str], declared: Mapping[str, str] | None = None) 
 
 
 def strictest(classes: Iterable[str]) -> str:
-    """The most protected class among some; Public for none."""
-    return max(classes, key=CLASSES.index, default=PUBLIC)
+    """The most protected class among some. Raises ValueError for none: nobody knows what such a table holds."""
+    return max(classes, key=CLASSES.index)
 
 
 def keep_from(classification: str, today: date) -> date | None:

@@ -14,11 +14,13 @@ Trigger with the process that is due: `retention`, `schema_change` or `access_re
 - Classes: PII, Confidential, Public; declared by the owner, else suggested by the column's name. The
   strictest column of a table decides how long its rows are kept (`governance.RETENTION`).
 - Retention in one transaction: `DELETE` of what has expired and is not under `legal_hold`. A second run
-  deletes nothing.
+  deletes nothing; a table that does not exist fails the run, because it would look like one without personal
+  data.
 - Contracts: old and new are compared; a removed field, another type, a value that may now be absent **break**
   readers. Impact analysis follows Airflow's assets from DAG to DAG, so that the refusal lists who would
   break.
 - The agreement between teams: `max_age_hours` of the contract against the asset's last event.
+- A notice has the run as idempotency key: a retry after a lost answer tells nobody twice.
 - A person decides in the UI (*Required Actions*): `ApprovalOperator`. Nobody answers for a week: the run
   fails.
 
@@ -82,20 +84,19 @@ def choose_process() -> str:
 
 @task(multiple_outputs=False)
 def classify_columns() -> dict[str, dict[str, str]]:
-    """Table -> column -> class."""
+    """Table -> column -> class. A table that is not there fails the run before a row of any is removed."""
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    query = (
-        "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
-    )
     params = get_current_context()["params"]
     hook = PostgresHook("governed_db")
-    return {
-        table: governance.classify(
-            [row[0] for row in hook.get_records(query, parameters=(table,))], params["declared"]
-        )
+    columns = {
+        table: [row[0] for row in hook.get_records(governance.COLUMNS_SQL, parameters=(table,))]
         for table in params["tables"]
     }
+    missing = sorted(table for table, names in columns.items() if not names)
+    if missing:
+        raise AirflowFailException(f"no such table, nothing was removed: {', '.join(missing)}")
+    return {table: governance.classify(names, params["declared"]) for table, names in columns.items()}
 
 
 @task(multiple_outputs=False)
@@ -146,7 +147,9 @@ def send_notice(found: dict[str, Any]) -> dict[str, Any]:
 
     connection = Connection.get("governance_webhook")
     address = f"{base_url(connection)}/notices"
-    requests.post(address, json=found, timeout=TIMEOUT).raise_for_status()
+    # one key per run and not per try: a retry after a lost answer is the same notice
+    headers = {"Idempotency-Key": get_current_context()["run_id"]}
+    requests.post(address, json=found, headers=headers, timeout=TIMEOUT).raise_for_status()
     return found
 
 

@@ -74,11 +74,30 @@ def test_columns_are_classified_and_a_second_run_removes_nothing(database):
     assert {row["deleted"] for row in again.xcom("enforce_retention").values()} == {0}
 
 
-def test_a_missing_table_removes_nothing_anywhere(database):
+@pytest.mark.covers("P17.3")
+def test_a_missing_table_fails_the_run_and_removes_nothing_anywhere(database, capfd):
+    database.execute("DROP TABLE invoices")
+    done = run(DAG_ID, conf={"process": "retention"}, logical_date=TODAY)
+    assert done.state == "failed"
+    assert done.states["classify_columns"] == "failed"
+    assert done.tries("classify_columns") == 1
+    assert left(database, "customers") == [1, 2, 3, 4, 5, 6, 7]
+    assert "no such table, nothing was removed: invoices" in "".join(capfd.readouterr())
+
+
+def test_a_table_that_cannot_be_cleaned_keeps_the_rows_of_all(database):
     database.execute("ALTER TABLE invoices DROP COLUMN legal_hold")
     done = run(DAG_ID, conf={"process": "retention"}, logical_date=TODAY)
     assert done.states["enforce_retention"] == "failed"
     assert left(database, "customers") == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_table_of_the_same_name_elsewhere_does_not_decide(database):
+    database.execute("CREATE SCHEMA archive")
+    database.execute("CREATE TABLE archive.countries (email text)")
+    done = run(DAG_ID, conf={"process": "retention"}, logical_date=TODAY)
+    assert "email" not in done.xcom("classify_columns")["countries"]
+    assert left(database, "countries") == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.fixture
@@ -109,7 +128,7 @@ def lake(airflow_stub, http_connection, httpserver):
     notices = []
 
     def keep(request):
-        notices.append(request.get_json())
+        notices.append(request.get_json() | {"key": request.headers.get("Idempotency-Key")})
         return Response("", 204)
 
     httpserver.expect_request("/notices", method="POST").respond_with_handler(keep)
@@ -133,6 +152,7 @@ def test_a_breaking_change_is_blocked_and_lists_the_downstream_dags(lake, capfd)
     [notice] = lake
     assert (notice["kind"], notice["teams"]) == ("breaking change refused", ["analytics", "ml"])
     assert notice["downstream_dags"] == ["report", "serve", "train"]
+    assert notice["key"] == done.run_id
     assert "These DAGs would break: report, serve, train" in "".join(capfd.readouterr())
 
 

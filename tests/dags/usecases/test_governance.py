@@ -37,7 +37,11 @@ def test_what_the_owner_declares_counts():
 
 def test_the_strictest_class_decides():
     assert governance.strictest(["Public", "PII", "Confidential"]) == "PII"
-    assert governance.strictest([]) == "Public"
+
+
+def test_a_table_without_columns_is_of_no_class():
+    with pytest.raises(ValueError, match="empty"):
+        governance.strictest([])
 
 
 def test_how_long_each_class_is_kept():
