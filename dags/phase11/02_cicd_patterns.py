@@ -9,7 +9,9 @@ production. A deployment is a `git push` of the commit to the branch that the te
 - `check_style`: `ruff` checks and formats; one tool instead of pylint, flake8 and black. `run_tests`:
   `pytest` under `coverage`, which fails below the limit. Values reach the shell as environment variables,
   never as text of the command, so nobody who triggers a run can inject one.
-- `validate_dags` imports each file with `DagBag`, in a process without secrets.
+- Code that nobody has reviewed gets an environment of its own, an empty home and none of the worker's
+  connections and keys: `check_style` and `run_tests` (`append_env=False`) and `validate_dags`, which imports
+  each file with `DagBag` in a process of its own.
 - `run_smoke_tests` asks staging itself: are its components healthy, does it import all files? The verdict
   is data, and `choose_gate` branches on it: bad news skips production and fails the run in `reject_release`.
 - `approve_production` is an `ApprovalOperator`: the run waits for a person (Required Actions in the UI)
@@ -22,10 +24,13 @@ Releases that touch systems which only Airflow reaches, or that need an approval
 **When not**
 
 Your Git host has CI: run the first three stages there, on every pull request, before anything is merged.
+Also when you do not trust the authors: the stages run as the worker's user, who can read its files and
+processes. Then a pod without a service account (`KubernetesPodOperator`) is the place.
 
 **What to change**
 
-The variable `platform_cicd_tools` (folder with ruff and coverage), the connection `airflow_staging`, and the
+The variables `platform_cicd_tools` (folder with ruff and coverage) and `platform_cicd_checkouts` (folder of
+the work trees; who triggers a run names one of them, never a path), the connection `airflow_staging`, and the
 branches in the params. If staging's bundle has versions, wait in the smoke test until it has the commit.
 """
 
@@ -38,14 +43,26 @@ from typing import Any
 import pendulum
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk import DAG, Param, Variable, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_usecases import release
 
 BRANCH = "^[A-Za-z0-9][A-Za-z0-9._/-]*$"
-CHECKOUT = "{{ params.checkout }}"
+CHECKOUTS = "/data/checkouts"
+CHECKOUT = f"{{{{ var.value.get('platform_cicd_checkouts', '{CHECKOUTS}') }}}}/{{{{ params.checkout }}}}"
 TOOLS = {"PATH": "{{ var.value.get('platform_cicd_tools', '/opt/cicd/bin') }}:/usr/local/bin:/usr/bin:/bin"}
+
+
+def unreviewed(command: str) -> dict[str, Any]:
+    """The arguments of a command that runs the checkout's code: it sees PATH and an empty HOME, no secret."""
+    return {
+        "cwd": CHECKOUT,
+        "bash_command": f'HOME="$(mktemp -d)" && trap \'rm -rf "$HOME"\' EXIT && export HOME && {command}',
+        "env": TOOLS,
+        "append_env": False,
+        "retries": 0,
+    }
 
 
 def deployment(branch_param: str) -> dict[str, Any]:
@@ -66,8 +83,9 @@ def deployment(branch_param: str) -> dict[str, Any]:
 @task
 def validate_dags() -> list[str]:
     """Import all DAG files of the checkout; their DAGs' ids."""
+    checkouts = Path(Variable.get("platform_cicd_checkouts", default=CHECKOUTS))
     try:
-        return release.parse_dags(Path(get_current_context()["params"]["checkout"]) / "dags")
+        return release.parse_dags(checkouts / get_current_context()["params"]["checkout"] / "dags")
     except release.InvalidDags as error:
         raise AirflowFailException(str(error)) from error
 
@@ -112,7 +130,12 @@ with DAG(
         "execution_timeout": timedelta(minutes=20),
     },
     params={
-        "checkout": Param("/data/checkout", type="string", description="Work tree of the commit"),
+        "checkout": Param(
+            "main",
+            type="string",
+            pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            description="Work tree of the commit: a folder in platform_cicd_checkouts",
+        ),
         "commit": Param("0000000", type="string", pattern="^[0-9a-f]{7,40}$"),
         "remote": Param("origin", type="string", pattern=BRANCH),
         "staging_branch": Param("staging", type="string", pattern=BRANCH),
@@ -120,21 +143,10 @@ with DAG(
     },
     tags=["phase11", "cicd"],
 ):
-    check_style = BashOperator(
-        task_id="check_style",
-        cwd=CHECKOUT,
-        bash_command="ruff check . && ruff format --check .",
-        env=TOOLS,
-        append_env=True,
-        retries=0,
-    )
+    check_style = BashOperator(task_id="check_style", **unreviewed("ruff check . && ruff format --check ."))
     run_tests = BashOperator(
         task_id="run_tests",
-        cwd=CHECKOUT,
-        bash_command="coverage run -m pytest tests && coverage report --fail-under=80",
-        env=TOOLS,
-        append_env=True,
-        retries=0,
+        **unreviewed("coverage run -m pytest tests && coverage report --fail-under=80"),
     )
     deploy_staging = BashOperator(task_id="deploy_staging", **deployment("staging_branch"))
     approve_production = ApprovalOperator(  # dag-lint: ignore[L-06] reason: response_timeout limits the wait

@@ -17,7 +17,9 @@ def checkout(live, tmp_path) -> Iterator[Checkout]:
     """A commit to release; the Airflow itself plays staging."""
     checkout = Checkout(tmp_path)
     address = urlsplit(live.server.url)
-    live.call("POST", "/api/v2/variables", {"key": "platform_cicd_tools", "value": str(checkout.tools)})
+    variables = {"platform_cicd_tools": checkout.tools, "platform_cicd_checkouts": checkout.folder}
+    for key, value in variables.items():
+        live.call("POST", "/api/v2/variables", {"key": key, "value": str(value)})
     live.call(
         "POST",
         "/api/v2/connections",
@@ -31,7 +33,8 @@ def checkout(live, tmp_path) -> Iterator[Checkout]:
         },
     )
     yield checkout
-    live.call("DELETE", "/api/v2/variables/platform_cicd_tools")
+    for key in variables:
+        live.call("DELETE", f"/api/v2/variables/{key}")
     live.call("DELETE", "/api/v2/connections/airflow_staging")
 
 

@@ -22,6 +22,7 @@ class Checkout:
         self.remote = folder / "remote.git"
         self.tools = folder / "tools"
         self.calls_file = folder / "calls"
+        self.environment_file = folder / "environment"  # what the last call saw
         (self.path / "dags").mkdir(parents=True)
         (self.path / "dags" / "released.py").write_text(DAG_FILE)
         self.tools.mkdir()
@@ -38,13 +39,25 @@ class Checkout:
         """A program that notes its arguments and fails when they start with `fails_on`."""
         program = self.tools / name
         program.write_text(
-            f'#!/bin/sh\necho "{name} $*" >> "{self.calls_file}"\ncase "$*" in "{fails_on}"*) exit 1;; esac\n'
+            f'#!/bin/sh\necho "{name} $*" >> "{self.calls_file}"\nenv > "{self.environment_file}"\n'
+            f'case "$*" in "{fails_on}"*) exit 1;; esac\n'
         )
         program.chmod(0o755)
 
     @property
     def conf(self) -> dict[str, str]:
-        return {"checkout": str(self.path), "commit": self.commit}
+        return {"checkout": self.path.name, "commit": self.commit}
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all work trees."""
+        return self.path.parent
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the last tool saw."""
+        lines = self.environment_file.read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
 
     @property
     def calls(self) -> list[str]:

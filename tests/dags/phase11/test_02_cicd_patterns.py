@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from tests.dags.phase11.cicd import Checkout
 from tests.dags.runner import run
@@ -26,6 +29,7 @@ TOOL_CALLS = [
 def checkout(tmp_path, variable):
     checkout = Checkout(tmp_path)
     variable("platform_cicd_tools", str(checkout.tools))
+    variable("platform_cicd_checkouts", str(checkout.folder))
     return checkout
 
 
@@ -137,6 +141,22 @@ def test_a_failing_early_stage_deploys_nothing(checkout, tool, fails_on, stage, 
     assert checkout.deployed == {}
 
 
+@pytest.mark.parametrize(
+    ("tool", "fails_on", "stage"), [("ruff", "format", "check_style"), ("coverage", "run", "run_tests")]
+)
+def test_unreviewed_code_sees_no_secret_of_the_worker(checkout, connect, monkeypatch, tool, fails_on, stage):
+    connect("airflow_staging", "http", password="s3cret")
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY_CMD", "true")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "s3cret")
+    checkout.tool(tool, fails_on)  # the last call is the one to look at
+    assert run(DAG_ID, conf=checkout.conf).of("failed") == {stage}
+    seen = checkout.environment
+    own = {"PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert {name for name in seen if not name.startswith("AIRFLOW_CTX_")} <= own
+    assert seen["HOME"] != os.environ["HOME"]
+    assert not Path(seen["HOME"]).exists()
+
+
 @pytest.mark.covers("P11.2")
 def test_a_dag_that_does_not_load_is_not_deployed(checkout):
     (checkout.path / "dags" / "broken.py").write_text("import no_such_module  # airflow DAG")
@@ -146,9 +166,17 @@ def test_a_dag_that_does_not_load_is_not_deployed(checkout):
 
 
 @pytest.mark.parametrize(
-    "conf", [{"commit": "main; rm -rf /"}, {"staging_branch": "--mirror"}, {"remote": "$(id)"}]
+    "conf",
+    [
+        {"commit": "main; rm -rf /"},
+        {"staging_branch": "--mirror"},
+        {"remote": "$(id)"},
+        {"checkout": "/etc"},
+        {"checkout": "../main"},
+        {"checkout": ".."},
+    ],
 )
-def test_what_is_no_commit_or_branch_is_refused(conf):
+def test_what_is_no_commit_branch_or_work_tree_is_refused(conf):
     from airflow.sdk.exceptions import ParamValidationError
 
     with pytest.raises((ParamValidationError, ValueError)):
