@@ -41,7 +41,7 @@ def classify(columns: Iterable[str], declared: Mapping[str, str] | None = None) 
 
 
 def strictest(classes: Iterable[str]) -> str:
-    """The most protected class among some. Raises ValueError for none: nobody knows what such a table holds."""
+    """The most protected class among some. Raises ValueError for none: nobody knows what is in the table."""
     return max(classes, key=CLASSES.index)
 
 

@@ -11,6 +11,10 @@ waits for a time: the asset starts the next DAG, and what must be known travels 
   exactly this run's manifest, also when ten other ingests finished in between.
 - Shared state: the watermark (highest order id) lives in `asset_state_store` of the asset, beside the data it
   describes. It outlives runs; no Variable that two teams could overwrite.
+- What one run took: the manifest is in the task's own `task_state_store`, which outlives tries and clears. A
+  second try, or a rerun of an ingest of last week, hands on the same orders although the watermark has moved
+  (and its event starts transform again).
+  (XComs of a task are gone when it starts again; `[state_store] clear_on_success` must stay off.)
 - The graph: Airflow knows all of it (menu *Browse, DAG Dependencies*). `dependency_graph` draws its answer as
   Mermaid, this is it:
 
@@ -52,7 +56,8 @@ from typing import Any
 import pendulum
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Asset, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from airflow_usecases import orders_flow, sales
 
@@ -66,8 +71,8 @@ ORDERS_INGESTED = Asset("orders_ingested", uri="x-shop://orders/ingested")
 START = pendulum.datetime(2024, 1, 1, tz="UTC")
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "platform",
-    "retries": 0,  # the steps are pure; a retry would meet the same data
-    "retry_delay": timedelta(minutes=1),  # for whoever raises retries
+    "retries": 2,
+    "retry_delay": timedelta(minutes=1),
     "execution_timeout": timedelta(minutes=10),
 }
 FAIL_AT = Param(
@@ -75,18 +80,34 @@ FAIL_AT = Param(
 )
 
 
+def fail_if_asked(fail_at: str, step: str) -> None:
+    """Fail this step for good when the run asks for it: a retry of a wanted failure shows nothing."""
+    try:
+        orders_flow.fail_if(fail_at, step)
+    except ValueError as error:
+        raise AirflowFailException(str(error)) from error
+
+
 @task(multiple_outputs=False, outlets=[ORDERS_INGESTED])
 def ingest_orders(*, outlet_events: Any) -> dict[str, Any]:
-    """Take the orders above the watermark, hand on a manifest and move the watermark."""
+    """Take the orders above the watermark, hand on a manifest and move the watermark.
+
+    A second try or a rerun hands on what this run took at first, also when the watermark has moved since.
+    """
     context = get_current_context()
     fail_at = context["params"]["fail_at"]
-    orders_flow.fail_if(fail_at, "ingest")
-    state = context["asset_state_store"][ORDERS_INGESTED]
-    watermark = 0 if context["params"]["from_start"] else int(state.get("watermark", 0))
-    manifest = orders_flow.manifest(orders_flow.new_orders(sales.ORDERS, watermark), watermark)
+    fail_if_asked(fail_at, "ingest")
+    state, own = context["asset_state_store"][ORDERS_INGESTED], context["task_state_store"]
+    watermark = int(state.get("watermark", 0))
+    manifest = own.get("manifest")
+    if manifest is None:
+        start = 0 if context["params"]["from_start"] else watermark
+        manifest = orders_flow.manifest(orders_flow.new_orders(sales.ORDERS, start), start)
+        # before the watermark: whoever dies in between takes these orders again
+        own.set("manifest", manifest, retention=NEVER_EXPIRE)
+    state.set("watermark", max(watermark, manifest["watermark"]))
     outlet_events[ORDERS_INGESTED].extra = {"orders": manifest["orders"], "fail_at": fail_at}
-    state.set("watermark", manifest["watermark"])
-    return manifest
+    return dict(manifest)
 
 
 with DAG(
@@ -112,7 +133,7 @@ with DAG(
 def write_report() -> str:
     """Describe the revenue of one ingest; it came with `conf`."""
     params = get_current_context()["params"]
-    orders_flow.fail_if(params["fail_at"], "report")
+    fail_if_asked(params["fail_at"], "report")
     return f"{params['orders']} orders, revenue {params['revenue']}"
 
 
@@ -156,7 +177,7 @@ def read_manifest(*, triggering_asset_events: Any, inlet_events: Any) -> dict[st
 @task(multiple_outputs=False)
 def compute_revenue(manifest: dict[str, Any]) -> dict[str, Any]:
     """Revenue of the ingested orders: the `conf` of the report."""
-    orders_flow.fail_if(manifest["fail_at"], "transform")
+    fail_if_asked(manifest["fail_at"], "transform")
     revenue = orders_flow.revenue_between(sales.ORDERS, manifest["first"], manifest["last"])
     return {"orders": manifest["orders"], "revenue": revenue, "fail_at": manifest["fail_at"]}
 
@@ -183,4 +204,5 @@ with DAG(
         wait_for_completion=True,
         deferrable=True,
         poke_interval=5,
+        retries=0,  # the report has retries of its own
     )

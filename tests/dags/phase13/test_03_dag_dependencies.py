@@ -44,9 +44,32 @@ def test_the_second_ingest_takes_only_what_is_new():
     assert second.xcom("ingest_orders") == {"orders": 0, "first": 0, "last": 0, "watermark": 1006}
 
 
+def test_a_second_try_hands_on_what_the_first_took():
+    broken = []
+
+    def lose_the_worker_once(context, result=None):
+        if not broken:
+            broken.append(result)
+            raise RuntimeError("the worker is gone")
+
+    def change(dag):
+        dag.get_task("ingest_orders")._post_execute_hook = lose_the_worker_once
+
+    done = run(INGEST, conf={"from_start": True}, change=change)
+    run(INGEST)
+    assert done.tries("ingest_orders") == 2
+    assert broken == [done.xcom("ingest_orders")]
+
+    broken.clear()
+    later = run(INGEST, change=change)
+    assert later.tries("ingest_orders") == 2
+    assert later.xcom("ingest_orders")["watermark"] == 1006
+
+
 def test_a_failed_ingest_keeps_the_watermark():
     run(INGEST, conf={"from_start": True})
-    assert run(INGEST, conf={"fail_at": "ingest", "from_start": True}).state == "failed"
+    failed = run(INGEST, conf={"fail_at": "ingest", "from_start": True})
+    assert (failed.state, failed.tries("ingest_orders")) == ("failed", 1)
     assert run(INGEST).xcom("ingest_orders")["watermark"] == 1006
 
 
