@@ -13,8 +13,8 @@ import pytest
 
 @pytest.fixture
 def narrow_pools(live: Any) -> Iterator[None]:
-    """No GPU yet and two calls at a time: fewer slots than tasks that want one."""
-    live.pool("gpu_pool", 0)
+    """One GPU and two calls at a time: fewer slots than tasks that want one."""
+    live.pool("gpu_pool", 1)
     live.pool("api_calls", 2)
     yield
     live.pool("gpu_pool", 2)
@@ -35,6 +35,11 @@ def at_once(tasks: list[dict[str, Any]]) -> int:
 @pytest.mark.covers("D002-4")
 def test_a_pool_is_never_exceeded_and_the_heavier_training_goes_first(live: Any, narrow_pools: None) -> None:
     dag_id = "resource_managed_pipeline"
+    live.unpause(
+        dag_id
+    )  # which starts the run of the newest tick: it must not hold up the one that is looked at
+    live.until(lambda: [run for run in live.runs(dag_id) if run["state"] == "success"], 90)
+    live.pool("gpu_pool", 0)
     run_id = live.trigger(dag_id, conf={"work_seconds": 0.5})
     trainings = ("gpu_train_model_1", "gpu_train_model_2")
     live.until(lambda: {live.states(dag_id, run_id).get(task) for task in trainings} == {"scheduled"}, 90)
