@@ -10,6 +10,8 @@ The figures of a shop's day are mailed as a report; when their load fails, a mai
   server that is down is logged but never fails the task a second time.
 - Both render templates: subject and body read the run, the XComs and, in a callback, `exception`. The body is
   HTML and nothing is escaped for you: put `| e` behind every text that is not your own.
+- An error may hold a password, and only Airflow's logs hide it: the filter `masked` (of the tenant library,
+  made known in `user_defined_filters`) puts `***` there. It goes before `truncate` and `e`.
 - Sender and server come from the connection `smtp_default`. The old `email_on_failure`, `email_on_retry` and
   `email=` arguments are deprecated: the notifier replaces all three.
 
@@ -38,6 +40,7 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
 from airflow_usecases import sales
+from tenant_airflow_lib.notifiers import masked
 
 REPORT = """\
 <h3>Sales of {{ ti.xcom_pull('summarise_sales')['day'] }}</h3>
@@ -52,7 +55,7 @@ FAILURE = """\
 <table>
   <tr><th align="left">Run</th><td>{{ run_id | e }}</td></tr>
   <tr><th align="left">Try</th><td>{{ ti.try_number }} of {{ ti.max_tries + 1 }}</td></tr>
-  <tr><th align="left">Error</th><td>{{ exception | string | truncate(500) | e }}</td></tr>
+  <tr><th align="left">Error</th><td>{{ exception | masked | truncate(500) | e }}</td></tr>
   <tr><th align="left">Log</th><td><a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a></td></tr>
 </table>
 """
@@ -101,6 +104,7 @@ def load_warehouse(summary: sales.Summary) -> int:
         "alert_to": Param("data-oncall@example.com", type="string", format="email", description="Who acts"),
         "fail_load": Param(False, type="boolean", description="Let the load fail, to see the second mail"),
     },
+    user_defined_filters={"masked": masked},
     tags=["phase8", "mail"],
 )
 def report_sales() -> None:

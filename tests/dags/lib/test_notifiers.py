@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, AsyncCallback
+from airflow.sdk.log import mask_secret
 from pytest_httpserver import HTTPServer
 
 from tenant_airflow_lib.notifiers import (
@@ -21,6 +22,7 @@ from tenant_airflow_lib.notifiers import (
     OnCallNotifier,
     Route,
     SlackFailureNotifier,
+    SlackMessageNotifier,
 )
 from tenant_airflow_lib.notifiers.alert import Alert
 
@@ -213,6 +215,27 @@ def test_the_page_is_an_events_v2_trigger_with_one_dedup_key_per_task_and_run(ch
 
 
 @pytest.mark.covers("OP-7")
+@pytest.mark.parametrize("level", ["P1", "P2"])
+async def test_no_channel_gets_a_secret_that_airflow_masks(channels: Any, level: str) -> None:
+    secret = "hunter2&secret"
+    mask_secret(secret)
+    # cut at 500 characters, the text would end inside of the secret
+    facts = context(("team:ml",), error="x" * 475 + f"postgres://u:{secret}@h failed")
+    notifier = router(level, headline=f"no login with {secret}")
+    notifier(facts)
+    notifier.context = facts
+    await notifier
+    SlackMessageNotifier(slack_webhook_conn_id="slack_alerts", text=f"done with {secret}")(facts)
+    web = [request.get_data(as_text=True) for request, _ in channels.web.log]
+    mails = [f"{mail['Subject']} {mail.get_body(('html',)).get_content()}" for mail in channels.mail.messages]
+    assert len(web) == {"P1": 5, "P2": 3}[level]
+    assert len(mails) == 2
+    for text in web + mails:
+        assert "***" in text
+        assert "hunter" not in text
+
+
+@pytest.mark.covers("OP-7")
 def test_one_notifier_object_serves_many_tasks(channels: Any) -> None:
     notifier = SlackFailureNotifier(slack_webhook_conn_id="slack_alerts", headline="{{ ti.task_id }} is red")
     first, second = context(), context()
@@ -258,3 +281,17 @@ async def test_a_deadline_carries_the_router_by_path_and_dictionaries(channels: 
     events = [event.payload["state"] async for event in trigger.run()]
     assert events == ["running", "success"]
     assert channels.hit() == HITS["P2"]
+
+
+@pytest.mark.covers("OP-7")
+def test_a_message_may_have_blocks_which_are_templates_and_hold_no_secret(channels: Any) -> None:
+    from airflow.sdk.log import mask_secret
+
+    mask_secret("hunter3secret")
+    blocks = [{"type": "section", "fields": [{"type": "mrkdwn", "text": "{{ ti.task_id }} hunter3secret"}]}]
+    notifier = SlackMessageNotifier(slack_webhook_conn_id="slack_alerts", text="done", blocks=blocks)
+    notifier(context())
+    ((request, _),) = channels.web.log
+    assert request.get_json()["text"] == "done"
+    assert request.get_json()["blocks"][0]["fields"][0]["text"] == "load_rows ***"
+    assert "{{ ti.task_id }}" in str(notifier.blocks), "the notifier serves other tasks, too"

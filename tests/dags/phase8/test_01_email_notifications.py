@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from airflow.sdk.log import mask_secret
 from tests.dags.runner import run
 
 DAG_ID = "phase8_01_email_notifications"
@@ -55,3 +56,12 @@ def test_a_mail_server_that_is_down_fails_the_report_but_adds_nothing_to_a_faile
     assert done.of("failed") == {"send_report", "load_warehouse"}
     assert done.tries("send_report") == 4
     assert done.tries("load_warehouse") == 2
+
+
+@pytest.mark.covers("P08.1")
+def test_the_alert_shows_no_secret_that_airflow_masks(smtp):
+    mask_secret("warehouse <dwh>")
+    run(DAG_ID, conf={"fail_load": True}, logical_date=MARCH_2)
+    (alert,) = [message for message in smtp.messages if message["To"] == "data-oncall@example.com"]
+    assert "*** is not reachable" in body(alert)
+    assert "dwh" not in body(alert)

@@ -11,6 +11,7 @@ import datetime
 import re
 
 import pytest
+from airflow.sdk.log import mask_secret
 from tests.dags.runner import run
 
 DAG_ID = "phase8_02_slack_notifications"
@@ -103,3 +104,13 @@ def test_a_slack_that_is_down_does_not_fail_the_task(httpserver, connect):
     done = run(DAG_ID)
     assert done.state == "success"
     assert len(httpserver.log) >= 1
+
+
+@pytest.mark.covers("P08.2")
+def test_the_message_shows_no_secret_that_airflow_masks(slack):
+    mask_secret("<price> & column")
+    run(DAG_ID, conf={"fail_import": True})
+    (message,) = slack()
+    _, section, _ = message["blocks"]
+    assert "column *** &lt;quantity&gt; are missing" in section["fields"][2]["text"]
+    assert "price" not in str(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenant_airflow_lib.notifiers.alert import masked
 from tenant_airflow_lib.notifiers.mail import MailFailureNotifier
 from tenant_airflow_lib.notifiers.oncall import OnCallNotifier
 from tenant_airflow_lib.notifiers.router import AlertRouter, Route
@@ -14,4 +15,5 @@ __all__ = [
     "Route",
     "SlackFailureNotifier",
     "SlackMessageNotifier",
+    "masked",
 ]

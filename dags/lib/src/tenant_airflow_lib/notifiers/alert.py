@@ -11,9 +11,22 @@ _LONGEST_ERROR = 500  # characters; Slack takes 2,000 in a field, people read th
 _LONGEST_HEADER = 150  # characters, Slack's limit of a header block
 
 
+def masked(value: object) -> str:
+    """The text with `***` for every secret that Airflow masks in its logs: a message leaves Airflow.
+
+    Mask before you cut or escape a text: half a password, or one with `&amp;` in it, is not recognised.
+    """
+    from airflow.sdk.log import redact
+
+    return str(redact(str(value)))
+
+
 @dataclass(frozen=True)
 class Alert:
-    """The facts of one failure. `task_id` and `log_url` are None when a DAG or a deadline is meant."""
+    """The facts of one failure. `task_id` and `log_url` are None when a DAG or a deadline is meant.
+
+    `error` holds no secret that Airflow knows of: see `masked`.
+    """
 
     dag_id: str
     run_id: str
@@ -34,7 +47,7 @@ class Alert:
             dag_id=str(_get(ti, "dag_id") or _get(dag, "dag_id") or _get(run, "dag_id") or "unknown DAG"),
             run_id=str(context.get("run_id") or _get(run, "run_id") or _get(run, "dag_run_id") or ""),
             date=_date(context, run),
-            error=_error(context)[:_LONGEST_ERROR],
+            error=masked(_error(context))[:_LONGEST_ERROR],
             task_id=_get(ti, "task_id"),
             log_url=_get(ti, "log_url"),
             try_number=_get(ti, "try_number"),
@@ -58,8 +71,8 @@ class Alert:
         return facts | {"Log": self.log_url or "-"}
 
     def title(self, level: str | None = None, headline: str | None = None) -> str:
-        """One line; `level` such as P1 goes first."""
-        text = headline or f"{self.name} failed"
+        """One line, secrets masked; `level` such as P1 goes first."""
+        text = masked(headline) if headline else f"{self.name} failed"
         return (f"[{level}] {text}" if level else text)[:_LONGEST_HEADER]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tenant_airflow_lib.notifiers.alert import Alert
+from tenant_airflow_lib.notifiers.alert import Alert, masked
 from tenant_airflow_lib.notifiers.base import SafeNotifier
 
 if TYPE_CHECKING:
@@ -100,25 +100,30 @@ class SlackFailureNotifier(_SlackNotifier):
 
 
 class SlackMessageNotifier(_SlackNotifier):
-    """Post one line of text (template): for success, or anything that is no failure.
+    """Post a text, and blocks (Block Kit) if given: for success, or anything that is no failure.
 
-    The Slack provider's own notifier does the same; this one never raises and costs a DAG file no import of
-    the provider.
+    Both are templates. The Slack provider's own notifier does the same; this one never raises and costs a DAG
+    file no import of the provider, which takes a third of a second.
     """
 
-    template_fields = ("slack_webhook_conn_id", "text")
+    template_fields = ("slack_webhook_conn_id", "text", "blocks")
 
     def __init__(
         self,
         *,
         text: str,
+        blocks: list[dict[str, Any]] | None = None,
         slack_webhook_conn_id: str = "slack_webhook",
         timeout: int = HTTP_TIMEOUT,
         **kwargs: Any,
     ) -> None:
         super().__init__(slack_webhook_conn_id=slack_webhook_conn_id, timeout=timeout, **kwargs)
         self.text = text
+        self.blocks = blocks
 
     def message(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - rendered already
-        """The text as it is."""
-        return {"text": self.text}
+        """The text and the blocks, secrets masked."""
+        from airflow.sdk.log import redact
+
+        blocks: Any = redact(self.blocks)  # type: ignore[arg-type]
+        return {"text": masked(self.text)} | ({"blocks": blocks} if blocks else {})
