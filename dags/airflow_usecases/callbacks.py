@@ -1,7 +1,8 @@
 """Callbacks that write down what happened: one JSON object per line, or a log line where no folder is set.
 
 They run in different processes: those of tasks in the worker, those of a run in the DAG processor; both find
-the folder in the same Variable. A missed deadline's runs in the executor and can only log.
+the folder in the same Variable, which the DAG's notifier reads. A missed deadline's runs in the executor and
+can only log.
 """
 
 from __future__ import annotations
@@ -12,31 +13,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseNotifier, Context, Variable
-
-FOLDER = "platform_callbacks_folder"
 FILE = "callbacks.jsonl"
 RUN_EVENTS = frozenset({"run_success", "run_failure"})
 log = logging.getLogger(__name__)
 
 
-class RecordEvent(BaseNotifier):
-    """Writes one record when a task or a run comes to `event`, a word of the DAG's choice."""
+def record_of(event: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known when a task or a run comes to `event`, a word of the DAG's choice.
 
-    template_fields = ("event",)
-
-    def __init__(self, event: str) -> None:
-        super().__init__()
-        self.event = event
-
-    def notify(self, context: Context) -> None:
-        """Record a task's event with its try number; a run's event has neither task nor try."""
-        run = context["dag_run"]
-        record: dict[str, Any] = {"event": self.event, "dag_id": run.dag_id, "run_id": run.run_id}
-        ti = context.get("ti") if self.event not in RUN_EVENTS else None
-        if ti is not None:
-            record |= {"task_id": ti.task_id, "try_number": ti.try_number}
-        write(record)
+    `context` is the one that Airflow gives to a callback. A task's event has its try number; a run's event
+    (`RUN_EVENTS`) has neither task nor try, whatever the context names.
+    """
+    run = context["dag_run"]
+    record: dict[str, Any] = {"event": event, "dag_id": run.dag_id, "run_id": run.run_id}
+    ti = context.get("ti") if event not in RUN_EVENTS else None
+    if ti is not None:
+        record |= {"task_id": ti.task_id, "try_number": ti.try_number}
+    return record
 
 
 def record_missed_deadline(context: Mapping[str, Any]) -> None:
@@ -54,12 +47,11 @@ def record_missed_deadline(context: Mapping[str, Any]) -> None:
     log.warning("missed deadline: %s", json.dumps(record))
 
 
-def write(record: Mapping[str, Any]) -> None:
-    """Append a record to `callbacks.jsonl` in the Variable's folder; log it when the Variable is not set.
+def write(record: Mapping[str, Any], folder: str) -> None:
+    """Append a record to `callbacks.jsonl` in `folder`; log it when `folder` is empty.
 
     Makes the folder. Raises OSError when it cannot be written to.
     """
-    folder = Variable.get(FOLDER, default="")
     if not folder:
         log.info("callback: %s", json.dumps(record))
         return

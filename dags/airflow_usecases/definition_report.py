@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-from tenant_airflow_lib.factory import Policy, read_definitions
+if TYPE_CHECKING:
+    from tenant_airflow_lib.factory import Policy
 
 
 class FileReport(TypedDict):
@@ -20,6 +21,8 @@ class FileReport(TypedDict):
 
 def check_file(path: str, policy: Policy) -> FileReport:
     """Check a definition file in every environment that it declares."""
+    from tenant_airflow_lib.factory import read_definitions
+
     file = Path(path)
     first = read_definitions(file, policy)
     dags: dict[str, list[str]] = {}

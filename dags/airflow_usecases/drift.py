@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TypedDict
 
-from tenant_airflow_lib.checks import is_null, read_csv
-
 BINS = 10
 _EMPTY = 1e-4  # share of an empty bin: PSI needs a logarithm of it
 
@@ -42,6 +40,8 @@ def read_columns(path: str | PathLike[str], columns: Sequence[str]) -> dict[str,
 
     Raises KeyError for a column that is not there, ValueError for text that is no finite number, OSError.
     """
+    from tenant_airflow_lib.checks import read_csv
+
     with read_csv(path) as table:
         for column in columns:
             if column not in table.columns:
@@ -131,7 +131,7 @@ def compare(
 
 
 def _number(text: str, where: str) -> float | None:
-    if is_null(text):
+    if not text:
         return None
     try:
         number = float(text)

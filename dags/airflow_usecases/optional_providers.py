@@ -13,20 +13,19 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
-
-_COMMON = frozenset(inspect.signature(BaseOperator.__init__).parameters) - {"self", "kwargs"}
-
 
 def missing_provider(package: str) -> Any:
     """An operator class that takes any argument, and fails without retries naming the package to install."""
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.exceptions import AirflowFailException
+
+    common = frozenset(inspect.signature(BaseOperator.__init__).parameters) - {"self", "kwargs"}
 
     class MissingProviderOperator(BaseOperator):
         """Takes the place of an operator of a provider that is not installed."""
 
         def __init__(self, **arguments: Any) -> None:
-            super().__init__(**{name: value for name, value in arguments.items() if name in _COMMON})
+            super().__init__(**{name: value for name, value in arguments.items() if name in common})
 
         def execute(self, context: Any) -> None:  # noqa: ARG002 - BaseOperator's signature
             """Fail. Raises AirflowFailException."""

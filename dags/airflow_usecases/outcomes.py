@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-
 
 def end_as(wish: str) -> str:
     """Return "success", or raise what makes the task "failed" (without a retry) or "skipped".
 
     Raises ValueError for another wish.
     """
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
     if wish == "failed":
         raise AirflowFailException("this load was asked to fail")
     if wish == "skipped":

@@ -40,20 +40,41 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import (
     DAG,
+    BaseNotifier,
     DeadlineAlert,
     DeadlineReference,
     Param,
     SyncCallback,
+    Variable,
     get_current_context,
     task,
 )
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_usecases.callbacks import RecordEvent, record_missed_deadline
+from airflow_usecases import callbacks
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
+
+
+class RecordEvent(BaseNotifier):
+    """Writes one record when a task or a run comes to `event`, a word of the DAG's choice."""
+
+    template_fields = ("event",)
+
+    def __init__(self, event: str) -> None:
+        super().__init__()
+        self.event = event
+
+    def notify(self, context: Context) -> None:
+        """Into the folder that the Variable names, or into the log."""
+        folder = Variable.get("platform_callbacks_folder", default="")
+        callbacks.write(callbacks.record_of(self.event, context), folder)
 
 
 @task
@@ -111,7 +132,7 @@ with DAG(
     deadline=DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(seconds=10),
-        callback=SyncCallback(record_missed_deadline),
+        callback=SyncCallback(callbacks.record_missed_deadline),
         name="catalogue_is_late",
     ),
     params={

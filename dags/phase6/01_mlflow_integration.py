@@ -62,8 +62,8 @@ class Registered(TypedDict):
 @task(multiple_outputs=False)
 def start_run() -> Started:
     """Find or begin the MLflow run of this DAG run."""
-    from airflow_usecases.mlflow_runs import ensure_run
     from tenant_airflow_lib.hooks.mlflow import MLflowHook
+    from tenant_airflow_lib.hooks.mlflow_runs import ensure_run
 
     context = get_current_context()
     hook = MLflowHook(CONNECTION)
@@ -94,8 +94,8 @@ def train_model(started: Started) -> dict[str, float]:
 @task
 def log_model(started: Started, fitted: dict[str, float]) -> str:
     """Store the model's files with the run; returns the model's URI."""
-    from airflow_usecases.mlflow_runs import upload_model
     from tenant_airflow_lib.hooks.mlflow import MLflowHook
+    from tenant_airflow_lib.hooks.mlflow_runs import upload_model
 
     files = rent_model.model_files(RentModel(**fitted), started["run_id"])
     return MLflowHook(CONNECTION).run(upload_model(started["run_id"], "model", files))

@@ -8,8 +8,17 @@ One task reads where MLflow is, and what the team configured.
 - A connection by its id: host and port belong to the environment, not to the code. The URI that is built has
   no credentials.
 - Three Variables: a number, a word, and a JSON document (`deserialize_json=True`); each with a default, so
-  that the DAG also runs where nobody set them. who may
-  edit DAGs.
+  that the DAG also runs where nobody set them.
+
+**When to use it**
+
+Whatever differs between installations: addresses, limits, names.
+
+**When not**
+
+- Passwords: they belong into the connection, and never into a Variable, an XCom or the log.
+- What a user chooses for one run is a Param.
+- At the top level of a DAG file, where every parse would ask for them.
 
 **What to change**
 

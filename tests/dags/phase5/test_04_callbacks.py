@@ -104,3 +104,10 @@ def test_a_callback_that_fails_does_not_change_the_tasks_state(variable, tmp_pat
     variable("platform_callbacks_folder", str(tmp_path / "file"))
     done = run(DAG_ID, conf={"failing_tries": 0}, change=without_deadline)
     assert done.state == "success"
+
+
+def test_without_a_folder_the_records_are_in_the_log(caplog):
+    with caplog.at_level("INFO"):
+        run(DAG_ID, conf={"failing_tries": 0}, change=without_deadline)
+    found = [one.getMessage() for one in caplog.records if one.name == "airflow_usecases.callbacks"]
+    assert [line for line in found if '"event": "success"' in line and '"publish_catalogue"' in line]

@@ -76,8 +76,8 @@ def test_each_run_adds_a_version_and_takes_the_alias_along(server):
 
 @pytest.mark.covers("P06.1")
 def test_a_task_that_is_tried_again_goes_on_with_the_same_mlflow_run(server):
-    from airflow_usecases.mlflow_runs import ensure_run
     from tenant_airflow_lib.hooks.mlflow import MLflowHook, register_once
+    from tenant_airflow_lib.hooks.mlflow_runs import ensure_run
 
     hook = MLflowHook("mlflow_default")
     experiment_id, run_id = hook.run(ensure_run("rents-3", "dag/manual__2026-03-02T00:00:00+00:00"))

@@ -13,28 +13,22 @@ from airflow_usecases import callbacks
 RUN = SimpleNamespace(dag_id="shop", run_id="r1")
 
 
-@pytest.fixture
-def records(tmp_path, variable):
-    variable("platform_callbacks_folder", str(tmp_path))
-
-    def read():
-        return [json.loads(line) for line in (tmp_path / "callbacks.jsonl").read_text().splitlines()]
-
-    return read
-
-
-def test_a_tasks_event_has_task_and_try(records):
+def test_a_tasks_event_has_task_and_try():
     ti = SimpleNamespace(task_id="load", try_number=2)
-    callbacks.RecordEvent("retry")({"dag_run": RUN, "ti": ti})
-    assert records() == [
-        {"event": "retry", "dag_id": "shop", "run_id": "r1", "task_id": "load", "try_number": 2}
-    ]
+    assert callbacks.record_of("retry", {"dag_run": RUN, "ti": ti}) == {
+        "event": "retry",
+        "dag_id": "shop",
+        "run_id": "r1",
+        "task_id": "load",
+        "try_number": 2,
+    }
 
 
-def test_a_runs_event_has_no_task_even_if_the_context_names_one(records):
+@pytest.mark.parametrize("event", sorted(callbacks.RUN_EVENTS))
+def test_a_runs_event_has_no_task_even_if_the_context_names_one(event):
     ti = SimpleNamespace(task_id="load", try_number=2)
-    callbacks.RecordEvent("run_failure")({"dag_run": RUN, "ti": ti})
-    assert records() == [{"event": "run_failure", "dag_id": "shop", "run_id": "r1"}]
+    found = callbacks.record_of(event, {"dag_run": RUN, "ti": ti})
+    assert found == {"event": event, "dag_id": "shop", "run_id": "r1"}
 
 
 def test_a_missed_deadline_is_a_warning_that_names_run_and_deadline(caplog):
@@ -53,19 +47,20 @@ def test_a_missed_deadline_is_a_warning_that_names_run_and_deadline(caplog):
 def test_without_a_folder_a_record_is_a_log_line(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.INFO, "airflow_usecases.callbacks"):
-        callbacks.RecordEvent("run_success")({"dag_run": RUN})
-    assert '{"event": "run_success", "dag_id": "shop", "run_id": "r1"}' in caplog.text
+        callbacks.write({"event": "run_success"}, "")
+    assert 'callback: {"event": "run_success"}' in caplog.text
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_is_made(variable, tmp_path):
-    variable("platform_callbacks_folder", str(tmp_path / "new" / "folder"))
-    callbacks.RecordEvent("run_success")({"dag_run": RUN})
-    assert (tmp_path / "new" / "folder" / "callbacks.jsonl").exists()
+def test_the_folder_is_made_and_records_are_added_line_by_line(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    for number in (1, 2):
+        callbacks.write({"number": number}, str(folder))
+    lines = (folder / "callbacks.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"number": 1}, {"number": 2}]
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_of_the_callback(variable, tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    variable("platform_callbacks_folder", str(tmp_path / "file"))
     with pytest.raises(FileExistsError):
-        callbacks.RecordEvent("run_success")({"dag_run": RUN})
+        callbacks.write({}, str(tmp_path / "file"))

@@ -123,7 +123,7 @@ class SlackMessageNotifier(_SlackNotifier):
 
     def message(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - rendered already
         """The text and the blocks, secrets masked."""
-        from airflow.sdk.log import redact
+        from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
-        blocks: Any = redact(self.blocks)  # type: ignore[arg-type]
+        blocks: Any = redact(self.blocks)
         return {"text": masked(self.text)} | ({"blocks": blocks} if blocks else {})

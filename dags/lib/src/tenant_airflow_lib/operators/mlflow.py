@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -13,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from tenant_airflow_lib.hooks import mlflow as api
 from tenant_airflow_lib.hooks.mlflow import STAGES, MLflowHook
+from tenant_airflow_lib.hooks.mlflow_runs import ensure_run
 from tenant_airflow_lib.hooks.rest import Call
 
 if TYPE_CHECKING:
@@ -106,18 +106,16 @@ class MLflowLogMetricsOperator(MLflowOperator):
             self.hook.run(api.end_run(self._started, "KILLED"))
 
     def _own_run(self, context: Context) -> Call[str]:
-        experiment = yield from api.ensure_experiment(self.experiment_name)
         ti = context["ti"]
-        name = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
-        # A digest: run ids may hold characters that MLflow's filters cannot quote.
-        key = hashlib.sha256(name.encode()).hexdigest()[:32]
-        found = yield from api.find_run(experiment, TASK_TAG, key)
-        if found is not None:
-            self.log.info("going on with run %s of an earlier try", found)
-            return found
         tags = {"airflow.dag_id": ti.dag_id, "airflow.run_id": ti.run_id, "airflow.task_id": ti.task_id}
-        tags |= {TASK_TAG: key, **self.tags}
-        return (yield from api.create_run(experiment, name=self.run_name, tags=tags))
+        _, run_id = yield from ensure_run(
+            self.experiment_name,
+            f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}",
+            name=self.run_name or "",
+            tag=TASK_TAG,
+            tags={**tags, **self.tags},
+        )
+        return run_id
 
 
 class MLflowModelTransitionOperator(MLflowOperator):

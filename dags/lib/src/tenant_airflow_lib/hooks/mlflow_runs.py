@@ -1,4 +1,4 @@
-"""One MLflow run per DAG run, and a model's files in it."""
+"""One MLflow run per DAG run or task, found again by a tag, and a model's files in it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,27 @@ TAG = "airflow.key"
 _PROXIED = "/api/2.0/mlflow-artifacts/artifacts/"
 
 
-def ensure_run(experiment: str, name: str) -> Call[tuple[str, str]]:
-    """Experiment id and run id; both are made when there are none. `name` belongs to one run only."""
+def ensure_run(
+    experiment: str,
+    owner: str,
+    *,
+    name: str | None = None,
+    tag: str = TAG,
+    tags: Mapping[str, str] | None = None,
+) -> Call[tuple[str, str]]:
+    """Experiment id and run id; both are made when there are none.
+
+    `owner` says whose run it is, e.g. `<dag_id>/<run_id>`: it has one run only, found by `tag`. `name`
+    (default: `owner`) and `tags` are those of a new run.
+    """
     experiment_id = yield from mlflow.ensure_experiment(experiment)
-    key = hashlib.sha256(name.encode()).hexdigest()[:32]  # a run id may hold what a filter cannot quote
-    run_id = yield from mlflow.find_run(experiment_id, TAG, key)
+    # A digest: run ids may hold characters that MLflow's filters cannot quote.
+    key = hashlib.sha256(owner.encode()).hexdigest()[:32]
+    run_id = yield from mlflow.find_run(experiment_id, tag, key)
     if run_id is None:
-        run_id = yield from mlflow.create_run(experiment_id, name=name, tags={TAG: key})
+        run_id = yield from mlflow.create_run(
+            experiment_id, name=owner if name is None else name, tags={**(tags or {}), tag: key}
+        )
     return experiment_id, run_id
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_usecases.mlflow_runs import TAG, ensure_run, upload_model
+from tenant_airflow_lib.hooks.mlflow_runs import TAG, ensure_run, upload_model
 
 
 def play(call, answers):
