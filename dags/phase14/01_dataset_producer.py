@@ -30,7 +30,8 @@ As soon as a second DAG needs what this one makes.
 
 **What to change**
 
-`lake.URIS`, and the Variable `shop_lake`: the folder (or `s3://conn_id@bucket/...`) for each kind of store.
+`lake.URIS`, and the Variable `platform_shop_lake`: the folder (or `s3://conn_id@bucket/...`) for each kind of
+store. Without it the files go to `/tmp` of the worker: enough to see the events, not to read them elsewhere.
 `@asset` takes no `dagrun_timeout`, `max_active_runs` or `doc_md`; `house_asset` below adds them.
 """
 
@@ -79,7 +80,7 @@ TAGS = ["phase14", "assets"]
 @task(outlets=[ORDERS_S3, ORDERS_GCS, ORDERS_LOCAL])
 def export_orders(*, outlet_events: Any) -> None:
     """Write the orders to three stores; each of the three assets gets an event with the file's facts."""
-    roots = Variable.get("shop_lake", default={}, deserialize_json=True)
+    roots = Variable.get("platform_shop_lake", default={}, deserialize_json=True)
     content = lake.orders_csv(sales.ORDERS)
     for kind, outlet in (("s3", ORDERS_S3), ("gs", ORDERS_GCS), ("file", ORDERS_LOCAL)):
         root = ObjectStoragePath(roots.get(kind, f"file:///tmp/shop-lake/{kind}"))

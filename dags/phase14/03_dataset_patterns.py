@@ -12,7 +12,7 @@ graph.
 | (itself) | conditional *or*; checks the contract before use | `orders \\| refunds` |
 | `__child_update_stock` | the second consumer of the same event | `[orders]` |
 | `__child_close_day` | data or time: when both are there, and daily at 22:00 | `AssetOrTimeSchedule` |
-| `__child_retrain_model` | nested: features and a reason (drift or labels) | `features & (drift \\| labels)` |
+| `__child_retrain_model` | nested: features and a reason (drift, labels) | `features & (drift \\| labels)` |
 | `__child_import_prices` | a change outside: a watcher waits for a partner's marker file | `AssetWatcher` |
 
 - A contract between teams is checked on the event's `extra`: day, rows, schema version. A broken promise

@@ -11,8 +11,9 @@ or in Azure Key Vault. The DAG does not know which: it names a connection.
 - **Rotation**: the store is asked by each task when it runs. A new key counts from the next task on; no DAG,
   worker or scheduler is restarted. (A read at the top of a DAG file would ask the store at every parse:
   never do that.)
-- **Masking**: passwords of connections are `***` in logs, also when somebody else's answer echoes them. What
-  you *derive* from a secret is not: `mask_secret` before the first log line.
+- **Masking**: passwords of connections are `***` in logs, also when a refusal echoes them. What you *derive*
+  from a secret is not: `mask_secret` before the first log line. It is a net, not a licence: of a good answer
+  only status and size are logged, of a refusal the first 200 characters.
 - **Injection**: into a subprocess by its environment. A secret in `bash_command` is readable for every
   process of the machine; in `env` the rendered template shows `***`.
 
@@ -52,6 +53,7 @@ from airflow.sdk.exceptions import AirflowFailException
 log = logging.getLogger(__name__)
 CONNECTION = "partner_api"
 TIMEOUT = 10  # seconds
+EXCERPT = 200  # characters of a refusal that are logged
 
 
 @task
@@ -80,11 +82,14 @@ def call_partner() -> dict[str, Any]:
     mask_secret(token)  # Airflow masks the password, but not what it is turned into
     headers = {"Authorization": f"Basic {token}"}
     log.info("asking %s as %s", base_url(connection), connection.login)
-    region = Variable.get("partner_region", default="eu")
+    region = Variable.get("platform_partner_region", default="eu")
     answer = requests.get(
         f"{base_url(connection)}/v1/quota", params={"region": region}, headers=headers, timeout=TIMEOUT
     )
-    log.info("answer %s: %s", answer.status_code, answer.text)
+    # of a good answer its size: it may be long, and hold what nobody wants in a log
+    log.info("answer %s, %d bytes", answer.status_code, len(answer.content))
+    if not answer.ok:
+        log.warning("the partner says: %s", answer.text[:EXCERPT])
     if answer.status_code in (401, 403):
         raise AirflowFailException("the partner refused the key: has it been rotated on one side only?")
     answer.raise_for_status()
@@ -116,5 +121,6 @@ with DAG(
         bash_command='test -n "$PARTNER_KEY" && printf %s "$PARTNER_KEY" | wc -c',
         env={"PARTNER_KEY": "{{ conn.partner_api.password }}"},
         append_env=True,
+        do_xcom_push=False,  # nobody needs the length; XComs are not masked
     )
     name_store() >> check_key >> call_partner()

@@ -30,8 +30,9 @@ As an alarm: it looks back a day. Security alerts belong on the live stream of t
 
 **What to change**
 
-Params `writers` and `days`, Variable `audit_folder`, connections `airflow_api` (a user who may read the
-event log) and `audit_pseudonyms` (password: 16 bytes or more).
+Params `writers` and `days`, Variable `platform_audit_folder` (such as `s3://conn_id@bucket/audit`; without it
+the run fails: a trail on a worker's disk is soon lost), connections `airflow_api` (a user who may read the
+event log, DAGs and assets) and `audit_pseudonyms` (password: 16 bytes or more).
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ def write_report() -> dict[str, Any]:
     """Write the day's report and the record of processing; returns paths and figures, no person's name."""
     import requests
 
+    target = Variable.get("platform_audit_folder", default=None)
+    if not target:
+        raise AirflowFailException(
+            "set the Variable platform_audit_folder: there is no default for an audit trail"
+        )
     context = get_current_context()
     until = run_moment(context["dag_run"])
     since = until - timedelta(days=context["params"]["days"])
@@ -75,7 +81,7 @@ def write_report() -> dict[str, Any]:
             api.all("/api/v2/dags", "dags"), api.all("/api/v2/assets", "assets")
         )
     content = "".join(f"{line}\n" for line in lines)
-    folder = ObjectStoragePath(Variable.get("audit_folder", default="file:///tmp/airflow-audit"))
+    folder = ObjectStoragePath(target)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"audit-{until:%Y-%m-%d}.jsonl"
     path.write_text(content)

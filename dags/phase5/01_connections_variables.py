@@ -10,7 +10,8 @@ A report needs an address with a password, a currency and a few settings. None o
 - In templates: `{{ conn.postgres_conn.host }}`, and with a default
   `{{ var.value.get("platform_report_currency", "EUR") }}`. Airflow renders them when the task starts.
 - Airflow writes `***` for every password that it has handed out: `check_login` calls a program that
-  prints its connection string, and the log shows `report:***@...`.
+  prints its connection string, and the log shows `report:***@...`. That is a demonstration of the net; a DAG
+  of yours prints no connection string.
 - XComs are *not* masked. So `describe_target` returns the address without the password, and `check_login` has
   `do_xcom_push=False`: its last line would be stored otherwise.
 
@@ -84,6 +85,7 @@ with DAG(
     },
     tags=["phase5", "configuration"],
 ):
+    # only to show the masking: do not copy the echo, a secret belongs in no output
     check_login = BashOperator(
         task_id="check_login",
         bash_command='echo "connected: postgresql://$PGUSER:$PGPASSWORD@$PGHOST"',
@@ -93,6 +95,7 @@ with DAG(
             "PGPASSWORD": "{{ conn.postgres_conn.password }}",
         },
         do_xcom_push=False,
+        doc_md="Prints a connection string **to show that it is masked**. Not for copying.",
     )
     report = name_report(
         describe_target(),

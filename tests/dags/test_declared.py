@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -39,6 +40,52 @@ def test_a_file_names_nothing_that_its_tenant_does_not_declare(path: Path) -> No
     known = {kind: {name for one in tenants for name in declared(one, kind)} for kind in kinds}
     missing = sorted(f"{kind}: {name}" for kind, name in used if name and name not in known[kind])
     assert missing == [], f"declare them in manifests/tenants/library/{tenant}.yaml"
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_tenant_may_reach_what_it_declares(path: Path) -> None:
+    spec = yaml.safe_load(path.read_text()).get("spec", {})
+    refused = [found for item in spec.get("connections", []) if (found := closed_port(item, spec))]
+    assert refused == [], "open it in network.egress"
+
+
+def closed_port(connection: dict[str, Any], spec: dict[str, Any]) -> str | None:
+    """`id: where` when the tenant's egress lets no call of the connection out; None when it does.
+
+    A service of the cluster needs its namespace's rule, any other address a rule by CIDR. Without a port
+    it is that of http or https; without both or without a host nothing can be said.
+    """
+    host = str(connection.get("host") or "")
+    scheme, _, name = host.rpartition("://")
+    scheme = scheme or str(connection.get("schema") or "")
+    port = connection.get("port") or {"https": 443, "http": 80}.get(scheme)
+    if not host or not port:
+        return None
+    name = name.partition("/")[0]
+    inside = name.removesuffix(".svc.cluster.local").split(".") if name.endswith(".svc.cluster.local") else []
+    namespace = inside[-1] if inside else None
+    rules = spec.get("network", {}).get("egress", [])
+    open_ports = {n for rule in rules if rule.get("namespace") == namespace for n in rule["ports"]}
+    return None if port in open_ports else f"{connection['id']}: {name}:{port}"
+
+
+@pytest.mark.parametrize(
+    ("connection", "refused"),
+    [
+        ({"host": "http://mlflow.mlflow.svc.cluster.local", "port": 5000}, None),
+        (
+            {"host": "http://mlflow.mlflow.svc.cluster.local", "port": 443},
+            "x: mlflow.mlflow.svc.cluster.local:443",
+        ),
+        ({"host": "mq.example.com", "port": 5000, "schema": "https"}, "x: mq.example.com:5000"),
+        ({"host": "https://hooks.example.com/services"}, None),
+        ({"host": "http://old.example.com"}, "x: old.example.com:80"),
+        ({"extra": {"region_name": "us-east-1"}}, None),
+    ],
+)
+def test_a_port_is_open_where_the_address_lies(connection: dict[str, Any], refused: str | None) -> None:
+    egress = [{"namespace": "mlflow", "ports": [5000]}, {"cidr": "0.0.0.0/0", "ports": [443]}]
+    assert closed_port(connection | {"id": "x"}, {"network": {"egress": egress}}) == refused
 
 
 def test_the_search_finds_what_a_file_names(tmp_path: Path) -> None:

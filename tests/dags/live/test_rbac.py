@@ -83,7 +83,8 @@ def test_the_log_file_shows_stars_where_a_service_echoed_the_key(live, httpserve
     key = secrets.token_hex(12)
 
     def answer(request):
-        return Response(json.dumps({"quota": 5, "called_with": request.authorization.password}))
+        refusal = {"error": "unknown key", "called_with": request.authorization.password}
+        return Response(json.dumps(refusal), 401)
 
     httpserver.expect_request("/v1/quota").respond_with_handler(answer)
     connection = {"connection_id": "partner_api", "conn_type": "http", "login": "shop", "password": key}
@@ -91,13 +92,13 @@ def test_the_log_file_shows_stars_where_a_service_echoed_the_key(live, httpserve
     live.call("POST", "/api/v2/connections", connection | address)
     try:
         run_id = live.trigger(SECRETS)
-        assert live.wait(SECRETS, run_id) == "success"
+        assert live.wait(SECRETS, run_id) == "failed"
     finally:
         live.call("DELETE", "/api/v2/connections/partner_api")
     written = "".join(
         path.read_text() for path in live.server.directory.rglob("*.log") if f"dag_id={SECRETS}" in str(path)
     )
-    assert "answer 200" in written
+    assert "answer 401" in written
     assert '\\"called_with\\": \\"***\\"' in written
     assert key not in written
 

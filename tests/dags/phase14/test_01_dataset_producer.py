@@ -20,7 +20,7 @@ MARCH_2 = datetime.datetime(2026, 3, 2, 3, tzinfo=datetime.UTC)
 @pytest.fixture
 def stores(variable, tmp_path):
     folders = {kind: tmp_path / kind for kind in ("s3", "gs", "file")}
-    variable("shop_lake", {kind: f"file://{folder}" for kind, folder in folders.items()})
+    variable("platform_shop_lake", {kind: f"file://{folder}" for kind, folder in folders.items()})
     return folders
 
 

@@ -27,7 +27,7 @@ def test_both_assets_are_needed_and_both_have_the_producers_uri():
 
 @pytest.fixture
 def produced(variable, tmp_path):
-    variable("shop_lake", {kind: f"file://{tmp_path}/{kind}" for kind in ("s3", "gs", "file")})
+    variable("platform_shop_lake", {kind: f"file://{tmp_path}/{kind}" for kind in ("s3", "gs", "file")})
     return run(PRODUCER, conf={"currency": "GBP"})
 
 

@@ -39,7 +39,7 @@ EVENTS = [
 def day(airflow_stub, connect, variable, tmp_path):
     """130 events on two pages, one DAG with personal data."""
     connect("audit_pseudonyms", "generic", password=KEY)
-    variable("audit_folder", f"file://{tmp_path}")
+    variable("platform_audit_folder", f"file://{tmp_path}")
     use = {"dag_id": "ml_train", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"}
     airflow_stub.lists = {
         "/api/v2/eventLogs": ("event_logs", list(EVENTS)),
@@ -127,6 +127,13 @@ def test_the_figures_name_the_criteria_and_the_processing_of_personal_data(day, 
     assert report["areas"]["configuration"]["criterion"].startswith("CC8.1")
     record = json.loads((tmp_path / "processing-2026-03-02.json").read_text())
     assert record == [{"dag_id": "ml_train", "owners": ["ml"], "reads": ["customers"], "writes": ["model"]}]
+
+
+def test_without_a_folder_nothing_is_written_anywhere_else(day, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_VAR_PLATFORM_AUDIT_FOLDER")
+    done = run(DAG_ID, logical_date=DAY)
+    assert done.of("failed") == {"write_report"}
+    assert done.tries("write_report") == 1
 
 
 def test_a_wrong_user_is_no_report(day, http_connection):
