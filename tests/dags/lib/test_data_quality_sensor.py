@@ -13,10 +13,13 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     TaskDeferred,
 )
 from tests.dags.lib.playing import context, play, rendered, round_trip
 
+from tenant_airflow_lib import checks
+from tenant_airflow_lib.hooks.rest import ServiceUnavailable
 from tenant_airflow_lib.sensors.csv_quality import UnreadableFile
 from tenant_airflow_lib.sensors.data_quality import DataQualitySensor
 from tenant_airflow_lib.triggers.data_quality import DataQualityTrigger
@@ -88,12 +91,13 @@ def test_every_spelling_of_missing_counts(tmp_path: Path, null: str) -> None:
     ("content", "message"),
     [
         (b"", "no header"),
-        (b"a,b\n1,2\n3\n", "line 3: 1 fields, the header has 2"),
-        (b"a,b\n1,2,3\n", "line 2: 3 fields, the header has 2"),
-        (b'a,b\n1,"2\n', "line 2: unexpected end of data"),
+        (b"a,b\n1,2\n3\n", "row 2: 1 fields, the header has 2"),
+        (b"a,b\n1,2,3\n", "row 1: 3 fields, the header has 2"),
+        (b'a,b\n1,"2\n', "row 1: unexpected end of data"),
+        (b"a,b,a\n1,2,3\n", "columns twice: a"),
         (b"a,b\n1,\xff\xfe\n", "utf-8"),
     ],
-    ids=["empty", "short", "long", "quote", "binary"],
+    ids=["empty", "short", "long", "quote", "twice", "binary"],
 )
 def test_a_file_that_is_no_csv_fails_and_is_not_waited_for(
     tmp_path: Path, content: bytes, message: str
@@ -159,20 +163,13 @@ def test_it_reschedules_and_defers_with_a_trigger_of_its_own(tmp_path: Path) -> 
         sensor(file, deferrable=True, required_columns=("id",), timeout=5).execute(context())
     path, arguments = deferred.value.trigger.serialize()
     assert path == "tenant_airflow_lib.triggers.data_quality.DataQualityTrigger"
-    assert arguments == {
-        "data_path": str(file),
-        "min_rows": 2,
-        "max_null_percentage": 0.1,
-        "required_columns": ["id"],
-        "poll_interval": 60.0,
-    }
+    assert arguments == {"data_path": str(file), "poll_interval": 60.0}
     assert DataQualityTrigger(**arguments).serialize() == (path, arguments)
 
 
 async def test_the_trigger_fires_when_the_file_comes(tmp_path: Path) -> None:
     async def fired(file: Path) -> dict[str, Any]:
-        rules = {"min_rows": 2, "max_null_percentage": 0.1, "required_columns": ["id"]}
-        async for event in DataQualityTrigger(data_path=str(file), poll_interval=0.02, **rules).run():
+        async for event in DataQualityTrigger(data_path=str(file), poll_interval=0.02).run():
             return event.payload
         raise AssertionError("no event")
 
@@ -184,15 +181,76 @@ async def test_the_trigger_fires_when_the_file_comes(tmp_path: Path) -> None:
     written.write_text("id,note\n1,a\n2,b\n")
     os.rename(written, file)
     event = await asyncio.wait_for(waiting, 5)
-    assert event["status"] == "done"
+    assert event == {"status": "done", "value": None}  # the file is measured on a worker
     assert sensor(file).execute_complete(context(), event)["rows"] == 2
     file.write_text("id,note\n1,a\n")
-    refused = await fired(file)
-    assert refused["status"] == "refused"
+    assert (await fired(file))["status"] == "done"
     with pytest.raises(AirflowFailException, match="1 rows, at least 2 expected"):
-        sensor(file).execute_complete(context(), refused)
-    with pytest.raises(AirflowException, match="IsADirectoryError"):
-        sensor(file).execute_complete(context(), await fired(tmp_path))
+        sensor(file).execute_complete(context(), event)
+    file.unlink()
+    with pytest.raises(AirflowException, match="gone before it could be read") as raised:
+        sensor(file).execute_complete(context(), event)
+    assert not isinstance(raised.value, AirflowFailException)  # the task's retries apply
+
+
+@pytest.mark.parametrize("failures", [4, 5])
+async def test_four_errors_of_any_kind_do_not_end_the_wait_five_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    errors = [OSError("storage hiccup")] * failures
+
+    def shaky(path: str) -> bool:
+        if errors:
+            raise errors.pop()
+        return True
+
+    monkeypatch.setattr("tenant_airflow_lib.triggers.data_quality.exists", shaky)
+    event = await DataQualityTrigger(data_path="x.csv", poll_interval=0.001).event()
+    assert event["status"] == {4: "done", 5: "unavailable"}[failures]
+    if failures == 5:
+        with pytest.raises(AirflowException, match="OSError: storage hiccup") as raised:
+            sensor("x.csv").execute_complete(context(), event)
+        assert not isinstance(raised.value, AirflowFailException)
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
+def test_what_may_fail_softly_does_so_in_every_mode(tmp_path: Path, deferrable: bool) -> None:
+    bad = csv(tmp_path, "id,note\n1,a\n")
+    for how in ("soft_fail", "never_fail"):
+        with pytest.raises(AirflowSkipException):
+            sensor(bad, deferrable=deferrable, **{how: True}).execute(context())
+    with pytest.raises(AirflowSkipException):
+        sensor(tmp_path, deferrable=deferrable, never_fail=True).execute(context())
+    for how in ({}, {"soft_fail": True}):
+        with pytest.raises(IsADirectoryError):
+            sensor(tmp_path, deferrable=deferrable, **how).execute(context())
+    with pytest.raises(AirflowFailException):
+        sensor(bad, deferrable=deferrable).execute(context())
+
+
+def test_a_service_that_is_away_for_the_first_question_is_asked_again_in_the_triggerer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise ServiceUnavailable("storage: 503")
+
+    monkeypatch.setattr("tenant_airflow_lib.sensors.data_quality.inspect", away)
+    with pytest.raises(TaskDeferred):
+        sensor("x.csv", deferrable=True).execute(context())
+    with pytest.raises(ServiceUnavailable):
+        sensor("x.csv").execute(context())
+
+
+def test_the_sensor_and_the_checks_judge_one_file_alike(tmp_path: Path) -> None:
+    """Same reader, same columns (a byte order mark is none), same null count when both know the spellings."""
+    file = tmp_path / "latest.csv"
+    file.write_bytes(b"\xef\xbb\xbfid,note\n1, NA \n2,x\n")
+    found = sensor(file, required_columns=["id"], max_null_percentage=0.5).poke(context()).xcom_value
+    with checks.read_csv(file, nulls=checks.NULL_SPELLINGS) as table:
+        counted = checks.count_nulls(table)
+    assert (found["rows"], found["nulls"]) == (counted.rows, dict(counted.nulls)) == (2, {"id": 0, "note": 1})
+    with checks.read_csv(file) as table:
+        assert checks.count_nulls(table).nulls["note"] == 0
 
 
 def test_the_template_field_is_an_attribute_rendered_and_stored() -> None:

@@ -36,16 +36,19 @@ from tenant_airflow_lib.checks.result import Report, ReportDict, Result, ResultD
 from tenant_airflow_lib.checks.sql import check_zero_rows
 from tenant_airflow_lib.checks.suite import Between, ColumnExists, Expectation, NotNull, RowCount, Suite
 from tenant_airflow_lib.checks.tables import (
+    NULL_SPELLINGS,
     NullCount,
     Table,
     TableError,
     as_table,
     count_nulls,
     is_null,
+    parse_csv,
     read_csv,
 )
 
 __all__ = [
+    "NULL_SPELLINGS",
     "Between",
     "ColumnExists",
     "Expectation",
@@ -66,6 +69,7 @@ __all__ = [
     "check_zero_rows",
     "count_nulls",
     "is_null",
+    "parse_csv",
     "read_csv",
     "validate",
 ]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 Row = Mapping[str, Any]
+
+# What people and programs write for "no value"; in any case, blanks around it do not matter.
+NULL_SPELLINGS = frozenset({"", "null", "none", "na", "n/a", "nan", "\\n"})
+_BLANKS = " \t\r\n"
 
 
 class TableError(ValueError):
@@ -56,24 +60,36 @@ def is_null(value: object) -> bool:
 
 
 @contextmanager
-def read_csv(path: str | PathLike[str], delimiter: str = ",") -> Iterator[Table]:
+def read_csv(
+    path: str | PathLike[str], delimiter: str = ",", nulls: Collection[str] = frozenset()
+) -> Iterator[Table]:
     """Open a CSV file with a header, UTF-8 (with or without byte order mark).
+
+    `nulls` (lower case) are texts that stand for no value and become None, whatever their case and the
+    blanks around them: `NULL_SPELLINGS` judges a file as DataQualitySensor does. Without, only an empty text
+    is null.
 
     Raises FileNotFoundError (OSError); while the rows are read, TableError for a file that is no table and
     UnicodeDecodeError (both ValueError).
     """
     with Path(path).open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        try:
-            header = next(reader, [])
-        except csv.Error as error:
-            raise TableError(f"header: {error}") from error
-        if not header:
-            raise TableError("no header")
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if twice:
-            raise TableError(f"columns twice: {', '.join(twice)}")
-        yield Table(header, _rows(header, reader))
+        yield parse_csv(lines, delimiter, nulls)
+
+
+def parse_csv(lines: TextIO, delimiter: str = ",", nulls: Collection[str] = frozenset()) -> Table:
+    """The table in an open file (newline=""), as `read_csv`. Raises TableError for its header."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise TableError(f"header: {error}") from error
+    if not header:
+        raise TableError("no header")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise TableError(f"columns twice: {', '.join(twice)}")
+    rows = _rows(header, reader)
+    return Table(header, _without(rows, frozenset(nulls)) if nulls else rows)
 
 
 def as_table(rows: Iterable[Row], columns: Sequence[str] | None = None) -> Table:
@@ -93,6 +109,11 @@ def count_nulls(table: Table, columns: Sequence[str] | None = None) -> NullCount
         for column in columns:
             nulls[column] += is_null(row.get(column))
     return NullCount(count, nulls)
+
+
+def _without(rows: Iterable[Row], nulls: frozenset[str]) -> Iterator[Row]:
+    for row in rows:
+        yield {name: None if value.strip(_BLANKS).lower() in nulls else value for name, value in row.items()}
 
 
 def _rows(header: Sequence[str], reader: Iterator[list[str]]) -> Iterator[Row]:

@@ -16,7 +16,7 @@ def masked(value: object) -> str:
 
     Mask before you cut or escape a text: half a password, or one with `&amp;` in it, is not recognised.
     """
-    from airflow.sdk.log import redact
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
     return str(redact(str(value)))
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from tenant_airflow_lib.hooks.rest import ServiceUnavailable
 from tenant_airflow_lib.triggers.base import Outcome, PollTrigger, result_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ class PollSensor(BaseSensorOperator):
     """`deferrable=True` frees the worker slot while waiting (default: `[operators] default_deferrable`).
 
     Without it, `mode` is "poke" or "reschedule". `timeout` is finite in every mode: one day unless given.
+    `soft_fail`, `never_fail` and `silent_fail` mean the same in all three.
     """
 
     poke_interval: float  # seconds
@@ -70,5 +73,21 @@ class PollSensor(BaseSensorOperator):
         return result_of(event)
 
     def _first_answer(self, context: Context) -> Outcome:
-        answer = self.poke(context)
+        """What `poke` says; its errors are treated as BaseSensorOperator.execute does in the other modes."""
+        try:
+            answer = self.poke(context)
+        except AirflowSkipException:
+            raise
+        except AirflowFailException as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"skipped instead of failed: {error}") from error
+            raise
+        except Exception as error:
+            if self.never_fail:
+                raise AirflowSkipException(f"skipped instead of failed: {error}") from error
+            # A service that is away for a moment: the trigger asks again, as it does during the wait.
+            if not self.silent_fail and not isinstance(error, ServiceUnavailable):
+                raise
+            self.log.warning("asking again in the triggerer: %s", error)
+            return Outcome(done=False)
         return Outcome(answer.is_done, answer.xcom_value)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
 from airflow.sdk.exceptions import AirflowFailException
 
-# What counts as a missing value, in any case.
-NULLS = frozenset({"", "null", "none", "na", "n/a", "nan", "\\n"})
-_BLANKS = " \t\r\n"
+from tenant_airflow_lib.checks.tables import NULL_SPELLINGS, NullCount, TableError, count_nulls, parse_csv
 
 
 class UnreadableFile(AirflowFailException):
@@ -29,8 +26,7 @@ class Measured:
     @property
     def null_share(self) -> float:
         """Missing cells / cells; 0 for a file without cells."""
-        cells = self.rows * len(self.columns)
-        return sum(self.nulls.values()) / cells if cells else 0.0
+        return NullCount(self.rows, self.nulls).overall
 
     def as_xcom(self) -> dict[str, Any]:
         """For people and for the next task."""
@@ -38,27 +34,13 @@ class Measured:
 
 
 def measure(lines: TextIO) -> Measured:
-    """Count rows and missing values. UnreadableFile names the line which has another number of fields."""
-    reader = csv.reader(lines, strict=True)
+    """Count rows and missing values. UnreadableFile names the row which has another number of fields."""
     try:
-        columns = next(reader, None)
-        if not columns:
-            raise UnreadableFile("the file has no header line")
-        nulls = [0] * len(columns)
-        rows = 0
-        for row in reader:
-            if not row:  # a blank line
-                continue
-            if len(row) != len(columns):
-                raise UnreadableFile(
-                    f"line {reader.line_num}: {len(row)} fields, the header has {len(columns)}"
-                )
-            rows += 1
-            for index, value in enumerate(row):
-                nulls[index] += value.strip(_BLANKS).lower() in NULLS
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UnreadableFile(f"line {reader.line_num}: {error}") from None
-    return Measured(columns, rows, dict(zip(columns, nulls, strict=True)))
+        table = parse_csv(lines, nulls=NULL_SPELLINGS)
+        counted = count_nulls(table)
+    except (TableError, UnicodeDecodeError) as error:
+        raise UnreadableFile(str(error)) from None
+    return Measured(list(table.columns), counted.rows, dict(counted.nulls))
 
 
 def violations(
@@ -80,6 +62,13 @@ def violations(
     return broken
 
 
+def exists(path: str) -> bool:
+    """Whether there is anything at `path` (local, or s3://... and the like)."""
+    from airflow.sdk import ObjectStoragePath
+
+    return bool(ObjectStoragePath(path).exists())
+
+
 def inspect(
     path: str, *, min_rows: int, max_null_percentage: float, required_columns: Sequence[str]
 ) -> Measured | None:
@@ -91,7 +80,7 @@ def inspect(
     from airflow.sdk import ObjectStoragePath
 
     try:
-        with ObjectStoragePath(path).open("r", encoding="utf-8", newline="") as lines:  # type: ignore[no-untyped-call]
+        with ObjectStoragePath(path).open("r", encoding="utf-8-sig", newline="") as lines:  # type: ignore[no-untyped-call]
             found = measure(lines)
     except FileNotFoundError:
         return None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowException
 
 from tenant_airflow_lib.sensors.base import PollSensor
 from tenant_airflow_lib.sensors.csv_quality import inspect
-from tenant_airflow_lib.triggers.base import Outcome
+from tenant_airflow_lib.triggers.base import Outcome, result_of
 from tenant_airflow_lib.triggers.data_quality import DataQualityTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
 
 
 class DataQualitySensor(PollSensor):
@@ -17,7 +22,10 @@ class DataQualitySensor(PollSensor):
     It passes with at least `min_rows` rows (without header), at most `max_null_percentage` missing values
     (a share of all values: 0.1 = 10 %) and all `required_columns`. Only a file that is not there is waited
     for: write under another name and rename, so that half a file is never seen. A file that breaks a rule
-    or cannot be parsed fails the task at once, with every reason.
+    or cannot be parsed fails the task at once, with every reason. `deferrable=True` waits in the triggerer
+    and reads the file on a worker.
+
+    Missing is an empty value and what `checks.NULL_SPELLINGS` lists (NULL, None, NA, n/a, NaN, \\N).
 
     `data_path` is local or a URL that ObjectStoragePath knows (s3://conn_id@bucket/key). XCom: {columns,
     rows, nulls, null_share}. ValueError at once for a share outside of 0..1 or a negative number of rows.
@@ -56,11 +64,13 @@ class DataQualitySensor(PollSensor):
         return Outcome(found is not None, found and found.as_xcom())
 
     def trigger(self) -> DataQualityTrigger:
-        """The same in the triggerer."""
-        return DataQualityTrigger(
-            data_path=self.data_path,
-            min_rows=self.min_rows,
-            max_null_percentage=self.max_null_percentage,
-            required_columns=self.required_columns,
-            poll_interval=self.poke_interval,
-        )
+        """What waits for the file in the triggerer."""
+        return DataQualityTrigger(data_path=self.data_path, poll_interval=self.poke_interval)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Called when the file is there. Returns its measures; AirflowException if it is gone again."""
+        result_of(event)
+        found = self.poke(context)
+        if not found.is_done:
+            raise AirflowException(f"{self.data_path}: came, and was gone before it could be read")
+        return found.xcom_value

@@ -32,7 +32,8 @@ class PollTrigger(BaseTrigger):
     """Ask `check` every `poll_interval` seconds; fire once.
 
     The event is {"status": "done", "value": ...}, or {"status": "refused" | "unavailable", "message": ...}:
-    refused is final, unavailable came up 5 times in a row. `result_of` turns it into a value or an exception.
+    refused is final (an AirflowFailException), unavailable means 5 other errors in a row. `result_of` turns
+    it into a value or an exception.
     """
 
     def __init__(self, *, poll_interval: float = 60.0, **kwargs: Any) -> None:
@@ -62,16 +63,19 @@ class PollTrigger(BaseTrigger):
         while True:
             try:
                 outcome = await self.check()
-            except ServiceUnavailable as error:
-                failures += 1
-                log.warning("asking again in %s s: %s", self.poll_interval, error)
-                if failures == _PATIENCE:
-                    return {"status": "unavailable", "message": str(error)}
             except AirflowFailException as error:
                 return {"status": "refused", "message": str(error)}
             except Exception as error:
-                log.exception("check failed")
-                return {"status": "unavailable", "message": f"{type(error).__name__}: {error}"}
+                failures += 1
+                message = (
+                    str(error)
+                    if isinstance(error, ServiceUnavailable)
+                    else f"{type(error).__name__}: {error}"
+                )
+                log.warning("failure %s of %s: %s", failures, _PATIENCE, message)
+                if failures == _PATIENCE:
+                    log.exception("the wait ends")
+                    return {"status": "unavailable", "message": message}
             else:
                 failures = 0
                 if outcome.done:
