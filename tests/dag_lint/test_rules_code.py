@@ -305,7 +305,7 @@ def failed(context):
 DAG("c", on_failure_callback=failed)
 template = "{{ var.value.region }}"
 """,
-        'import pandas as pd\nfrom airflow.models import Variable\nX = Variable.get("no DAG here")\n',
+        'import pandas as pd\nfrom airflow.models import Variable\nX = Variable.get("imported")  # !\n',
     )
     assert lint(SDK + 'import duckdb\nDAG("a")\n', "L-15", config=Config(heavy_imports=["duckdb"]))
 

@@ -103,6 +103,16 @@ class Context:
         return Fix(kind, line, self.source.column(line, getattr(node, "col_offset", 0)), data)
 
     @cached_property
+    def helpers(self) -> dict[str, FunctionNode]:
+        """The plain functions of the module: those that are no task."""
+        body = self.source.tree.body if self.source.tree is not None else []
+        return {
+            node.name: node
+            for node in body
+            if isinstance(node, FunctionNode) and not node.decorator_list and node not in self.task_functions
+        }
+
+    @cached_property
     def places(self) -> list[Task]:
         """One task for each place that makes tasks: a loop makes several at one."""
         return list({task.node: task for task in reversed(self.model.tasks)}.values())[::-1]
@@ -265,9 +275,11 @@ def is_external(task: Task) -> bool:
     }
 
 
-def spread(ctx: Context, dag: Dag, tasks: list[tuple[Task, str]], everywhere: str) -> Iterable[Finding]:
+def spread(
+    ctx: Context, dag: Dag, tasks: list[tuple[Task, str]], everywhere: str, *, at_dag: bool = False
+) -> Iterable[Finding]:
     """One finding at each task, or one at the DAG when several tasks lack the same thing."""
-    if len(tasks) <= 2:
+    if len(tasks) <= 2 and not at_dag:
         for task, message in tasks:
             yield ctx.finding(task.node, message)
         return

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from dag_lint import ruff_air
-from dag_lint.analysis import FileResult, analyze, decode
+from dag_lint.analysis import FileResult, analyze, decode, undecodable
 from dag_lint.config import Config
 from dag_lint.findings import Finding, Severity
 from dag_lint.project import Facts, Project
@@ -54,7 +54,14 @@ def shown(path: Path, base: Path) -> str:
 def _one(path: Path, options: Options) -> FileResult:
     name = shown(path, options.base)
     try:
-        return _analyze(name, decode(path.read_bytes()), options)
+        data = path.read_bytes()
+        result = _analyze(name, decode(data), options)
+        line = undecodable(data)
+        if line and "L-36" in options.rules - ignored_for(options.config, name):
+            message = "not valid Python 3: text that is not UTF-8, nor what a coding line declares"
+            result.findings = [finding for finding in result.findings if finding.rule != "L-36"]
+            result.findings.append(Finding(name, line, 1, line, "L-36", Severity.ERROR, message))
+        return result
     except OSError as error:
         return FileResult(name, failure=f"{name}: {error}")
     except Exception as error:  # noqa: BLE001 (one strange file must not end the run over a thousand)

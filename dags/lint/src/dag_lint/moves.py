@@ -88,6 +88,13 @@ MOVES |= {
     ("airflow.timetables.trigger", "CronTriggerTimetable"): (_SDK, "CronTriggerTimetable"),
 }
 MOVES |= {
+    (_K8S + "kubernetes_pod", "KubernetesPodOperator"): (_K8S + "pod", "KubernetesPodOperator"),
+    ("airflow.providers.http.operators.http", "SimpleHttpOperator"): (
+        "airflow.providers.http.operators.http",
+        "HttpOperator",
+    ),
+}
+MOVES |= {
     ("airflow.triggers.temporal", name): (_S + "triggers.temporal", name)
     for name in ("TimeDeltaTrigger", "DateTimeTrigger")
 }  # fmt: skip
@@ -119,13 +126,69 @@ REMOVED = {
     "airflow.datasets": "airflow.sdk.Asset and its kin",
     "airflow.timetables.datasets": "airflow.sdk.AssetOrTimeSchedule",
     _K8S + "kubernetes_pod": _K8S + "pod",
-    "airflow.providers.http.operators.http.SimpleHttpOperator": "HttpOperator of the same module",
     "airflow.models.SlaMiss": "DeadlineAlert of airflow.sdk",
     "airflow.models.slamiss": "DeadlineAlert of airflow.sdk",
     "airflow.AirflowException": "airflow.sdk.exceptions.AirflowException",
 }
 
+_SQL = "SQLExecuteQueryOperator of airflow.providers.common.sql.operators.sql"
+_GCP = "airflow.providers.google.cloud."
+_AWS = "airflow.providers.amazon.aws."
+_SPARK = "airflow.providers.apache.spark."
+# Modules of Airflow 1.10, and operators that their providers have dropped since.
+REMOVED |= {
+    "airflow.operators.http_operator": "HttpOperator of airflow.providers.http.operators.http",
+    "airflow.sensors.http_sensor": "airflow.providers.http.sensors.http",
+    "airflow.sensors.s3_key_sensor": _AWS + "sensors.s3",
+    "airflow.sensors.sql_sensor": "airflow.providers.common.sql.sensors.sql",
+    "airflow.hooks.http_hook": "airflow.providers.http.hooks.http",
+    "airflow.hooks.S3_hook": _AWS + "hooks.s3",
+    "airflow.hooks.postgres_hook": "airflow.providers.postgres.hooks.postgres",
+    "airflow.hooks.mysql_hook": "airflow.providers.mysql.hooks.mysql",
+    "airflow.hooks.hive_hooks": "airflow.providers.apache.hive.hooks.hive",
+    "airflow.operators.hive_operator": "airflow.providers.apache.hive.operators.hive",
+    "airflow.operators.papermill_operator": "airflow.providers.papermill.operators.papermill",
+    "airflow.operators.slack_operator": "airflow.providers.slack.operators.slack",
+    "airflow.operators.docker_operator": "airflow.providers.docker.operators.docker",
+    "airflow.contrib.operators.kubernetes_pod_operator": _K8S + "pod",
+    "airflow.contrib.operators.bigquery_operator": f"BigQueryInsertJobOperator of {_GCP}operators.bigquery",
+    "airflow.contrib.operators.gcs_to_bq": _GCP + "transfers.gcs_to_bigquery",
+    "airflow.contrib.operators.dataproc_operator": _GCP + "operators.dataproc",
+    "airflow.contrib.hooks.bigquery_hook": _GCP + "hooks.bigquery",
+    "airflow.contrib.hooks.gcs_hook": _GCP + "hooks.gcs",
+    "airflow.contrib.hooks.aws_hook": _AWS + "hooks.base_aws",
+    "airflow.contrib.operators.spark_submit_operator": _SPARK + "operators.spark_submit",
+    "airflow.contrib.operators.databricks_operator": "airflow.providers.databricks.operators.databricks",
+    "airflow.contrib.operators.ssh_operator": "airflow.providers.ssh.operators.ssh",
+    "airflow.contrib.hooks.ssh_hook": "airflow.providers.ssh.hooks.ssh",
+    "airflow.contrib.operators.slack_webhook_operator": "airflow.providers.slack.operators.slack_webhook",
+    "airflow.contrib.operators.snowflake_operator": _SQL,
+    "airflow.contrib.operators.emr_create_job_flow_operator": _AWS + "operators.emr",
+    "airflow.contrib.operators.emr_add_steps_operator": _AWS + "operators.emr",
+    "airflow.contrib.operators.emr_terminate_job_flow_operator": _AWS + "operators.emr",
+    "airflow.contrib.sensors.emr_step_sensor": _AWS + "sensors.emr",
+    "airflow.contrib.sensors.emr_job_flow_sensor": _AWS + "sensors.emr",
+    _GCP + "operators.bigquery.BigQueryExecuteQueryOperator": "BigQueryInsertJobOperator of the same module",
+    "airflow.providers.snowflake.operators.snowflake.SnowflakeOperator": _SQL,
+}
+for _name in ("postgres", "mysql", "sqlite", "mssql", "jdbc", "oracle"):
+    REMOVED[f"airflow.operators.{_name}_operator"] = _SQL
+for _name, _class in {
+    "postgres": "PostgresOperator",
+    "mysql": "MySqlOperator",
+    "sqlite": "SqliteOperator",
+    "mssql": "MsSqlOperator",
+}.items():
+    provider = "microsoft.mssql" if _name == "mssql" else _name
+    REMOVED[f"airflow.providers.{provider}.operators.{_name}.{_class}"] = _SQL
+
 OLD_PROVIDER_MODULE = r"airflow\.(operators|sensors|hooks)\.\w+_(operator|sensor|hook)s?$"
+
+
+def moved_module(module: str) -> str | None:
+    """Where the names of a module have gone, when all went to the same place."""
+    places = {new for (old, _), (new, _) in MOVES.items() if old == module}
+    return places.pop() if len(places) == 1 else None
 
 
 def removed_hint(module: str, name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from typing import Any
+from urllib.parse import quote
 
 from dag_lint import __version__
 from dag_lint.engine import Report
@@ -49,10 +50,11 @@ def _plural(number: int, word: str) -> str:
 
 def _line(finding: Finding, *, color: bool) -> str:
     place = f"{finding.path}:{finding.line}:{finding.col}"
+    message = "".join(char if char.isprintable() else repr(char)[1:-1] for char in finding.message)
     if not color:
-        return f"{place}: {finding.rule} {finding.severity}: {finding.message}"
+        return f"{place}: {finding.rule} {finding.severity}: {message}"
     tone = _RED if finding.severity is Severity.ERROR else _YELLOW
-    return f"{_BOLD}{place}{_OFF}: {tone}{finding.rule} {finding.severity}{_OFF}: {finding.message}"
+    return f"{_BOLD}{place}{_OFF}: {tone}{finding.rule} {finding.severity}{_OFF}: {message}"
 
 
 def _statistics(report: Report) -> list[str]:
@@ -127,7 +129,7 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
 
 def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
     region = {"startLine": finding.line, "startColumn": finding.col}
-    uri = finding.path.replace(" ", "%20")
+    uri = quote(finding.path)
     return {
         "ruleId": finding.rule,
         "ruleIndex": index,

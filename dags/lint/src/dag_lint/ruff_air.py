@@ -66,19 +66,40 @@ class AirRun:
             return []
         out, err = self.process.communicate()
         self.folder.cleanup()
-        if self.process.returncode not in (0, 1):
+        if self.process.returncode in (0, 1):
+            return self._raws(out)
+        if self.process.returncode > 0:
             raise RuffError(err.decode(errors="replace").strip()[:500])
+        return self._by_halves(list(self.names))
+
+    def _raws(self, out: bytes) -> list[Raw]:
         return [
             _raw(item, self.names)
             for item in json.loads(out or b"[]")
             if (item.get("code") or "").startswith("AIR")
         ]
 
+    def _by_halves(self, paths: list[str]) -> list[Raw]:
+        """Ruff was killed by a file (thousands of nested operators): the others are still checked."""
+        if len(paths) == 1:
+            return []
+        raws: list[Raw] = []
+        for half in (paths[: len(paths) // 2], paths[len(paths) // 2 :]):
+            with tempfile.TemporaryDirectory(prefix="dag-lint-") as folder:
+                listing = Path(folder) / "files.txt"
+                listing.write_text("\n".join(half), encoding="utf-8")
+                process = _start([f"@{listing}"])
+                out, _ = process.communicate()
+            raws += self._raws(out) if process.returncode in (0, 1) else self._by_halves(half)
+        return raws
+
 
 def check_text(name: str, text: str) -> list[Raw]:
     """The messages for one text that is in no file."""
     process = _start(["-", "--stdin-filename", name or "stdin.py"], stdin=subprocess.PIPE)
     out, err = process.communicate(text.encode())
+    if process.returncode < 0:
+        return []
     if process.returncode not in (0, 1):
         raise RuffError(err.decode(errors="replace").strip()[:500])
     return [

@@ -216,8 +216,9 @@ class Task(Node):
 
     @property
     def name(self) -> str:
-        """For messages: the id or, when it cannot be told, the operator."""
-        return self.full_id or self.task_id or self.short_cls
+        """For messages: the id or, when it cannot be told, the function or the operator."""
+        function = str(getattr(self.fn.node, "name", "")) if self.fn and self.cls.startswith("@") else ""
+        return self.full_id or self.task_id or function or self.short_cls
 
     @property
     def short_cls(self) -> str:

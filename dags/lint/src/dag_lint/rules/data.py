@@ -23,6 +23,7 @@ _CLEARS = (
     r"(?:DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?|DROP\s+TABLE(?:\s+IF\s+EXISTS)?|ALTER\s+TABLE"
     r"|CREATE\s+TABLE(?!\s+IF))\s+"
 )
+_FOLLOWS = r"\s*(?:\(|\{|(?:VALUES|SELECT|WITH|PARTITION|DEFAULT|FORMAT)\b)"
 _TEMPORARY = re.compile(r"^[\"`\[]*(?:#|tmp|temp)|(?:_tmp|_temp)\b", re.IGNORECASE)
 
 
@@ -102,11 +103,13 @@ def _text(node: ast.AST) -> str:
 
 
 def _statement(text: str, match: re.Match[str]) -> bool:
-    """Whether it is SQL, not a sentence about it."""
-    rest = text[match.end() :]
-    return bool(
-        re.search(r"\b(?:VALUES|SELECT|FROM|WITH|TABLE)\b|\(|\{", rest, re.IGNORECASE)
-    ) and not _TEMPORARY.search(match[1])
+    """Whether it is SQL, not a sentence about it: in the middle of a line SQL must follow at once."""
+    before, rest = text[: match.start()].rstrip(" \t"), text[match.end() :]
+    if before and before[-1] not in "\n;({}":
+        sql = re.match(_FOLLOWS, rest, re.IGNORECASE)
+    else:
+        sql = re.search(r"\b(?:VALUES|SELECT|FROM|WITH|TABLE)\b|\(|\{", rest, re.IGNORECASE)
+    return bool(sql) and not _TEMPORARY.search(match[1])
 
 
 def _cleared(ctx: Context, table: str) -> bool:

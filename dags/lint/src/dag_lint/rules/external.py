@@ -33,10 +33,21 @@ def is_external_call(name: str) -> bool:
 
 
 def external_function(ctx: Context, task: Task) -> bool:
-    """Whether the function that the task runs calls something outside by itself."""
+    """Whether the function that the task runs calls something outside, itself or by functions of the file."""
     if task.fn is None or task.is_sensor:
         return False
-    for node in ast.walk(task.fn.node):
-        if isinstance(node, ast.Call) and is_external_call(ctx.qualified(node.func)):
-            return True
+    seen: set[ast.AST] = set()
+    waiting: list[ast.AST] = [task.fn.node]
+    while waiting:
+        function = waiting.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Call):
+                continue
+            if is_external_call(ctx.qualified(node.func)):
+                return True
+            if isinstance(node.func, ast.Name) and node.func.id in ctx.helpers:
+                waiting.append(ctx.helpers[node.func.id])
     return False

@@ -43,19 +43,17 @@ def bounded_run_time(ctx: Context) -> Iterator[Finding]:
             load_sales()
     """
     for dag in ctx.real_dags():
-        if not dag.tasks and not dag.open:
-            continue
         endless = ctx.dag_setting(dag, "dagrun_timeout").absent and not dag.open_kwargs
         tasks = _unbounded(ctx, dag)
-        if endless and len(tasks) > 2:
+        if endless and tasks and (len(tasks) > 2 or len(tasks) == len(_limited(dag))):
             message = (
-                f"DAG {dag.name}: set dagrun_timeout, and execution_timeout in default_args; without are"
+                f"DAG {dag.name}: set dagrun_timeout, and execution_timeout in default_args; tasks without it"
             )
-            yield from spread(ctx, dag, tasks, message)
+            yield from spread(ctx, dag, tasks, message, at_dag=True)
         else:
             message = f"DAG {dag.name}: no execution_timeout on these tasks, nor in default_args"
             yield from spread(ctx, dag, tasks, message)
-            if endless:
+            if endless and (dag.tasks or dag.open or _calls_something(ctx, dag)):
                 yield ctx.finding(dag.node, f"DAG {dag.name}: set dagrun_timeout")
         for task in _by_node(dag):
             if task.is_sensor:
@@ -65,9 +63,23 @@ def bounded_run_time(ctx: Context) -> Iterator[Finding]:
 def _unbounded(ctx: Context, dag: Dag) -> list[tuple[Task, str]]:
     return [
         (task, f"task {task.name} has no execution_timeout, nor have its default_args")
-        for task in _by_node(dag)
-        if not task.is_sensor and not task.is_empty and ctx.task_setting(task, "execution_timeout").absent
+        for task in _limited(dag)
+        if ctx.task_setting(task, "execution_timeout").absent
     ]
+
+
+def _calls_something(ctx: Context, dag: Dag) -> bool:
+    """Whether the body of the DAG makes tasks by functions from elsewhere."""
+    around = ctx.source.parents.get(dag.node)
+    while around is not None and not isinstance(around, ast.stmt):
+        around = ctx.source.parents.get(around)
+    body = around.body if isinstance(around, ast.With | ast.FunctionDef) else []
+    return any(isinstance(node, ast.Call) for statement in body for node in ast.walk(statement))
+
+
+def _limited(dag: Dag) -> list[Task]:
+    """The tasks that need an execution_timeout."""
+    return [task for task in _by_node(dag) if not task.is_sensor and not task.is_empty]
 
 
 def _by_node(dag: Dag) -> list[Task]:

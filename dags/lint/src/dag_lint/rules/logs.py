@@ -77,6 +77,21 @@ def _connections(ctx: Context) -> set[tuple[ast.AST | None, str]]:
     return found
 
 
+def _read_constants(ctx: Context) -> set[str]:
+    """Constants with the value of a variable of the environment or of Airflow: no mere names of secrets."""
+    found: set[str] = set()
+    for node in ctx.source.of_type(ast.Assign):
+        if not isinstance(node, ast.Assign):
+            continue
+        value = node.value
+        inner = value.func if isinstance(value, ast.Call) else getattr(value, "value", value)
+        if ctx.qualified(inner) in {"os.environ", "os.environ.get", "os.getenv"} or ctx.qualified(
+            inner
+        ).endswith("Variable.get"):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
 def _leak(ctx: Context, call: ast.Call, connections: set[tuple[ast.AST | None, str]]) -> str:
     around = ctx.function_around(call)
     for arg in call.args:
@@ -88,8 +103,9 @@ def _leak(ctx: Context, call: ast.Call, connections: set[tuple[ast.AST | None, s
         for part in parts:
             inner = part.func if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) else part
             if isinstance(inner, ast.Name):
+                secret = _SECRET_NAME.match(inner.id)
                 if (around, inner.id) in connections or (
-                    _SECRET_NAME.match(inner.id) and not inner.id.isupper()
+                    secret and (not inner.id.isupper() or inner.id in _read_constants(ctx))
                 ):
                     return inner.id
             elif isinstance(inner, ast.Attribute) and inner.attr in _SECRET_ATTR:

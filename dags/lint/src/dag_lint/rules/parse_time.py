@@ -33,7 +33,8 @@ def quiet_top_level(ctx: Context) -> Iterator[Finding]:
     The DAG processor parses every file every few seconds, and every task parses it again. A Variable.get is
     a request to the database or the secret backend each time, an import of pandas costs a second. Move it
     into the task, or use the template `{{ var.value.name }}`. `heavy-imports` adds modules to the list.
-    Only files with a DAG are looked at.
+    In modules without a DAG only variables and connections are looked for: they are read when a DAG file
+    imports the module.
 
     Bad:
         from airflow.sdk import DAG, Variable
@@ -48,6 +49,7 @@ def quiet_top_level(ctx: Context) -> Iterator[Finding]:
                 region = Variable.get("region")
     """
     if not ctx.is_dag_file:
+        yield from _read_at_import(ctx)
         return
     heavy = HEAVY | set(ctx.config.heavy_imports)
     for node in ctx.source.of_type(ast.Import, ast.ImportFrom):
@@ -63,6 +65,16 @@ def quiet_top_level(ctx: Context) -> Iterator[Finding]:
         what = _work(ctx, call)
         if what and at_parse_time(ctx, call) and not ctx.main_block(call):
             yield ctx.finding(call, f"{what} while the file is parsed; do it in the task")
+
+
+def _read_at_import(ctx: Context) -> Iterator[Finding]:
+    name = ctx.source.path.rpartition("/")[2]
+    if name.startswith("test_") or name in {"conftest.py", "setup.py"}:
+        return
+    for call in ctx.calls():
+        what = _stored(ctx.qualified(call.func))
+        if what and at_parse_time(ctx, call) and not ctx.main_block(call):
+            yield ctx.finding(call, f"{what} while the module is imported; do it in the task")
 
 
 def _modules(node: ast.AST) -> list[str]:
@@ -82,19 +94,33 @@ def _type_checking(ctx: Context, node: ast.AST) -> bool:
     return False
 
 
-def _work(ctx: Context, call: ast.Call) -> str:
-    name = ctx.qualified(call.func)
-    if not name:
-        return ""
-    base = name.partition(".")[0]
-    if re.search(r"(^|\.)Variable\.get$", name) and (is_airflow(name) or base == "Variable"):
+def _stored(name: str) -> str:
+    """What a call reads of Airflow's store: a variable or a connection."""
+    if re.search(r"(^|\.)Variable\.get$", name) and (is_airflow(name) or name.startswith("Variable.")):
         return "`Variable.get`"
     if re.search(r"(^|\.)(BaseHook|\w+Hook)\.get_(connection|hook|connections)$", name) or name.endswith(
         ("Connection.get", "Connection.get_connection_from_secrets")
     ):
         return "a connection is read"
+    return ""
+
+
+def _spark_session(call: ast.Call) -> str:
+    made = isinstance(call.func, ast.Attribute) and call.func.attr == "getOrCreate"
+    return "a Spark session is made" if made and "SparkSession" in ast.unparse(call.func) else ""
+
+
+def _work(ctx: Context, call: ast.Call) -> str:
+    name = ctx.qualified(call.func)
+    if not name:
+        return _spark_session(call)
+    stored = _stored(name)
+    if stored:
+        return stored
     if is_hook_class(name) and (is_airflow(name) or "." not in name):
         return f"the hook `{name.rpartition('.')[2]}` is made"
+    if name.endswith("SparkSession.builder.getOrCreate"):
+        return "a Spark session is made"
     return f"the network call `{name}`" if is_http_call(name) or name in _NETWORK else ""
 
 
@@ -167,6 +193,7 @@ _ORM_CALL = re.compile(
 )
 _ORM_IMPORTS = {
     "airflow.utils.session": {"create_session", "provide_session"},
+    "airflow.utils.db": {"create_session", "provide_session"},
     "airflow.settings": {"Session"},
 }
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from dag_lint.context import Context
 from dag_lint.findings import Finding, Fix, Severity
-from dag_lint.moves import MOVES, OLD_PROVIDER_MODULE, STILL_WORKS, removed_hint
+from dag_lint.moves import MOVES, OLD_PROVIDER_MODULE, STILL_WORKS, moved_module, removed_hint
 from dag_lint.names import is_airflow, last
 from dag_lint.registry import rule
+from dag_lint.values import Arg, constant
 
 _OLD_MODULE = re.compile(OLD_PROVIDER_MODULE)
 _DAG_ARGUMENTS = {
@@ -73,7 +74,7 @@ def _import_from(ctx: Context, node: ast.ImportFrom) -> Iterator[Finding]:
             continue
         hint = removed_hint(module, alias.name)
         if hint is None and (_OLD_MODULE.match(module) or module in {"airflow.operators", "airflow.sensors"}):
-            hint = "its provider package"
+            hint = moved_module(f"{module}.{alias.name}") or "its provider package"
         if hint and "apply_defaults" not in {alias.name, last(module)}:
             also = f"{module}.{alias.name}"
             yield ctx.finding(node, f"`{module}.{alias.name}` is removed in Airflow 3; use {hint}", also=also)
@@ -114,11 +115,11 @@ def _catches_import(node: ast.Try) -> bool:
 
 
 _ARGUMENTS = {
-    "sla": "a DeadlineAlert in the DAG's `deadline=`",
-    "sla_miss_callback": "a DeadlineAlert in the DAG's `deadline=`",
-    "email_on_failure": "SmtpNotifier in on_failure_callback",
-    "email_on_retry": "nothing; retries are logged",
-    "provide_context": "nothing; the context is always passed",
+    "sla": "use a DeadlineAlert in the DAG's `deadline=`",
+    "sla_miss_callback": "use a DeadlineAlert in the DAG's `deadline=`",
+    "email_on_failure": "use SmtpNotifier in on_failure_callback",
+    "email_on_retry": "delete it: retries are logged",
+    "provide_context": "delete it: the context is always passed",
 }
 
 
@@ -157,9 +158,10 @@ def removed_arguments(ctx: Context) -> Iterator[Finding]:
             error = key == "provide_context"
             fix = _argument_fix(ctx, key, node)
             severity = Severity.ERROR if error else Severity.WARNING
-            message = (
-                f"`{key}` {'is removed' if error else 'has no future'} in Airflow 3; use {_ARGUMENTS[key]}"
-            )
+            verb = "is removed in" if error else "is deprecated in" if "email" in key else "has no effect in"
+            off = _mails_nothing(items, key)
+            remedy = "delete it, and `email` with it" if off else _ARGUMENTS[key]
+            message = f"`{key}` {verb} Airflow 3; {remedy}"
             yield ctx.finding(node, message, severity=severity, fix=fix, also=key)
     for node in ctx.source.of_type(ast.ImportFrom):
         here = isinstance(node, ast.ImportFrom) and is_airflow(node.module or "")
@@ -167,6 +169,12 @@ def removed_arguments(ctx: Context) -> Iterator[Finding]:
         if here and "apply_defaults" in names and not guarded(ctx, node):
             message = "`apply_defaults` is removed in Airflow 3; operators need no decorator"
             yield ctx.finding(node, message, severity=Severity.ERROR, also="apply_defaults")
+
+
+def _mails_nothing(items: dict[str, Arg], key: str) -> bool:
+    """Whether the argument only switches mails off, and no other one switches them on."""
+    both = [constant(items[name].value) for name in ("email_on_failure", "email_on_retry") if name in items]
+    return key.startswith("email_on") and all(value is False for value in both)
 
 
 def _argument_fix(ctx: Context, key: str, node: ast.AST) -> Fix | None:

@@ -144,7 +144,7 @@ def _secret(name: str, node: ast.AST, *, weak: bool) -> bool:
     """Whether a name of a secret gets a literal that looks like one."""
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         return False
-    text = node.value
+    text, name = node.value, name.replace(".", "_")
     if len(text) < 4 or text.lower() == name.lower() or _PLACEHOLDER.search(text):
         return False
     if _PASSWORD.search(name):
