@@ -7,13 +7,15 @@ staging, or back to training.
 **What it shows**
 
 - `DataQualitySensor` waits for the file without holding a worker, and fails the run when its content is bad.
-- `MLflowLogMetricsOperator` logs to MLflow, in one run also after a retry; `ModelPerformanceSensor` makes
-  sure that the tracking server shows the result before anybody decides on it.
+- `MLflowLogMetricsOperator` logs to MLflow, in one run also after a retry; `ModelPerformanceSensor` waits
+  until the tracking server shows the accuracy of *this* run (`run_id`): without it, an older and better run
+  would end the wait.
 - A branch into a group: `deployment.deploy_production` from .95, `deployment.deploy_staging` from the
   threshold, else `deployment.trigger_retraining`, a pipeline in Kubeflow.
 - `MLflowModelTransitionOperator` moves the alias `production` or `staging`; nothing is overwritten, and the
   way back is the same operator with the version before.
-- A deadline of 4 hours, retries that wait 5, 10, 20, 30 minutes, pools for CPU and GPU, one run at a time.
+- A deadline of 4 hours after the run was queued (at night or by hand), retries that wait 5, 10, 20, 30
+  minutes, pools for CPU and GPU, one run at a time.
 
 **When to use it**
 
@@ -148,6 +150,7 @@ def run_training(extracted: Any, prepared: Any) -> Any:
         experiment_name=EXPERIMENT,
         metric_name="accuracy",
         threshold=ACCURACY,
+        run_id=logged.output,
         mode="reschedule",
         poke_interval=60,
         timeout=600,
@@ -184,7 +187,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=12),
     deadline=DeadlineAlert(
         name="enterprise_ml_pipeline",
-        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=4),
         callback=AsyncCallback(
             MailFailureNotifier, {"to": MAIL, "headline": "enterprise_ml_pipeline is late (4 hours)"}

@@ -7,8 +7,10 @@ run that is late.
 **What it shows**
 
 - `deadline=[...]`: the data after 30 minutes, the model after 1 hour, everything after 2. Each is counted
-  from the hour that the run is for, so a run that *starts* late is late too. A missed deadline sends a mail
-  from the triggerer; the run goes on.
+  from the moment that the run was queued: waiting for a free slot counts. A missed deadline sends a mail from
+  the triggerer; the run goes on.
+- Not `DAGRUN_LOGICAL_DATE`: a run without a logical date (started by the API, by another DAG, by an asset)
+  would get no deadline at all, and nobody would be told.
 - Deadlines belong to the DAG. What one task may take is its `execution_timeout`: that ends the task.
 - A failure posts DAG, task, date, error and the log's URL to Slack and mails the on-duty list; success posts
   one line.
@@ -63,10 +65,10 @@ SERVICE_LEVELS = {
 
 
 def alert_when_late(what: str, limit: timedelta) -> DeadlineAlert:
-    """A mail to the team when `what` is not done `limit` after the hour of the run."""
+    """A mail to the team when `what` is not done `limit` after the run was queued."""
     return DeadlineAlert(
         name=what,
-        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=limit,
         callback=AsyncCallback(
             MailFailureNotifier, {"to": TEAM, "headline": f"sla_monitored_pipeline is late: {what} ({limit})"}

@@ -185,6 +185,22 @@ def test_the_best_run_is_the_lowest_for_less_than_and_the_highest_otherwise(
 
 
 @pytest.mark.covers("SE-5")
+def test_one_run_can_be_waited_for_whatever_older_ones_have_reached(hook: MLflowHook, name: str) -> None:
+    finished(hook, name, auc=0.99)
+    own = hook.run(api.create_run(hook.run(api.ensure_experiment(name))))
+    sensor = performance(name, run_id=own, threshold=0.5)
+    assert poke(sensor) == (False, None)
+    hook.run(api.log_batch(own, metrics={"auc": 0.7}))
+    assert poke(sensor) == (False, None)  # goes on
+    hook.run(api.end_run(own))
+    assert poke(sensor) == (True, {"run_id": own, "metric": "auc", "value": 0.7})
+    assert poke(performance(name, run_id=own, threshold=0.8)) == (False, None)
+    assert poke(performance(name, run_id=own, metric_name="loss", threshold=0.1)) == (False, None)
+    with pytest.raises(AirflowFailException, match="nope"):
+        poke(performance(name, run_id="nope"))
+
+
+@pytest.mark.covers("SE-5")
 def test_a_bad_comparison_is_an_error_at_once_and_so_is_a_threshold_that_is_no_number() -> None:
     with pytest.raises(ValueError, match="comparison '=>' is none of >=, >, <=, <, =="):
         performance("e", comparison="=>")
@@ -198,7 +214,7 @@ def test_a_bad_comparison_is_an_error_at_once_and_so_is_a_threshold_that_is_no_n
 ALL = {
     "SE-1": lambda **more: stage("m", **more),
     "SE-2": lambda **more: run_end("r", **more),
-    "SE-5": lambda **more: performance("e", **more),
+    "SE-5": lambda **more: performance("e", run_id="r", **more),
 }
 SERVER = {"mlflow_conn_id": "mlflow_default", "tracking_uri": None, "poll_interval": 60.0}
 TRIGGERS = {
@@ -209,7 +225,8 @@ TRIGGERS = {
     "SE-2": (MLflowRunTrigger, {"run_id": "r", "fail_on": ["FAILED", "KILLED"], **SERVER}),
     "SE-5": (
         ModelPerformanceTrigger,
-        {"experiment_name": "e", "metric_name": "auc", "threshold": 0.8, "comparison": ">=", **SERVER},
+        {"experiment_name": "e", "metric_name": "auc", "threshold": 0.8, "comparison": ">=", "run_id": "r"}
+        | SERVER,
     ),
 }
 
@@ -339,7 +356,7 @@ def test_template_fields_are_attributes_rendered_and_stored(row: str) -> None:
     fields = {
         "SE-1": ("model_name", "target_stage"),
         "SE-2": ("run_id",),
-        "SE-5": ("metric_name", "threshold"),
+        "SE-5": ("metric_name", "threshold", "run_id"),
     }[row]
     sensor = ALL[row](deferrable=True, mode="reschedule")
     assert tuple(sensor.template_fields) == fields

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DeadlineReference
 from tests.dags import library
 from tests.dags.lib.kubeflow_stub import Kubeflow
 from tests.dags.runner import Run, run
@@ -60,6 +61,7 @@ def test_the_accuracy_decides_what_happens(
     hook = MLflowHook()
     tracked = hook.run(get_run(done.xcom("training.log_metrics")))
     assert [(item["key"], item["value"]) for item in tracked["data"]["metrics"]] == [("accuracy", accuracy)]
+    assert done.xcom("training.wait_for_metrics")["run_id"] == done.xcom("training.log_metrics")
     aliases = hook.run(aliases_of(model))
     if action == "trigger_retraining":
         assert aliases == {}
@@ -104,6 +106,8 @@ def test_the_settings_are_those_of_the_enterprise() -> None:
     assert {"ml", "enterprise", "production"} <= set(dag.tags)
     (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert deadline.interval == timedelta(hours=4)
+    # a run without a logical date has a deadline too
+    assert deadline.reference == DeadlineReference.DAGRUN_QUEUED_AT
     for task in dag.tasks:
         assert (task.owner, task.retries, task.retry_delay) == ("ml-platform-team", 3, timedelta(minutes=5))
         assert (task.retry_exponential_backoff, task.max_retry_delay) == (2.0, timedelta(minutes=30))

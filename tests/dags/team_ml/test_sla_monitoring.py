@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.sdk import DeadlineReference
 from pytest_httpserver import HTTPServer
 from tests.dags import library
 from tests.dags.runner import run
@@ -33,6 +34,8 @@ def test_three_deadlines_of_30_minutes_1_hour_and_2_hours() -> None:
         (DAG, timedelta(hours=2)),
     ]
     for alert in dag.deadline:
+        # not the logical date: a run without one would have no deadline
+        assert alert.reference == DeadlineReference.DAGRUN_QUEUED_AT
         assert alert.callback.path.endswith("MailFailureNotifier")
         assert alert.callback.kwargs["to"] == "ml-team@example.com"
         assert DAG in alert.callback.kwargs["headline"]

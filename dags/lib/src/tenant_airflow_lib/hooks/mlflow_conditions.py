@@ -57,16 +57,28 @@ def ended_status(run_id: str, fail_on: frozenset[str]) -> Call[str | None]:
 
 
 def good_enough(
-    experiment_name: str, metric: str, threshold: float, comparison: str
+    experiment_name: str, metric: str, threshold: float, comparison: str, run_id: str | None = None
 ) -> Call[dict[str, Any] | None]:
     """{run_id, metric, value} of the experiment's best finished run when its metric meets the threshold.
 
-    Best is the lowest for < and <=, else the highest. None without experiment, runs or metric.
+    Best is the lowest for < and <=, else the highest. With `run_id`, only that run of the experiment counts;
+    an unknown one is refused: AirflowFailException. None without experiment, runs or metric.
     """
     experiment = yield from api.find_experiment(experiment_name)
     if experiment is None:
         return None
-    best = yield from api.best_run(experiment, metric, highest=comparison not in _LOWER_IS_BETTER)
+    if run_id:
+        best = yield from _finished(experiment, run_id, metric)
+    else:
+        best = yield from api.best_run(experiment, metric, highest=comparison not in _LOWER_IS_BETTER)
     if best is None or not COMPARISONS[comparison](best[1], threshold):
         return None
     return {"run_id": best[0], "metric": metric, "value": best[1]}
+
+
+def _finished(experiment: str, run_id: str, metric: str) -> Call[tuple[str, float] | None]:
+    run = yield from api.get_run(run_id)
+    if run["info"]["status"] != "FINISHED" or str(run["info"]["experiment_id"]) != experiment:
+        return None
+    values = {item["key"]: float(item["value"]) for item in run["data"].get("metrics") or []}
+    return (run_id, values[metric]) if metric in values else None

@@ -131,11 +131,13 @@ class ModelPerformanceSensor(MLflowSensor):
     """Wait until the best finished run of an experiment has a metric that meets the threshold.
 
     `comparison`: >=, >, <=, < or ==; the best run is the one with the lowest value for < and <=, with the
-    highest for the others. XCom: {run_id, metric, value}. No experiment, runs or metric: wait. ValueError at
-    once for another comparison; a threshold that renders to no number fails the task.
+    highest for the others. `run_id` (template, or the output of MLflowLogMetricsOperator) asks for that run
+    alone, whatever others have reached; an unknown one fails the task. XCom: {run_id, metric, value}. No
+    experiment, runs or metric: wait. ValueError at once for another comparison; a threshold that renders to
+    no number fails the task.
     """
 
-    template_fields: Sequence[str] = ("metric_name", "threshold")
+    template_fields: Sequence[str] = ("metric_name", "threshold", "run_id")
 
     def __init__(
         self,
@@ -144,6 +146,7 @@ class ModelPerformanceSensor(MLflowSensor):
         metric_name: str,
         threshold: float | str,
         comparison: str = ">=",
+        run_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -153,10 +156,13 @@ class ModelPerformanceSensor(MLflowSensor):
         self.metric_name = metric_name
         self.threshold = threshold
         self.comparison = comparison
+        self.run_id = run_id
 
     def question(self) -> Call[dict[str, Any] | None]:
         """The run that is good enough."""
-        return good_enough(self.experiment_name, self.metric_name, self._number(), self.comparison)
+        return good_enough(
+            self.experiment_name, self.metric_name, self._number(), self.comparison, self.run_id
+        )
 
     def trigger(self) -> ModelPerformanceTrigger:
         """The same in the triggerer."""
@@ -165,6 +171,7 @@ class ModelPerformanceSensor(MLflowSensor):
             metric_name=self.metric_name,
             threshold=self._number(),
             comparison=self.comparison,
+            run_id=self.run_id,
             **self._server(),
         )
 

@@ -55,16 +55,24 @@ class ModelPerformanceTrigger(MLflowTrigger):
     """Fires with {run_id, metric, value} of the first best run that meets the threshold."""
 
     def __init__(
-        self, *, experiment_name: str, metric_name: str, threshold: float, comparison: str, **kwargs: Any
+        self,
+        *,
+        experiment_name: str,
+        metric_name: str,
+        threshold: float,
+        comparison: str,
+        run_id: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             experiment_name=experiment_name,
             metric_name=metric_name,
             threshold=threshold,
             comparison=comparison,
+            run_id=run_id,
             **kwargs,
         )
-        self.question = (experiment_name, metric_name, threshold, comparison)
+        self.question = (experiment_name, metric_name, threshold, comparison, run_id)
 
     async def check(self) -> Outcome:
         """Ask for the best run once."""
