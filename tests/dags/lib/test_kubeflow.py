@@ -231,6 +231,14 @@ def test_deferrable_waits_in_the_triggerer_which_cancels_on_kill(kubeflow: Kubef
 
 
 @pytest.mark.covers("OP-4")
+def test_a_wait_in_the_triggerer_that_takes_too_long_raises_what_the_worker_does() -> None:
+    with pytest.raises(KubeflowRunTimeout, match=r"did not end in 90 s; it goes on"):
+        pipeline(deferrable=True, timeout=90).resume_execution(
+            "__fail__", {"error": "Trigger timeout"}, context()
+        )
+
+
+@pytest.mark.covers("OP-4")
 def test_after_the_deferral_the_state_decides() -> None:
     operator = pipeline()
     done = {"status": "done", "value": "SUCCEEDED", "run_id": "r1"}

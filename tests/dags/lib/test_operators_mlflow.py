@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -395,6 +396,12 @@ def test_a_dag_checks_a_model_and_puts_it_into_production(hook: MLflowHook, mode
     assert hook.run(api.aliases_of(f"{models.name}-signed"))["live"] == "1"
 
 
+@pytest.mark.covers("OP-3")
+def test_a_folder_without_a_model_is_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(AirflowFailException, match=r"no model in .*nothing.*: it has no file MLmodel"):
+        load(f"file://{tmp_path}/nothing", tracking_uri="http://127.0.0.1:9").execute(context())
+
+
 # --- all ----------------------------------------------------------------------------------------------
 
 ALL = {
@@ -446,3 +453,6 @@ def test_a_retry_finds_the_version_of_its_run_and_another_run_gets_the_next_one(
     assert hook.run(api.register_once(name, "s3://models/1", first)) == "1"
     assert hook.run(api.register_once(name, "s3://models/2", second)) == "2"
     assert hook.run(api.get_model_version(name, "2"))["run_id"] == second
+    # the first run's retry comes late: another version is the newest
+    assert hook.run(api.register_once(name, "s3://models/1", first)) == "1"
+    assert hook.run(api.newest_model_version(name))["version"] == "2"

@@ -178,9 +178,10 @@ def create_model_version(name: str, source: str, run_id: str | None = None) -> C
 def register_once(name: str, source: str, run_id: str) -> Call[str]:
     """The version that holds this run's model, created when there is none; a retry adds no second one."""
     yield from ensure_registered_model(name)
-    newest = yield from newest_model_version(name)
-    if newest is not None and newest.get("run_id") == run_id:
-        return str(newest["version"])
+    # not only the newest: another run may have registered one since
+    found = yield from newest_model_version(name, run_id=run_id)
+    if found is not None:
+        return str(found["version"])
     return (yield from create_model_version(name, source, run_id))
 
 
@@ -202,12 +203,11 @@ def get_model_version(name: str, version: str) -> Call[dict[str, Any]]:
     return found
 
 
-def newest_model_version(name: str) -> Call[dict[str, Any] | None]:
-    """The version with the highest number, or None when the model has none."""
+def newest_model_version(name: str, *, run_id: str | None = None) -> Call[dict[str, Any] | None]:
+    """The version with the highest number (of those which hold this run's model), or None: there is none."""
     escaped = name.replace("'", "''")
-    body = yield _get(
-        "model-versions/search", filter=f"name='{escaped}'", order_by="version_number DESC", max_results=1
-    )
+    wanted = f"name='{escaped}'" + (f" and run_id='{run_id}'" if run_id else "")
+    body = yield _get("model-versions/search", filter=wanted, order_by="version_number DESC", max_results=1)
     versions: Sequence[dict[str, Any]] = body.get("model_versions") or []
     return max(versions, key=lambda item: int(item["version"])) if versions else None
 

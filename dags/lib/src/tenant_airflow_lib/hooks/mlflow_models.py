@@ -85,8 +85,8 @@ def _of_run(run_id: str, path: str) -> Call[str]:
 def read_mlmodel(hook: MLflowHook, folder: str, artifact_conn_id: str | None = None) -> dict[str, Any]:
     """The MLmodel file in `folder`: through the tracking server, or from its storage (s3://, file://...).
 
-    `artifact_conn_id` is the connection of that storage. Raises RequestRefused or FileNotFoundError when
-    there is no such file.
+    `artifact_conn_id` is the connection of that storage. Raises RequestRefused or BadModelUri when there is
+    no such file, both an AirflowFailException.
     """
     import yaml
 
@@ -96,7 +96,10 @@ def read_mlmodel(hook: MLflowHook, folder: str, artifact_conn_id: str | None = N
     else:
         from airflow.sdk import ObjectStoragePath
 
-        text = ObjectStoragePath(place, conn_id=artifact_conn_id).read_text()
+        try:
+            text = ObjectStoragePath(place, conn_id=artifact_conn_id).read_text()
+        except FileNotFoundError:
+            raise BadModelUri(f"no model in {folder}: it has no file MLmodel") from None
     return dict(yaml.safe_load(text) or {})
 
 

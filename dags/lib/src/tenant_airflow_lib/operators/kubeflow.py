@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, TaskDeferralTimeout
 
 from tenant_airflow_lib.hooks import kubeflow as api
 from tenant_airflow_lib.hooks.kubeflow import ENDED, SUCCEEDED, KubeflowHook
@@ -130,6 +130,13 @@ class KubeflowPipelineOperator(KubeflowOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, str]:
         """Called when the trigger fired. Returns {run_id, status}."""
         return self._result(context, str(event["run_id"]), str(result_of(event)))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """As BaseOperator's; too long a wait in the triggerer raises what one in the worker does."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout as error:
+            raise KubeflowRunTimeout(f"the run did not end in {self.timeout} s; it goes on") from error
 
     def on_kill(self) -> None:
         """Cancel the run."""
