@@ -190,11 +190,27 @@ class UnityCatalog(_Rest):
         return None if found is None else str(found.get("properties", {}).get(FINGERPRINT, ""))
 
     def write(self, entry: Entry) -> None:
-        """Create the table; an existing one is replaced: the API changes no table. External data stays."""
-        if self.current(entry) is not None:
-            self._call("DELETE", f"{self._TABLES}/airflow.assets.{entry.name}")
+        """Create the table; an existing one is replaced: the API changes no table. External data stays.
+
+        A refused replacement brings the old entry back before the error is raised. Grants on the table do
+        not survive a replacement: grant on the schema.
+        """
+        table = f"{self._TABLES}/airflow.assets.{entry.name}"
+        before = self._call("GET", table)
+        body = self._body(entry)
+        if before is not None:
+            self._call("DELETE", table)
+        try:
+            self._call("POST", self._TABLES, body)
+        except Exception:
+            if before is not None:
+                self._call("POST", self._TABLES, {name: before[name] for name in body if name in before})
+            raise
+
+    @staticmethod
+    def _body(entry: Entry) -> dict[str, Any]:
         properties = {FINGERPRINT: entry.fingerprint, "tags": ",".join(entry.tags)} | _lineage(entry)
-        body = {
+        return {
             "name": entry.name,
             "catalog_name": "airflow",
             "schema_name": "assets",
@@ -205,7 +221,6 @@ class UnityCatalog(_Rest):
             "comment": entry.description,
             "properties": properties | {"owners": ",".join(entry.owners)},
         }
-        self._call("POST", self._TABLES, body)
 
 
 ADAPTERS = {"datahub": DataHub, "amundsen": Amundsen, "unity": UnityCatalog}

@@ -12,8 +12,8 @@ baseline; a shift is told to the team before the model's predictions go wrong.
 - Two measures: the *population stability index* says how much of the data sits elsewhere,
   *Kolmogorov-Smirnov* whether that is beyond chance for samples of this size. Both must agree, so that a
   small file raises no alarm.
-- `choose_outcome` branches: an alert is an HTTP POST to the team's channel, by a connection. Drift is news,
-  not a failure: the run is green.
+- `choose_outcome` branches: an alert is an HTTP POST to the team's channel, by a connection, with the
+  run as idempotency key. Drift is news, not a failure: the run is green.
 
 **When to use it**
 
@@ -89,7 +89,9 @@ def send_alert(
         },
     }
     hook = HttpHook(method="POST", http_conn_id="data_quality_alerts")
-    hook.run("alerts", json=alert, extra_options={"timeout": 10})
+    # one key per run and not per try: a retry after a lost answer is the same alert
+    headers = {"Idempotency-Key": context["run_id"]}
+    hook.run("alerts", json=alert, headers=headers, extra_options={"timeout": 10})
     return columns
 
 

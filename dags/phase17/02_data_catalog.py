@@ -19,6 +19,9 @@ catalogue: DataHub, Amundsen or Unity Catalog. Nobody types the same facts twice
 | Amundsen | table `<scheme>://airflow.assets/<name>` (its databuilder makes it) | `catalog_amundsen` |
 | Unity Catalog | external table `airflow.assets.<name>` | `catalog_unity` |
 
+Unity Catalog's API changes no table: an update replaces it (and brings the old one back when the new one is
+refused). Grants on a table are lost with it, so grant on the schema `airflow.assets`.
+
 **When to use it**
 
 People who do not open Airflow look for data and for whom to ask.

@@ -12,6 +12,7 @@ pause when we are too fast.
   fetched once per task and stays in memory. A task `fetch_token` would put it into the database as an XCom.
 - Rate limit: on 429 the client waits as long as `Retry-After` says (`retry_args`). Is the pause longer than a
   minute, the task fails and its retry waits instead, without a worker's slot.
+- A refusal (any other 4xx) fails `fetch_shipments` at once by a retry policy: asking again changes nothing.
 - `check_carrier_status` is *deferrable*: the triggerer waits for the answer. It suits slow answers without
   a token: a trigger knows neither `retry_args` nor this `auth_type`.
 - `HttpHook` where code decides: `confirm_receipt` posts the numbers back, with the run as idempotency key.
@@ -37,10 +38,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk import (
+    DAG,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    get_current_context,
+    task,
+)
 
 from airflow_usecases import rest_client
 from airflow_usecases.optional_providers import missing_provider
+from airflow_usecases.remote_errors import PermanentError
 
 try:
     from airflow.providers.http.operators.http import HttpOperator
@@ -49,6 +59,17 @@ except ModuleNotFoundError:
 
 if TYPE_CHECKING:
     from requests import Response
+
+
+REFUSED = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception=PermanentError,
+            action=RetryAction.FAIL,
+            reason="the carrier refuses the request; it would refuse the next one too",
+        )
+    ]
+)
 
 
 def is_operational(response: Response) -> bool:
@@ -124,6 +145,7 @@ with DAG(
         response_filter=store_shipments,
         retry_args=rest_client.POLITE,
         extra_options={"timeout": 10, "check_response": False},
+        retry_policy=REFUSED,
     )
     check_carrier_status >> fetch_shipments
     confirm_receipt(fetch_shipments.output)

@@ -27,6 +27,11 @@ def alerts(httpserver, http_connection):
     return lambda: [request.get_json() for request, _ in httpserver.log]
 
 
+def keys(httpserver):
+    """By these the receiver knows that two requests are one alert."""
+    return [request.headers.get("Idempotency-Key") for request, _ in httpserver.log]
+
+
 @pytest.mark.covers("P10.3")
 @pytest.mark.parametrize("other_seed", [1, 2])
 def test_data_of_the_same_distribution_raises_no_alert(tmp_path, alerts, other_seed):
@@ -43,7 +48,7 @@ def test_data_of_the_same_distribution_raises_no_alert(tmp_path, alerts, other_s
 
 
 @pytest.mark.covers("P10.3")
-def test_shifted_data_sends_one_alert_with_the_columns_that_moved(tmp_path, alerts):
+def test_shifted_data_sends_one_alert_with_the_columns_that_moved(tmp_path, alerts, httpserver):
     conf = {
         "baseline_path": orders(tmp_path, "baseline.csv", 1),
         "current_path": orders(tmp_path, "today.csv", 2, shift=15),
@@ -58,6 +63,7 @@ def test_shifted_data_sends_one_alert_with_the_columns_that_moved(tmp_path, aler
     (alert,) = alerts()
     assert (alert["dag_id"], alert["run_id"]) == (DAG_ID, done.run_id)
     assert set(alert["columns"]) == {"amount"}
+    assert keys(httpserver) == [done.run_id]
     moved = alert["columns"]["amount"]
     assert moved["psi"] == done.xcom("measure_drift", "drift_score")
     assert moved["mean_after"] - moved["mean_before"] == pytest.approx(15, abs=2)
@@ -83,3 +89,4 @@ def test_a_channel_that_is_down_fails_the_alert_after_its_retries(tmp_path, http
     done = run(DAG_ID, conf=conf)
     assert done.state == "failed"
     assert len(httpserver.log) == done.tries("send_alert") == 3
+    assert keys(httpserver) == [done.run_id] * 3

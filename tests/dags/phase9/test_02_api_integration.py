@@ -21,9 +21,10 @@ PAGES = [["a1", "a2"], ["b1", "b2"], ["c1"]]
 class Carrier:
     """The API: bearer token, cursors, and on demand 429 before a page is served."""
 
-    def __init__(self, busy=None, status="operational"):
+    def __init__(self, busy=None, status="operational", refuses=None):
         self.busy = dict(busy or {})  # cursor -> Retry-After headers that are still to come
         self.status = status
+        self.refuses = refuses  # the status that every page is answered with
         self.calls = []  # (time, what, status)
         self.receipts = []
         self.tokens = 0
@@ -60,6 +61,8 @@ class Carrier:
         assert request.path == "/v1/shipments"
         assert request.args["page_size"] == "2"
         number = int(request.args.get("cursor", 0))
+        if self.refuses:
+            return reply({"error": "refused"}, self.refuses)
         if self.busy.get(number):
             return Response(status=429, headers={"Retry-After": self.busy[number].pop(0)})
         following = str(number + 1) if number + 1 < len(PAGES) else None
@@ -150,6 +153,14 @@ def test_a_server_that_stays_busy_is_asked_five_times_in_each_try(serve, tmp_pat
     done = run(DAG_ID, conf=conf(tmp_path))
     assert done.states["fetch_shipments"] == "failed"
     assert len(carrier.asked("/v1/shipments#0")) == rest_client.ATTEMPTS * done.tries("fetch_shipments") == 20
+
+
+@pytest.mark.parametrize(("status", "tries"), [(403, 1), (404, 1), (503, 4)])
+def test_a_refusal_is_final_and_an_outage_is_not(serve, tmp_path, status, tries):
+    serve(refuses=status)
+    done = run(DAG_ID, conf=conf(tmp_path))
+    assert done.states["fetch_shipments"] == "failed"
+    assert done.tries("fetch_shipments") == tries
 
 
 def test_an_outage_on_the_status_page_stops_the_run_before_the_api_is_asked(serve, tmp_path):
