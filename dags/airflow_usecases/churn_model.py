@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 FEATURES = ("tenure", "monthly_charges")
 LABEL = "churn"
@@ -45,6 +46,19 @@ class Model:
     def load(cls, path: Path) -> Model:
         """Read what `save` has written."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+class Event(Protocol):
+    """What is read of an asset's event."""
+
+    extra: dict[str, Any]
+    timestamp: Any
+
+
+def published(events: Iterable[Event], otherwise: str) -> Path:
+    """The path that the newest of the model's events names in `extra`; `otherwise` when none does."""
+    named = [event for event in events if (event.extra or {}).get("path")]
+    return Path(max(named, key=lambda event: event.timestamp).extra["path"] if named else otherwise)
 
 
 def _sigmoid(value: float) -> float:

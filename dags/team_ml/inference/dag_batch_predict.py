@@ -7,6 +7,8 @@ Whenever a new churn model is published, every customer gets a score.
 
 - A run that is caused by **data**: the schedule is the asset of `ml_train_model`. Such a run has no logical
   date; the day is that of `run_after`.
+- The event says which file the model is in (`extra`): training may publish elsewhere without a change here.
+  The Param `model` is for a run by hand, which has no event.
 - One output file per day, replaced as a whole when the last row is written.
 - The scores are checked before anybody reads them: as many as there are customers.
 
@@ -20,7 +22,7 @@ Scores while the customer waits: serve the model behind an API.
 
 **What to change**
 
-The paths; the model's module.
+The Params `customers` and `scores_folder`; the model's module.
 """
 
 from __future__ import annotations
@@ -40,11 +42,12 @@ MODEL = Asset(name="ml_churn_model", uri="file:///data/models/churn.json")
 
 @task(multiple_outputs=False)
 def score_customers() -> dict[str, Any]:
-    """Write the scores of the day; returns their path and number."""
+    """Write the scores of the day, by the newest model published; returns their path and number."""
     context = get_current_context()
     params = context["params"]
+    published = churn_model.published(context["triggering_asset_events"].get(MODEL, ()), params["model"])
     target = Path(params["scores_folder"]) / f"{run_day(context['dag_run'])}.csv"
-    model = churn_model.Model.load(Path(params["model"]))
+    model = churn_model.Model.load(published)
     return {"path": str(target), "rows": churn_model.predict_file(model, Path(params["customers"]), target)}
 
 
@@ -76,7 +79,7 @@ with DAG(
     },
     params={
         "customers": Param("/data/customers/latest.csv", type="string"),
-        "model": Param("/data/models/churn.json", type="string"),
+        "model": Param("/data/models/churn.json", type="string", description="Used when no event names one"),
         "scores_folder": Param("/data/scores", type="string"),
     },
     tags=["ml", "inference"],

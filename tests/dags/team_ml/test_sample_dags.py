@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import datetime
+import types
 from pathlib import Path
 
 import pytest
+from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor, set_current_context
 from tests.dags.library import bag
 from tests.dags.runner import run
 
@@ -62,6 +64,27 @@ def test_every_customer_gets_a_score_when_a_model_is_published(paths, tmp_path):
     assert [row["customer_id"] for row in rows] == [str(number) for number in range(200)]
     assert all(0 <= score <= 1 for score in scores)
     assert len(set(scores)) > 50
+
+
+@pytest.mark.covers("D000-9")
+def test_the_event_says_which_model_scores_and_a_run_by_hand_takes_the_param(paths, tmp_path):
+    run("ml_train_model", conf=paths)
+    asset = types.SimpleNamespace(name="ml_churn_model", uri="file:///data/models/churn.json")
+    event = types.SimpleNamespace(
+        asset=asset, source_aliases=[], timestamp=DAY, extra={"path": paths["model"]}
+    )
+    elsewhere = {"model": str(tmp_path / "none.json"), "scores_folder": str(tmp_path / "scores")}
+    facts = {"params": paths | elsewhere, "dag_run": types.SimpleNamespace(logical_date=None, run_after=DAY)}
+    score = bag().dags["ml_batch_predict"].get_task("score_customers").python_callable
+    with set_current_context(
+        facts | {"triggering_asset_events": TriggeringAssetEventsAccessor.build([event])}
+    ):
+        assert score()["rows"] == 200
+    with (
+        set_current_context(facts | {"triggering_asset_events": TriggeringAssetEventsAccessor.build([])}),
+        pytest.raises(FileNotFoundError, match=r"none\.json"),
+    ):
+        score()
 
 
 @pytest.mark.covers("D000-9")

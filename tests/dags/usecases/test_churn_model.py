@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from airflow_usecases import churn_model
@@ -44,3 +47,14 @@ def test_customers_of_one_kind_only_cannot_be_learned_from():
 def test_without_rows_there_is_no_accuracy():
     with pytest.raises(ValueError, match="no rows"):
         churn_model.accuracy(churn_model.train(ROWS), [])
+
+
+def test_the_newest_event_that_names_a_path_says_where_the_model_is():
+    events = [
+        SimpleNamespace(timestamp=2, extra={"path": "/models/new.json"}),
+        SimpleNamespace(timestamp=1, extra={"path": "/models/old.json"}),
+        SimpleNamespace(timestamp=3, extra={}),
+    ]
+    assert churn_model.published(events, "/models/default.json") == Path("/models/new.json")
+    assert churn_model.published(events[2:], "/models/default.json") == Path("/models/default.json")
+    assert churn_model.published([], "/models/default.json") == Path("/models/default.json")
