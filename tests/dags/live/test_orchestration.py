@@ -148,6 +148,7 @@ def test_an_ingest_starts_the_transform_which_reads_its_xcom_and_starts_the_repo
 @pytest.mark.covers("P13.3")
 def test_a_failed_ingest_starts_nothing(live):
     live.unpause(FLOW)
+    live.unpause(REPORT)
     before = len(live.runs(FLOW))
     ingest = live.trigger(INGEST, conf={"fail_at": "ingest"})
     assert live.wait(INGEST, ingest) == "failed"
@@ -195,3 +196,18 @@ def test_the_graph_of_the_api_joins_the_three_dags(live):
         Edge(f"dag:{FLOW}", f"dag:{REPORT}"),
         Edge(f"dag:{INGEST}", "asset:orders_ingested"),
     ]
+
+
+def test_an_ingest_that_is_cleared_hands_on_what_it_took(live):
+    live.pause(FLOW)  # its runs would come while the next test counts them
+    ingest = live.trigger(INGEST, conf={"from_start": True})
+    assert live.wait(INGEST, ingest) == "success"
+    first = live.tasks(INGEST, ingest)[0]["start_date"]
+    again = live.trigger(INGEST)
+    assert live.wait(INGEST, again) == "success"
+    assert live.xcom(INGEST, again, "ingest_orders")["orders"] == 0
+    clear = {"dry_run": False, "dag_run_id": ingest, "only_failed": False}
+    live.call("POST", f"/api/v2/dags/{INGEST}/clearTaskInstances", clear)
+    live.until(lambda: (live.tasks(INGEST, ingest)[0]["start_date"] or first) > first, 30)
+    assert live.wait(INGEST, ingest) == "success"
+    assert live.xcom(INGEST, ingest, "ingest_orders")["orders"] == 6
