@@ -35,7 +35,10 @@ def base_url(connection: Address) -> str:
 
 
 class AirflowRest:
-    """Reads Airflow at `url` with a token. Each call raises `requests.HTTPError` for an answer above 399."""
+    """Reads and changes Airflow at `url` with a token.
+
+    Each call raises `requests.HTTPError` for an answer above 399.
+    """
 
     def __init__(self, url: str, session: Session, token: str) -> None:
         self._url = url.rstrip("/")
@@ -52,16 +55,11 @@ class AirflowRest:
 
     def get(self, path: str, **query: Any) -> Mapping[str, Any]:
         """One page."""
-        answer = self._session.request(
-            "GET",
-            self._url + path,
-            params=query,
-            headers={"Authorization": f"Bearer {self._token}"},
-            timeout=TIMEOUT,
-        )
-        answer.raise_for_status()
-        body: Mapping[str, Any] = answer.json()
-        return body
+        return self._call("GET", path, params=query)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Change what `body` names; returns the changed object."""
+        return self._call("PATCH", path, json=body)
 
     def all(self, path: str, key: str, **query: Any) -> Iterator[Mapping[str, Any]]:
         """Every entry of a list, page by page; `key` names the list in the answer."""
@@ -70,3 +68,15 @@ class AirflowRest:
             page = self.get(path, limit=PAGE, offset=offset, **query)
             yield from page[key]
             offset, total = offset + PAGE, page["total_entries"]
+
+    def _call(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
+        answer = self._session.request(
+            method,
+            self._url + path,
+            headers={"Authorization": f"Bearer {self._token}"},
+            timeout=TIMEOUT,
+            **options,
+        )
+        answer.raise_for_status()
+        body: Mapping[str, Any] = answer.json()
+        return body

@@ -7,13 +7,13 @@ pauses with `PATCH /api/v2/dags/{dag_id}`.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import quote
 
-PAGE = 100
-TIMEOUT = 10  # seconds
+if TYPE_CHECKING:
+    from airflow_usecases.airflow_rest import AirflowRest
 
 
 class IdleDag(TypedDict):
@@ -67,68 +67,27 @@ def _longest_first(dag: IdleDag) -> tuple[int, str]:
     return -dag["idle_days"], dag["dag_id"]
 
 
-class Session(Protocol):
-    """What is needed of a `requests.Session`."""
-
-    def request(self, method: str, url: str, **options: Any) -> Any:
-        """One request; the answer has `raise_for_status()` and `json()`."""
-
-
-class AirflowApi:
-    """Airflow's REST API v2 at `url`. Each call raises `requests.HTTPError` for an answer above 399."""
-
-    def __init__(self, url: str, session: Session, token: str) -> None:
-        self._url = url.rstrip("/")
-        self._session = session
-        self._token = token
-
-    @classmethod
-    def login(cls, url: str, session: Session, username: str, password: str) -> AirflowApi:
-        """Exchange a user's name and password for a token (`POST /auth/token`)."""
-        answer = session.request(
-            "POST",
-            f"{url.rstrip('/')}/auth/token",
-            json={"username": username, "password": password},
-            timeout=TIMEOUT,
-        )
-        answer.raise_for_status()
-        return cls(url, session, answer.json()["access_token"])
-
-    def active_dags(self) -> Iterator[Activity]:
-        """Every DAG that is not paused, page by page, with its last run."""
-        offset, total = 0, 1
-        while offset < total:
-            page = self._call("GET", "/api/v2/dags", paused="false", limit=PAGE, offset=offset)
-            for dag in page["dags"]:
-                yield self._activity(dag)
-            offset, total = offset + PAGE, page["total_entries"]
-
-    def pause(self, dag_id: str) -> None:
-        """Let no new run start. Pausing a paused DAG changes nothing."""
-        self._call("PATCH", f"/api/v2/dags/{quote(dag_id, safe='')}", body={"is_paused": True})
-
-    def _activity(self, dag: Mapping[str, Any]) -> Activity:
-        path = f"/api/v2/dags/{quote(dag['dag_id'], safe='')}"
-        runs = self._call("GET", f"{path}/dagRuns", limit=1, order_by="-run_after")["dag_runs"]
-        versions = self._call("GET", f"{path}/dagVersions", limit=1, order_by="version_number")
-        return Activity(
+def active_dags(airflow: AirflowRest) -> Iterator[Activity]:
+    """Every DAG that is not paused, with its last run. Raises what `AirflowRest` raises."""
+    for dag in airflow.all("/api/v2/dags", "dags", paused="false"):
+        path = _path(dag["dag_id"])
+        runs = airflow.get(f"{path}/dagRuns", limit=1, order_by="-run_after")["dag_runs"]
+        versions = airflow.get(f"{path}/dagVersions", limit=1, order_by="version_number")
+        yield Activity(
             dag_id=dag["dag_id"],
             tags=frozenset(tag["name"] for tag in dag["tags"]),
             last_run=_moment(runs[0]["run_after"]) if runs else None,
             first_seen=_moment(versions["dag_versions"][0]["created_at"]),
         )
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
-        answer = self._session.request(
-            method,
-            self._url + path,
-            params=query,
-            json=body,
-            headers={"Authorization": f"Bearer {self._token}"},
-            timeout=TIMEOUT,
-        )
-        answer.raise_for_status()
-        return answer.json()
+
+def pause(airflow: AirflowRest, dag_id: str) -> None:
+    """Let no new run start. Pausing a paused DAG changes nothing. Raises what `AirflowRest` raises."""
+    airflow.patch(_path(dag_id), {"is_paused": True})
+
+
+def _path(dag_id: str) -> str:
+    return f"/api/v2/dags/{quote(dag_id, safe='')}"
 
 
 def _moment(text: str) -> datetime.datetime:

@@ -11,7 +11,8 @@ parameters, waits for it, and starts the daily digest, at most once a day.
 - Conditional triggering: `@task.short_circuit` before the trigger. Too few customers: the trigger is skipped
   and no run exists.
 - Parent and child: `wait_for_completion=True, deferrable=True`. The parent holds no worker while the child
-  runs; a failed child fails the parent.
+  runs; a failed child fails the parent. Only `dagrun_timeout` limits this wait: in Airflow 3.3.2 a deferred
+  task has no `execution_timeout`.
 - A retry does not start a second export: `trigger_run_id` is made of the parent's run, `reset_dag_run=True`
   runs the existing one again.
 - `skip_when_already_exists`: the digest's run id is the day, so that the second campaign of a day skips it.

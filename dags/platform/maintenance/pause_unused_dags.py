@@ -42,23 +42,21 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from airflow_usecases import idle_dags
 
 if TYPE_CHECKING:
-    from airflow_usecases.idle_dags import AirflowApi, IdleDag
+    from airflow_usecases.airflow_rest import AirflowRest
+    from airflow_usecases.idle_dags import IdleDag
 
 log = logging.getLogger(__name__)
 
 
-def _api() -> AirflowApi:
+def _airflow() -> AirflowRest:
     import requests
     from airflow.sdk import Connection
 
+    from airflow_usecases.airflow_rest import AirflowRest, base_url
+
     connection = Connection.get("airflow_api")
-    address = connection.host or ""
-    if "://" not in address:
-        address = f"{connection.schema or 'https'}://{address}"
-    if connection.port:
-        address = f"{address}:{connection.port}"
-    return idle_dags.AirflowApi.login(
-        address, requests.Session(), connection.login or "", connection.password or ""
+    return AirflowRest.login(
+        base_url(connection), requests.Session(), connection.login or "", connection.password or ""
     )
 
 
@@ -68,7 +66,7 @@ def find_unused() -> list[IdleDag]:
     context = get_current_context()
     params = context["params"]
     found = idle_dags.find_idle(
-        _api().active_dags(),
+        idle_dags.active_dags(_airflow()),
         pendulum.now("UTC"),
         params["unused_days"],
         idle_dags.Protection(
@@ -92,9 +90,9 @@ def confirm_pausing(unused: list[IdleDag]) -> bool:
 @task
 def pause_unused(unused: list[IdleDag]) -> list[str]:
     """Pause them; returns their ids. Repeating it changes nothing more."""
-    api = _api()
+    airflow = _airflow()
     for dag in unused:
-        api.pause(dag["dag_id"])
+        idle_dags.pause(airflow, dag["dag_id"])
         log.info("paused %s", dag["dag_id"])
     return [dag["dag_id"] for dag in unused]
 

@@ -13,6 +13,8 @@ this one ends by starting `etl_stage2` for the same files.
   holding a worker slot (`wait_for_completion`, `deferrable`). A failed stage 2 fails this run, and a paused
   one fails it at once instead of waiting for ever. The run id is made of this run's id: with
   `reset_dag_run` a retry repeats the run that it started instead of adding a second one.
+- How long stage 1 waits is limited by `dagrun_timeout` (2 hours) alone: in Airflow 3.3.2 a deferred task has
+  no `execution_timeout`, and this operator gives its wait no limit of its own.
 
 **When to use it**
 
@@ -98,5 +100,4 @@ with DAG(
         poke_interval=15,
         allowed_states=["success"],
         failed_states=["failed"],
-        execution_timeout=timedelta(hours=1),
     )

@@ -12,7 +12,10 @@ alone.
   rows would be the wrong way round: 0, the good case, counts as false.
 - The reports are kept in S3 (`quality-results`), one object per day, also when the data is bad.
 - `choose_path` goes on to `process_data_task` or to `send_alert_task`. The latter *fails* on purpose, with
-  the violated rules as its error: the notifiers on it tell Slack and the team, and the run is red.
+  the violated rules as its error, and the run is red.
+- The notifiers are in `default_args`: Slack and the team are also told when a rule could not be judged at all
+  (no file, no database) or the reports could not be kept. Tasks after a failed one never start and tell
+  nothing, so one cause is one alert.
 
 **When to use it**
 
@@ -82,9 +85,9 @@ def process_data_task() -> int:
         return sum(1 for _ in table.rows)
 
 
-@task(retries=0, on_failure_callback=ALERT)
+@task(retries=0)
 def send_alert_task(reports: list[ReportDict]) -> None:
-    """Fail with the violated rules; the notifiers on this task tell people."""
+    """Fail with the violated rules; the notifiers of all tasks tell people."""
     violated = [f"{report['suite']}: {rule}" for report in reports for rule in report["violated"]]
     raise AirflowFailException(f"violated: {'; '.join(violated)}")
 
@@ -105,6 +108,7 @@ with DAG(
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=20),
         "execution_timeout": timedelta(minutes=15),
+        "on_failure_callback": ALERT,
     },
     params={"data_path": Param("/data/orders.csv", type="string", description="CSV file with a header")},
     tags=["platform", "quality"],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.airflow.server import PASSWORD, USERNAME
 
-from airflow_usecases.idle_dags import AirflowApi
+from airflow_usecases.airflow_rest import AirflowRest
+from airflow_usecases.idle_dags import active_dags, pause
 
 
 @pytest.mark.covers("D000-10")
@@ -28,11 +29,11 @@ def test_the_audit_reads_the_real_api_and_pauses_a_dag_by_it(live):
     import requests
 
     with requests.Session() as session:
-        api = AirflowApi.login(live.server.url, session, USERNAME, PASSWORD)
+        api = AirflowRest.login(live.server.url, session, USERNAME, PASSWORD)
         live.unpause("conditional_branching")
-        found = {dag.dag_id: dag for dag in api.active_dags()}
+        found = {dag.dag_id: dag for dag in active_dags(api)}
         assert {"platform", "patterns", "branching"} <= found["conditional_branching"].tags
         assert found["conditional_branching"].first_seen.tzinfo is not None
         assert "platform_alert_test" not in found  # paused, as every DAG that no test has started
-        api.pause("conditional_branching")
-        assert "conditional_branching" not in {dag.dag_id for dag in api.active_dags()}
+        pause(api, "conditional_branching")
+        assert "conditional_branching" not in {dag.dag_id for dag in active_dags(api)}

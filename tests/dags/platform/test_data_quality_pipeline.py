@@ -38,8 +38,8 @@ class World:
         for index in range(undated):
             self.postgres.execute("INSERT INTO orders VALUES (%s, NULL)", 100 + index)
 
-    def run(self):
-        return run(DAG_ID, conf={"data_path": str(self.file)}, logical_date=DAY)
+    def run(self, **options):
+        return run(DAG_ID, conf={"data_path": str(self.file)}, logical_date=DAY, **options)
 
     def kept(self) -> list[dict]:
         key = f"{DAG_ID}/2026-03-06.json"
@@ -96,6 +96,30 @@ def test_all_violations_are_in_one_alert(world):
     for rule in ("critical_column", "row", "orders.order_date is set"):
         assert rule in str(request.json)
     assert len(world.smtp.messages) == 1
+
+
+@pytest.mark.covers("D000-6")
+@pytest.mark.parametrize(
+    ("broken", "failed"),
+    [("file", "check_file"), ("table", "check_orders_table"), ("bucket", "keep_results")],
+)
+def test_what_cannot_be_judged_or_kept_is_told_once_on_each_channel(world, broken, failed):
+    world.data()
+    if broken == "file":
+        world.file.unlink()
+    elif broken == "table":
+        world.postgres.execute("DROP TABLE orders")
+    else:
+        world.s3.delete_bucket(Bucket="quality-results")
+    done = world.run(quick=True)
+    assert done.state == "failed"
+    assert done.of("failed") == {failed}
+    assert done.tries(failed) == 3
+    assert done.states["process_data_task"] == done.states["send_alert_task"] == "upstream_failed"
+    ((request, _),) = world.slack.log
+    assert failed in str(request.json)
+    (mail,) = world.smtp.messages
+    assert failed in mail["Subject"]
 
 
 @pytest.mark.covers("D000-6")

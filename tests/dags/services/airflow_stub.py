@@ -24,14 +24,22 @@ class AirflowStub:
         self.lists: dict[str, tuple[str, list[dict[str, Any]]]] = {}
         self.queries: dict[str, dict[str, str]] = {}
         self.seen: list[str] = []
+        self.changes: list[tuple[str, Any]] = []  # (path, body) of each PATCH
         server.expect_request("/auth/token", method="POST").respond_with_handler(self._login)
         for area in ("/api/v2/", "/auth/fab/v1/"):
             server.expect_request(_below(area), method="GET").respond_with_handler(self._list)
+            server.expect_request(_below(area), method="PATCH").respond_with_handler(self._change)
 
     def _login(self, request: Request) -> Response:
         if request.get_json() != USER:
             return _json({"detail": "Invalid credentials"}, 401)
         return _json({"access_token": _TOKEN}, 201)
+
+    def _change(self, request: Request) -> Response:
+        if request.headers.get("Authorization") != f"Bearer {_TOKEN}":
+            return _json({"detail": "Not authenticated"}, 401)
+        self.changes.append((request.path, request.get_json()))
+        return _json(request.get_json())
 
     def _list(self, request: Request) -> Response:
         if request.headers.get("Authorization") != f"Bearer {_TOKEN}":

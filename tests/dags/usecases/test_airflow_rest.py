@@ -51,3 +51,8 @@ def test_refusals_are_errors(stub, httpserver):
         login(httpserver, password="wrong")
     with pytest.raises(requests.HTTPError, match="404"):
         list(login(httpserver).all("/api/v2/unknown", "unknown"))
+
+
+def test_a_change_sends_only_what_changes(stub, httpserver):
+    assert login(httpserver).patch("/api/v2/dags/shop", {"is_paused": True}) == {"is_paused": True}
+    assert stub.changes == [("/api/v2/dags/shop", {"is_paused": True})]

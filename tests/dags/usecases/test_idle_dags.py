@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime
 
 import pytest
+import requests
+from tests.dags.services.airflow_stub import USER, AirflowStub
 
-from airflow_usecases.idle_dags import Activity, Protection, find_idle
+from airflow_usecases.airflow_rest import AirflowRest
+from airflow_usecases.idle_dags import Activity, Protection, active_dags, find_idle, pause
 
 NOW = datetime.datetime(2026, 3, 6, 12, tzinfo=datetime.UTC)
 
@@ -48,3 +51,36 @@ def test_the_longest_unused_comes_first_and_equals_by_name():
 def test_less_than_a_day_is_no_limit():
     with pytest.raises(ValueError, match="1 or more"):
         find_idle([], NOW, 0, Protection())
+
+
+@pytest.fixture
+def stub(httpserver):
+    return AirflowStub(httpserver)
+
+
+@pytest.fixture
+def airflow(stub, httpserver):
+    return AirflowRest.login(httpserver.url_for("").rstrip("/"), requests.Session(), *USER.values())
+
+
+def test_what_is_known_of_a_dag_is_its_last_run_and_its_first_version(stub, airflow):
+    stub.lists["/api/v2/dags"] = ("dags", [{"dag_id": "shop", "tags": [{"name": "etl"}]}])
+    stub.lists["/api/v2/dags/shop/dagRuns"] = ("dag_runs", [{"run_after": "2026-03-05T12:00:00Z"}])
+    versions = [{"created_at": "2026-01-01T00:00:00Z"}]
+    stub.lists["/api/v2/dags/shop/dagVersions"] = ("dag_versions", versions)
+    assert list(active_dags(airflow)) == [
+        Activity(
+            "shop",
+            frozenset({"etl"}),
+            datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC),
+            datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        )
+    ]
+    assert stub.queries["/api/v2/dags"]["paused"] == "false"
+    assert stub.queries["/api/v2/dags/shop/dagRuns"] == {"limit": "1", "order_by": "-run_after"}
+    assert stub.queries["/api/v2/dags/shop/dagVersions"] == {"limit": "1", "order_by": "version_number"}
+
+
+def test_pausing_changes_nothing_but_the_pause(stub, airflow):
+    pause(airflow, "shop")
+    assert stub.changes == [("/api/v2/dags/shop", {"is_paused": True})]
