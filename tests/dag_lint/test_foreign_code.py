@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.dag_lint.helpers import SDK, check, default_rules, fixed, lint, options
 
-from dag_lint import engine, reporters
+from dag_lint import cli, engine, reporters
 
 
 @pytest.mark.covers("L-17")
@@ -250,3 +250,32 @@ def test_reports_bear_strange_names() -> None:
     run = json.loads(reporters.render(report, "sarif"))["runs"][0]
     place = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert place == "a%2Cb%3Ac%25d/%C3%A9%20x.py"
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"), [("", "utf-8-sig"), ("# -*- coding: latin-1 -*-\r\n", "latin-1"), ("", "utf-8")]
+)
+def test_a_repair_keeps_the_encoding(tmp_path: Path, head: str, encoding: str) -> None:
+    file = tmp_path / "sales.py"
+    text = head + "from airflow import DAG\r\nDAG('\u00e9t\u00e9', schedule_interval=None)\r\n"
+    file.write_bytes(text.encode(encoding))
+    cli.main(["--isolated", "--select", "L-01", "--fix", str(file)])
+    assert file.read_bytes() == text.replace("schedule_interval", "schedule").encode(encoding)
+
+
+def test_the_last_item_goes_with_its_line() -> None:
+    text = """from airflow.providers.standard.operators.python import PythonOperator
+args = {
+    "owner": "shop",
+    "provide_context": True,
+}
+PythonOperator(
+    task_id="load_sales",
+    python_callable=print,
+    provide_context=True,
+)
+DAG("a", default_args=args)
+"""
+    text = SDK + text
+    wanted = text.replace('    "provide_context": True,\n', "").replace("    provide_context=True,\n", "")
+    assert fixed(text, {"L-26"}) == wanted

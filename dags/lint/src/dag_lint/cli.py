@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
+import tokenize
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,8 +205,9 @@ def _fix(files: list[Path], options: engine.Options, *, write: bool) -> int:
     for file in files:
         data = file.read_bytes()
         try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+            text = data.decode(encoding)
+        except (SyntaxError, UnicodeDecodeError, LookupError):
             continue
         windows = "\r\n" in text
         plain = text.replace("\r\n", "\n")
@@ -214,7 +217,7 @@ def _fix(files: list[Path], options: engine.Options, *, write: bool) -> int:
             continue
         repaired, changed = repaired + count, changed + 1
         if write:
-            file.write_bytes((new.replace("\n", "\r\n") if windows else new).encode("utf-8"))
+            file.write_bytes((new.replace("\n", "\r\n") if windows else new).encode(encoding))
         else:
             console.out(fixes.diff(file, plain, new))
     if write and changed:

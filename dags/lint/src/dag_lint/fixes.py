@@ -107,15 +107,15 @@ class _Transformer(cst.CSTTransformer):
 
     def leave_Dict(self, original_node: cst.Dict, updated_node: cst.Dict) -> cst.BaseExpression:  # noqa: N802
         old, new = original_node.elements, list(updated_node.elements)
-        if new and len(new) < len(old) and not isinstance(old[-1].comma, cst.Comma):
-            new[-1] = new[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        if new and len(new) < len(old):
+            new[-1] = new[-1].with_changes(comma=old[-1].comma)
         return updated_node.with_changes(elements=new)
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802
         old, new = original_node.args, list(updated_node.args)
-        if new and len(new) < len(old) and not isinstance(old[-1].comma, cst.Comma):
+        if new and len(new) < len(old):
             end = old[-1].whitespace_after_arg
-            new[-1] = new[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=end)
+            new[-1] = new[-1].with_changes(comma=old[-1].comma, whitespace_after_arg=end)
             updated_node = updated_node.with_changes(args=new)
         for fix in self._fixes(original_node, "add_kwarg", "call_notify"):
             if fix.kind == "call_notify":
