@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypedDict
 
 from airflow_usecases.circuit_breaker import Breaker
@@ -28,10 +30,10 @@ class Position(TypedDict):
 
 @dataclass
 class Located:
-    """What a batch came to: positions by customer, and the addresses that were not located."""
+    """What a batch came to: positions by customer, and the customers whose address was not located."""
 
     positions: dict[str, Position] = field(default_factory=dict)
-    missing: list[Address] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     calls: int = 0
 
 
@@ -58,14 +60,14 @@ def locate(addresses: Sequence[Address], ask: Callable[[Address], Position], bre
     located = Located()
     for address in addresses:
         if not breaker.allows_call():
-            located.missing.append(address)
+            located.missing.append(address["customer"])
             continue
         located.calls += 1
         try:
             located.positions[address["customer"]] = ask(address)
         except TransientError:
             breaker.failed()
-            located.missing.append(address)
+            located.missing.append(address["customer"])
         else:
             breaker.succeeded()
     return located
@@ -75,3 +77,24 @@ def position_of_area(postcode: str) -> Position:
     """The middle of a postcode's area. Raises KeyError for an area that is not served."""
     latitude, longitude = _AREAS[postcode[:1]]
     return {"latitude": latitude, "longitude": longitude, "approximate": True}
+
+
+def estimate(addresses: Iterable[Address], customers: Iterable[str]) -> dict[str, Position]:
+    """The middle of the postcode's area for each of these customers. Raises KeyError for an unknown one."""
+    postcodes = {address["customer"]: address["postcode"] for address in addresses}
+    return {customer: position_of_area(postcodes[customer]) for customer in customers}
+
+
+def save(file: Path, positions: Mapping[str, Position]) -> str:
+    """Write positions as JSON and return the path; a file that is there is replaced as a whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(positions, sort_keys=True), encoding="utf-8")
+    partial.replace(file)
+    return str(file)
+
+
+def load(path: str) -> dict[str, Position]:
+    """The positions that `save` wrote."""
+    positions: dict[str, Position] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return positions

@@ -11,6 +11,8 @@ Delivery addresses get a position from a geocoding service. When it is down it i
   The next run starts where this one ended, so a service that is down is not asked again every ten minutes.
 - The fallback for what was not located: the middle of the postcode's area, marked `approximate`. It is
   skipped when nothing is missing.
+- Where people live is in files of the run, below `target_path`; XComs have the paths, customers' numbers and
+  counts. XComs are kept for long, and everybody who may read the DAG reads them.
 - `max_active_runs=1`: two runs would overwrite each other's count.
 
 **When to use it**
@@ -26,7 +28,8 @@ whole timeout, and a service that is starting again is knocked over by the waiti
 
 **What to change**
 
-The connection `geocoder_api` and `ask_geocoder`; threshold and rest are Params. The breaker itself is
+The connection `geocoder_api` and `ask_geocoder`; threshold, rest and the folder of the
+files (one that all workers see) are Params. The breaker itself is
 `airflow_usecases/circuit_breaker.py`, without any Airflow in it.
 """
 
@@ -34,6 +37,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -73,9 +77,16 @@ def ask_geocoder(address: Address) -> Position:
     return {"latitude": found["latitude"], "longitude": found["longitude"], "approximate": False}
 
 
+def file_of_run(name: str) -> Path:
+    """A file of this run in the folder of the Param."""
+    context = get_current_context()
+    run = "".join(letter if letter.isalnum() else "-" for letter in context["run_id"])
+    return Path(context["params"]["target_path"]) / run / f"{name}.json"
+
+
 @task(inlets=[CIRCUIT], multiple_outputs=False)
 def find_positions() -> dict[str, Any]:
-    """Locate what the breaker allows; returns positions, missing addresses, calls made and the circuit."""
+    """Locate what the breaker allows; path of the positions, customers that are missing, calls, circuit."""
     context = get_current_context()
     kept = context["asset_state_store"][CIRCUIT]
     params = context["params"]
@@ -94,30 +105,31 @@ def find_positions() -> dict[str, Any]:
         kept.set("breaker", breaker.to_state())
     log.info("circuit %s -> %s after %d calls", before, breaker.circuit, located.calls)
     return {
-        "positions": located.positions,
+        "path": geocoding.save(file_of_run("located"), located.positions),
+        "located": len(located.positions),
         "missing": located.missing,
         "calls": located.calls,
         "circuit": breaker.circuit.value,
     }
 
 
-@task(multiple_outputs=False)
-def estimate_positions(geocoded: dict[str, Any]) -> dict[str, Position]:
-    """The fallback: a position by postcode for every address that was not located."""
+@task
+def estimate_positions(geocoded: dict[str, Any]) -> str:
+    """The fallback: a position by postcode for every customer who was not located; the file's path."""
     if not geocoded["missing"]:
         raise AirflowSkipException("every address was located")
-    return {
-        address["customer"]: geocoding.position_of_area(address["postcode"])
-        for address in geocoded["missing"]
-    }
+    return geocoding.save(
+        file_of_run("estimated"), geocoding.estimate(geocoding.ADDRESSES, geocoded["missing"])
+    )
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED, multiple_outputs=False)
-def store_positions(
-    geocoded: dict[str, Any], approximated: dict[str, Position] | None
-) -> dict[str, Position]:
-    """Every customer with a position, the exact ones and the approximate ones."""
-    return geocoded["positions"] | (approximated or {})
+def store_positions(geocoded: dict[str, Any], estimated: str | None) -> dict[str, Any]:
+    """Every customer with a position in one file, exact ones and approximate ones; path and counts."""
+    exact = geocoding.load(geocoded["path"])
+    approximate = geocoding.load(estimated) if estimated else {}
+    path = geocoding.save(file_of_run("positions"), exact | approximate)
+    return {"path": path, "exact": len(exact), "approximate": len(approximate)}
 
 
 @dag(
@@ -139,6 +151,7 @@ def store_positions(
     },
     params={
         "threshold": Param(3, type="integer", minimum=1, description="Failures in a row that open it"),
+        "target_path": Param("/data/positions", type="string", description="Folder of the files"),
         "reset_seconds": Param(300, type="integer", minimum=1, description="How long it then stays open"),
     },
     tags=["phase7", "circuit-breaker"],

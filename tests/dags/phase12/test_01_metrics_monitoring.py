@@ -105,6 +105,8 @@ def test_the_page_for_prometheus_has_the_figures_of_the_run(pushed):
     assert samples["orders_rejected_total",] == 1
     assert samples["orders_backlog",] == 0
     assert samples["order_import_seconds_count",] == 6
+    assert samples["order_import_seconds_bucket", "+Inf"] == 6
+    assert set(done.xcom("import_orders")["seconds"]) == {"at_most", "total"}
     used = samples["order_import_sla_used_ratio",]
     assert used == pytest.approx(done.xcom("publish_metrics"))
     assert 0.5 <= used < 0.6, "15 of the agreed 30 minutes"

@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from airflow_usecases.circuit_breaker import Breaker, Circuit
-from airflow_usecases.geocoding import ADDRESSES, locate, position_of_area
+from airflow_usecases.geocoding import ADDRESSES, estimate, load, locate, position_of_area, save
 from airflow_usecases.remote_errors import PermanentError, TransientError
 
 HERE = {"latitude": 1.0, "longitude": 2.0, "approximate": False}
@@ -30,7 +30,7 @@ def test_an_address_that_fails_is_missing_and_the_next_is_still_asked_for(breake
     located = locate(ADDRESSES, ask, breaker)
     assert located.calls == 5
     assert located.positions == dict.fromkeys(("C-2", "C-3", "C-5"), HERE)
-    assert [address["customer"] for address in located.missing] == ["C-1", "C-4"]
+    assert located.missing == ["C-1", "C-4"]
 
 
 def test_an_open_circuit_leaves_the_rest_of_the_batch_unasked(breaker):
@@ -57,3 +57,16 @@ def test_every_address_has_an_area():
         assert position_of_area(address["postcode"])["approximate"] is True
     with pytest.raises(KeyError):
         position_of_area("9999")
+
+
+def test_a_customer_is_estimated_by_the_postcode():
+    assert estimate(ADDRESSES, ["C-5"]) == {"C-5": position_of_area("1204")}
+    with pytest.raises(KeyError):
+        estimate(ADDRESSES, ["C-9"])
+
+
+def test_saved_positions_are_read_back_and_replaced(tmp_path):
+    file = tmp_path / "run" / "located.json"
+    assert load(save(file, {"C-1": HERE})) == {"C-1": HERE}
+    assert load(save(file, {})) == {}
+    assert [path.name for path in file.parent.iterdir()] == ["located.json"]

@@ -7,7 +7,7 @@ import datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from airflow_usecases.metrics import exposition, sla_used
+from airflow_usecases.metrics import distribution, exposition, sla_used
 
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
 HALF_HOUR = datetime.timedelta(minutes=30)
@@ -15,7 +15,7 @@ MEASURED = {
     "imported": {"north": 3, "west": 1},
     "rejected": 2,
     "backlog": 7,
-    "seconds": [0.001, 0.02, 0.02, 3.0],
+    "seconds": distribution([0.001, 0.02, 0.02, 3.0]),
 }
 
 
@@ -51,6 +51,17 @@ def test_the_page_says_counter_gauge_and_histogram_exactly():
         ("order_import_seconds_sum",): pytest.approx(3.041),
         ("order_import_sla_used_ratio",): 0.25,
     }
+
+
+def test_what_is_handed_on_is_as_small_for_many_values_as_for_few():
+    few, many = distribution([0.02]), distribution([0.02] * 10_000)
+    assert few["at_most"].keys() == many["at_most"].keys()
+    assert (many["at_most"]["0.01"], many["at_most"]["0.025"], many["at_most"]["+Inf"]) == (0, 10_000, 10_000)
+    assert distribution([])["total"] == 0
+
+
+def test_a_value_on_a_bound_belongs_to_it():
+    assert distribution([0.005])["at_most"]["0.005"] == 1
 
 
 @pytest.mark.covers("P12.1")
