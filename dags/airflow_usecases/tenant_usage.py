@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypedDict
@@ -40,8 +41,17 @@ class Invoice(TypedDict):
     currency: str
 
 
-def read_usage(tenant: str, month: str) -> Usage:
-    """Sum up one tenant's calls of a month (YYYY-MM); rows of other tenants are never returned."""
+def month_before(run_date: str) -> str:
+    """The month (YYYY-MM) before the one of a date (YYYY-MM-DD). Raises ValueError for what is no date."""
+    return f"{date.fromisoformat(run_date).replace(day=1) - timedelta(days=1):%Y-%m}"
+
+
+def read_usage(tenant: str, month: str, run_date: str = "") -> Usage:
+    """Sum up one tenant's calls of a month (YYYY-MM); rows of other tenants are never returned.
+
+    Without a month it is the one before `run_date` (YYYY-MM-DD). Raises ValueError when there is neither.
+    """
+    month = month or month_before(run_date)
     rows = csv.DictReader(io.StringIO(_LOG))
     calls = sum(int(row["calls"]) for row in rows if (row["tenant"], row["month"]) == (tenant, month))
     return {"tenant": tenant, "month": month, "calls": calls}

@@ -12,7 +12,8 @@ tasks, to compare.
 - Inheritance: `usage_report` extends `tenant_dag` and adds tasks. Composition: the block `delivery` adds
   tasks that any DAG can take.
 - Params with a JSON schema: `month` must be YYYY-MM. A trigger with anything else is refused with HTTP 400,
-  before there is a run.
+  before there is a run. Without a month a run reports the one before its own: the scheduled runs are on the
+  first day of a month, so each month is invoiced once.
 
 **When to use it**
 
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from airflow_usecases.tenant_usage import Invoice
 
 TENANTS = Path(__file__).with_name("configs") / "tenants.yaml"
-MONTH = {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$"}
+MONTH = {"type": ["string", "null"], "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$"}
 
 load_dags(TENANTS, globals(), policy=Policy(callables=("airflow_usecases",)))
 
@@ -69,7 +70,9 @@ def report_usage(tenant: dict[str, Any]) -> Invoice:
     """Read, price and check the usage of one tenant."""
     context = get_current_context()
     context["tenant_name"] = tenant["tenant"]
-    usage = tenant_usage.read_usage(tenant["tenant"], context["params"]["month"])
+    run = context["dag_run"]
+    run_date = f"{run.data_interval_end or run.run_after:%Y-%m-%d}"
+    usage = tenant_usage.read_usage(tenant["tenant"], context["params"]["month"] or "", run_date)
     return tenant_usage.check_invoice(tenant_usage.price_usage(usage, tenant["price"], tenant["currency"]))
 
 
@@ -94,7 +97,7 @@ def count_invoices(invoices: list[Invoice]) -> int:
         "retry_delay": timedelta(minutes=1),
         "execution_timeout": timedelta(minutes=5),
     },
-    params={"month": Param("2026-10", description="Month to report, as YYYY-MM", **MONTH)},
+    params={"month": Param(None, description="Month to report, as YYYY-MM; else the one before", **MONTH)},
     tags=["phase15", "dynamic"],
 )
 def report_all_tenants() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -15,9 +16,9 @@ from airflow_usecases import tenant_usage
 
 FILE = LIBRARY / "phase15" / "03_dynamic_dag_patterns.py"
 TENANTS = {
-    "acme": ("tenant_acme", "15 1 * * *", "144.00", "EUR"),
-    "globex": ("tenant_globex", "30 1 * * *", "112.50", "USD"),
-    "initech": ("tenant_initech", "45 1 * * *", "8.10", "USD"),
+    "acme": ("tenant_acme", "15 1 1 * *", "144.00", "EUR"),
+    "globex": ("tenant_globex", "30 1 1 * *", "112.50", "USD"),
+    "initech": ("tenant_initech", "45 1 1 * *", "8.10", "USD"),
 }
 LINE = ["read_usage", "price_usage", "check_invoice", "deliver_invoice"]
 
@@ -90,7 +91,7 @@ def test_a_fourth_tenant_gives_a_fourth_dag(tmp_path):
 
 
 def test_the_mapped_dag_does_the_same_work_in_one_run():
-    done = run("phase15_03_dynamic_dag_patterns")
+    done = run("phase15_03_dynamic_dag_patterns", logical_date=datetime(2026, 11, 1, 1, 15, tzinfo=UTC))
     assert done.mapped("report_usage") == 3
     totals = {
         invoice["tenant"]: invoice["total"]
@@ -103,9 +104,35 @@ def test_the_mapped_dag_does_the_same_work_in_one_run():
 
 
 @pytest.mark.parametrize("dag_id", ["phase15_03_dynamic_dag_patterns", "acme_usage_report"])
-@pytest.mark.parametrize("month", ["2026-13", "26-10", "", 202610, None])
+@pytest.mark.parametrize("month", ["2026-13", "26-10", "", 202610])
 def test_a_month_that_is_none_is_refused_before_a_run(dag_id, month):
     from airflow.sdk.exceptions import ParamValidationError
 
     with pytest.raises(ParamValidationError):
         bag().dags[dag_id].params.get_param("month").resolve(value=month)
+
+
+@pytest.mark.covers("P15.3")
+@pytest.mark.parametrize(
+    ("day", "month", "calls"),
+    [((2026, 10, 1), "2026-09", 900), ((2026, 11, 1), "2026-10", 1200), ((2027, 1, 1), "2026-12", 0)],
+)
+def test_a_scheduled_run_invoices_the_month_before_it(day, month, calls):
+    done = run("acme_usage_report", logical_date=datetime(*day, 1, 15, tzinfo=UTC))
+    assert done.states == dict.fromkeys(LINE, "success")
+    invoice = done.xcom("check_invoice")
+    assert (invoice["month"], invoice["calls"]) == (month, calls)
+
+
+def test_each_month_has_one_scheduled_run():
+    from croniter import croniter
+
+    for dag_id in (f"{tenant}_usage_report" for tenant in TENANTS):
+        runs = croniter(bag().dags[dag_id].schedule, datetime(2026, 1, 15, tzinfo=UTC))
+        months = [runs.get_next(datetime).month for _ in range(12)]
+        assert months == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1]
+
+
+@pytest.mark.parametrize("dag_id", ["phase15_03_dynamic_dag_patterns", "acme_usage_report"])
+def test_a_run_may_be_without_a_month(dag_id):
+    assert bag().dags[dag_id].params.get_param("month").resolve(value=None) is None
