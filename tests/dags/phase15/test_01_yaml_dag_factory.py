@@ -16,7 +16,7 @@ from tenant_airflow_lib.factory import Policy, load_dags, read_definitions, sche
 
 FILE = LIBRARY / "phase15" / "01_yaml_dag_factory.py"
 DEFINITIONS = FILE.with_name("configs") / "dag_definitions.yaml"
-POLICY = Policy(callables=("airflow_usecases",))
+POLICY = Policy(callables=("airflow_usecases",), builtins=("bash",))
 
 GOOD = """
   - dag_id: good

@@ -17,7 +17,7 @@ from tenant_airflow_lib.factory.cli import main
 from tenant_airflow_lib.factory.operators import DECORATORS, OPERATORS
 
 TEXT = (ROOT / "docs" / "dag-factory.md").read_text()
-POLICY = Policy(callables=("airflow_usecases",))
+POLICY = Policy(callables=("airflow_usecases",), builtins=("bash",))
 
 
 def samples(language):

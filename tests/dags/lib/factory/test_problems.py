@@ -9,6 +9,7 @@ import pytest
 from tenant_airflow_lib.factory import CODES, Policy, load_dags, read_definitions
 
 POLICY = Policy(
+    builtins=("bash",),
     callables=("airflow_usecases",),
     operators={"start": "airflow.providers.standard.operators.empty.EmptyOperator"},
     operator_paths=("airflow.providers.standard",),
@@ -133,9 +134,29 @@ CASES = {
         CALL + "retraining.json.loads}]",
         (4, 21, "callable-not-found", "tasks[0].callable"),
     ),
-    "a function that an allowed module imported": (
-        CALL + "definition_report.read_definitions}]",
-        (4, 21, "callable-not-allowed", "tasks[0].callable"),
+    "a built-in operator that is not allowed": (
+        USE + "http, arguments: {endpoint: x}}]",
+        (4, 21, "operator-not-allowed", "tasks[0].operator"),
+    ),
+    "the same by the name of its class": (
+        USE + "TriggerDagRunOperator, arguments: {trigger_dag_id: x}}]",
+        (4, 21, "operator-not-allowed", "tasks[0].operator"),
+    ),
+    "a pool that replaces the template's": (
+        USE + "bash, arguments: {bash_command: x, pool: other}}]",
+        (4, 37, "wrong-arguments", "tasks[0].arguments"),
+    ),
+    "a callback as an argument": (
+        USE + "empty, arguments: {on_failure_callback: x}}]",
+        (4, 38, "wrong-arguments", "tasks[0].arguments"),
+    ),
+    "a queue for each mapped task": (
+        USE + "bash, arguments: {bash_command: x}, expand: {queue: [a, b]}}]",
+        (4, 67, "wrong-arguments", "tasks[0].expand"),
+    ),
+    "the result of a task as executor": (
+        ONE + "    tasks: [{id: y, operator: empty}, {id: x, operator: empty, inputs: {executor: y}}]",
+        (4, 64, "wrong-arguments", "tasks[1].inputs"),
     ),
     "an argument that the function does not have": (
         CALL + "customers.extract_data, arguments: {day: 1}}]",
@@ -193,6 +214,81 @@ def test_all_problems_of_a_file_are_told_at_once_in_the_order_of_the_file(tmp_pa
         (6, "unknown-operator", "first"),
         (8, "wrong-value", "second"),
     ]
+
+
+def test_a_file_without_a_format_has_its_other_problems_told_and_makes_no_dag(tmp_path):
+    path = tmp_path / "dags.yaml"
+    path.write_text(
+        "dags:\n  - {dag_id: a, tasks: [{id: x, operator: nothing}]}\n"
+        "  - {dag_id: b, tasks: [{id: x, operator: empty}]}\n"
+    )
+    loaded = read_definitions(path, POLICY)
+    assert [(problem.code, problem.mark.line) for problem in loaded.problems] == [
+        ("missing-key", 1),
+        ("unknown-operator", 2),
+    ]
+    assert loaded.definitions == ()
+    assert load_dags(path, {}, policy=POLICY) == {}
+
+
+@pytest.mark.parametrize(
+    ("task", "remedy"),
+    [
+        ("callable: my_team.jobs.run", "allow it by `dag-factory ... --callables my_team.jobs` and"),
+        ("callable: my_team.jobs.run", '`Policy(callables=("my_team.jobs",))` in Python'),
+        ("operator: http", "allow it by `dag-factory ... --builtin http` and"),
+        ("operator: spark", "`dag-factory ... --operator spark=PATH`"),
+        ("operator: my_team.ops.Spark", "allow it by `dag-factory ... --operator-path my_team.ops` and"),
+        ("operator: empty, doc: '${env.HOME}'", "allow it by `dag-factory ... --allow-env HOME` and"),
+    ],
+)
+def test_what_is_not_allowed_comes_with_the_way_to_allow_it(tmp_path, task, remedy):
+    [problem] = problems_of(tmp_path, ONE + f"    tasks: [{{id: x, {task}}}]\n")
+    assert remedy in problem.message
+
+
+@pytest.mark.parametrize("failure", ["1 / 0", "import nothing_such", "def", "raise SystemExit(3)"])
+def test_a_module_that_cannot_be_imported_is_a_problem_of_its_own_dag(tmp_path, monkeypatch, failure):
+    (tmp_path / "factory_test_failing.py").write_text(failure)
+    (tmp_path / "factory_test_working.py").write_text("def work(): pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "dags.yaml"
+    path.write_text(
+        "format: 1\ndags:\n  - {dag_id: bad, tasks: [{id: x, callable: factory_test_failing.work}]}\n"
+        "  - {dag_id: good, tasks: [{id: x, callable: factory_test_working.work}]}\n"
+    )
+    policy = Policy(callables=("factory_test_failing", "factory_test_working"))
+    [problem] = read_definitions(path, policy).problems
+    assert (problem.code, problem.mark.line, problem.dag_id) == ("callable-not-found", 3, "bad")
+    assert "cannot import factory_test_failing: " in problem.message
+    namespace = {}
+    assert set(load_dags(path, namespace, policy=policy)) == {"good"}
+    assert "definition_errors_dags.yaml" in namespace
+
+
+def test_a_function_that_an_allowed_module_imported_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "factory_test_importing.py").write_text("from shutil import rmtree\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "dags.yaml"
+    path.write_text(ONE + "    tasks: [{id: x, callable: factory_test_importing.rmtree}]\n")
+    [problem] = read_definitions(path, Policy(callables=("factory_test_importing",))).problems
+    assert (problem.code, problem.key) == ("callable-not-allowed", "tasks[0].callable")
+
+
+@pytest.mark.parametrize("name", ["bash", "email", "file_sensor", "http", "trigger_dag"])
+def test_a_policy_without_a_word_on_it_allows_no_operator_that_reaches_out(tmp_path, name):
+    path = tmp_path / "dags.yaml"
+    path.write_text(ONE + f"    tasks: [{{id: x, operator: {name}}}]\n")
+    [problem] = read_definitions(path, Policy()).problems
+    assert problem.code == "operator-not-allowed"
+    assert "operator-not-allowed" not in {
+        problem.code for problem in read_definitions(path, Policy(builtins=(name,))).problems
+    }
+
+
+def test_a_policy_with_an_unknown_built_in_operator_is_refused():
+    with pytest.raises(ValueError, match="no built-in operators: bsh"):
+        Policy(builtins=("bsh",))
 
 
 def test_a_misspelt_key_comes_with_a_suggestion(tmp_path):

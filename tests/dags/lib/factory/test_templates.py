@@ -42,6 +42,11 @@ def refused(tmp_path, text, **options):
         "{{ lipsum() }}",
         "{{ env.PATH }}",
         "{{ ('x' ~ (vars | length)) * 2000000 }}",
+        "{{ 'a' * 10**9 }}",
+        "{{ 10**9 * 'a' }}",
+        "{{ [1] * 10**9 }}",
+        "{{ 10**(10**8) }}",
+        "{{ (10**1000) * (10**1000) }}",
     ],
 )
 def test_a_template_cannot_leave_the_sandbox(tmp_path, attack):
@@ -53,6 +58,11 @@ def test_a_template_cannot_leave_the_sandbox(tmp_path, attack):
         "environment-variable-not-allowed",
     }
     assert line == 3
+
+
+def test_a_template_may_calculate(tmp_path):
+    text = "{{ 2**10 * 3 }} {{ 'ab' * 2 }} {{ 2 * [1] }} {{ 1.5 * 2 }} {{ 2**-1 }}"
+    assert rendered(tmp_path, text) == "3072 abab [1, 1] 3.0 0.5"
 
 
 def test_an_undefined_name_is_an_error_and_no_empty_text(tmp_path):

@@ -15,23 +15,28 @@ from typing import Any, TextIO
 from tenant_airflow_lib.factory import schema
 from tenant_airflow_lib.factory.convert import convert
 from tenant_airflow_lib.factory.load import Loaded, read_definitions, render_template
-from tenant_airflow_lib.factory.operators import Policy
-from tenant_airflow_lib.factory.problems import CODES, DefinitionError, Problem
+from tenant_airflow_lib.factory.operators import HARMLESS, OPERATORS, Policy
+from tenant_airflow_lib.factory.problems import CODES, DefinitionError, Problem, counted
 from tenant_airflow_lib.factory.source import parse, read
 
 _EPILOG = """\
 examples:
-  dag-factory validate dags/configs/*.yaml --callables my_team
+  dag-factory validate dags/team/*.yaml --callables my_team.jobs --path dags --builtin bash
   dag-factory validate exports.yaml.j2 --variables environments.yaml --format json
   dag-factory render exports.yaml.j2 --variables environments.yaml --environment prod
   dag-factory schema > dag-definitions.schema.json
+
+What tasks may reach is what the options allow: give those that match the Policy of the Python file.
 
 exit codes: 0 no problem, 1 problems in the files, 2 wrong command line
 """
 
 
-def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
-    """Run a command line (without the program's name) and return the exit code."""
+def main(argv: Sequence[str] | None = None, out: TextIO | None = None, err: TextIO | None = None) -> int:
+    """Run a command line (without the program's name) and return the exit code.
+
+    `render` and `convert` write problems to `err`, so that a redirected `out` never has them for YAML.
+    """
     options = _parser().parse_args(argv)
     out = out or sys.stdout
     if getattr(options, "path", None):
@@ -39,7 +44,7 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     try:
         code: int = options.run(options, out)
     except DefinitionError as exc:
-        _write_problems(exc.problems, options, out)
+        _write_problems(exc.problems, options, err or sys.stderr)
         return 1
     except BrokenPipeError:
         return 1
@@ -59,14 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the DAGs that files define")
     listing.set_defaults(run=_list)
     for command in (validate, listing):
-        command.add_argument("files", nargs="+", type=Path, metavar="FILE")
-        command.add_argument("--format", choices=("text", "json"), default="text")
+        command.add_argument(
+            "files", nargs="+", type=Path, metavar="FILE", help="definitions, *.yaml or *.j2"
+        )
+        command.add_argument("--format", choices=("text", "json"), default="text", help="of the output")
     render = commands.add_parser("render", help="print the YAML that a Jinja template makes")
     render.set_defaults(run=_render, format="text")
-    render.add_argument("file", type=Path, metavar="FILE")
+    render.add_argument("file", type=Path, metavar="FILE", help="a template, *.j2")
     converted = commands.add_parser("convert", help="rewrite a file of the public dag-factory library")
     converted.set_defaults(run=_convert, format="text")
-    converted.add_argument("file", type=Path, metavar="FILE")
+    converted.add_argument("file", type=Path, metavar="FILE", help="a file of that library, 1.x")
     for command in (validate, listing, render):
         _add_policy(command)
     printed = commands.add_parser("schema", help="print the JSON schema of definition files")
@@ -80,7 +87,7 @@ def _add_policy(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--environment",
         metavar="NAME",
-        help="check this environment only; otherwise every one that the file has",
+        help="this environment only; otherwise every one that the file has",
     )
     command.add_argument("--variables", type=Path, metavar="FILE", help="values for Jinja templates")
     command.add_argument(
@@ -88,17 +95,30 @@ def _add_policy(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODULE",
-        help="module that tasks may run functions of",
+        help="module or package whose functions tasks may run; may be repeated, as those below",
     )
     command.add_argument(
         "--operator-path",
         action="append",
         default=[],
         metavar="MODULE",
-        help="module that operators may be from",
+        help="module or package whose operators may be named by their full path",
     )
     command.add_argument(
-        "--operator", action="append", default=[], type=_pair, metavar="NAME=PATH", help="a further operator"
+        "--builtin",
+        action="append",
+        default=[],
+        choices=sorted(OPERATORS.keys() - HARMLESS),
+        metavar="NAME",
+        help="built-in operator that may be used: " + ", ".join(sorted(OPERATORS.keys() - HARMLESS)),
+    )
+    command.add_argument(
+        "--operator",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=PATH",
+        help="further name for an operator class",
     )
     command.add_argument(
         "--allow-env",
@@ -118,7 +138,7 @@ def _add_policy(command: argparse.ArgumentParser) -> None:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
-        raise argparse.ArgumentTypeError("NAME=PATH")
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH, such as spark=my_team.ops.Spark")
     return name, path
 
 
@@ -128,6 +148,7 @@ def _policy(options: argparse.Namespace) -> Policy:
         operators=dict(options.operator),
         operator_paths=tuple(options.operator_path),
         environment_variables=tuple(options.allow_env),
+        builtins=tuple(options.builtin),
     )
 
 
@@ -173,7 +194,8 @@ def _validate(options: argparse.Namespace, out: TextIO) -> int:
         dags |= {(str(file), loaded.environment, definition.dag_id) for definition in loaded.definitions}
         problems += _build(loaded)
     unique = list(dict.fromkeys(problems))
-    _write_problems(unique, options, out, f"{len(options.files)} files, {len(dags)} DAGs, ")
+    summary = f"{counted(len(options.files), 'file')}, {counted(len(dags), 'DAG')}, "
+    _write_problems(unique, options, out, summary)
     return 1 if unique else 0
 
 
@@ -198,7 +220,7 @@ def _write_problems(
         return
     for problem in found:
         out.write(f"{problem}\n")
-    out.write(f"{summary}{len(found) or 'no'} problem{'' if len(found) == 1 else 's'}\n")
+    out.write(f"{summary}{counted(len(found), 'problem')}\n")
 
 
 def _list(options: argparse.Namespace, out: TextIO) -> int:
@@ -216,9 +238,10 @@ def _list(options: argparse.Namespace, out: TextIO) -> int:
                     "environment": loaded.environment,
                     "version": loaded.version,
                     "file": str(file),
-                    "line": definition.node.mark.line,
+                    "line": definition.node.place(("dag_id",)).line,
                 }
             )
+    problems = list(dict.fromkeys(problems))
     if options.format == "json":
         json.dump({"dags": rows, "problems": [problem.as_dict() for problem in problems]}, out, indent=2)
         out.write("\n")
@@ -226,9 +249,10 @@ def _list(options: argparse.Namespace, out: TextIO) -> int:
         for row in rows:
             where = f"{row['file']}:{row['line']}"
             environment = row["environment"] or "-"
-            out.write(f"{row['dag_id']}\t{row['schedule']}\t{row['tasks']} tasks\t{environment}\t{where}\n")
-        for problem in problems:
-            out.write(f"{problem}\n")
+            schedule, tasks = row["schedule"] or "by hand", counted(row["tasks"], "task")
+            out.write(f"{row['dag_id']}\t{schedule}\t{tasks}\t{environment}\t{where}\n")
+        if problems:
+            _write_problems(problems, options, out)
     return 1 if problems else 0
 
 

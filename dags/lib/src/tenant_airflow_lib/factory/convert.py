@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tenant_airflow_lib.factory import model
-from tenant_airflow_lib.factory.operators import ALIASES, OPERATORS
+from tenant_airflow_lib.factory.operators import ALIASES, OPERATORS, own_settings
 from tenant_airflow_lib.factory.problems import DefinitionError, Problem, error
 from tenant_airflow_lib.factory.source import Node, path_text
 
@@ -30,6 +30,8 @@ def convert(root: Node) -> str:
     problems: list[Problem] = []
     if not root.mapping:
         raise error("wrong-value", "a mapping of DAGs is needed", root.mark)
+    if "format" in root.mapping or (root.get("dags") or root).items:
+        raise error("wrong-value", "this is a definition file already; `validate` checks it", root.mark)
     dags = []
     default = root.get("default")
     for dag_id, node in root.mapping.items():
@@ -49,6 +51,8 @@ def _dag(node: Node, path: tuple[str, ...], problems: list[Problem]) -> dict[str
     for key, value in node.mapping.items():
         if key in _SHARED:
             result[key] = value.plain()
+        elif key == "schedule_interval":  # before 1.0
+            result["schedule"] = value.plain()
         elif key == "doc_md":
             result["doc"] = value.plain()
         elif key == "default_args":
@@ -110,6 +114,9 @@ def _task(node: Node, path: tuple[str | int, ...], problems: list[Problem]) -> d
             given.pop(key)
             problems.append(_unknown(node, key, path))
     for key, value in given.items():
-        if not _setting(key, value, task):
-            arguments[key] = value
+        if _setting(key, value, task):
+            continue
+        if key in own_settings():
+            problems.append(_unknown(node, key, path))
+        arguments[key] = value
     return {**task, **({"arguments": arguments} if arguments else {})}

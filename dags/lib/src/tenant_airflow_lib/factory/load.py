@@ -59,6 +59,7 @@ def read_definitions(
     def failed(exc: DefinitionError) -> None:
         problems.extend(exc.problems)
 
+    problems += source.problems
     for node in merge.expand(source, failed):
         try:
             definition = check(node, policy)
@@ -72,7 +73,7 @@ def read_definitions(
         definitions[definition.dag_id] = definition
     environments = source.root.get("environments")
     return Loaded(
-        tuple(definitions.values()),
+        () if source.problems else tuple(definitions.values()),
         tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.mark)),
         environment=source.environment,
         version=source.root.text("version") or None,
@@ -156,8 +157,8 @@ def _source(
     text, line_of, chosen = _rendered(path, policy, environment, variables, name)
     root = parse(text, name, line_of)
     problems = check_outline(root)
-    if problems:
-        raise DefinitionError(problems)
+    if any(problem.key != "format" or problem.code != "missing-key" for problem in problems):
+        raise DefinitionError(problems)  # without `format` the rest can still be looked at
     chosen = chosen or root.text("default_environment") or None
     own = _chosen(root, chosen)
     scope: dict[str, Any] = {
@@ -171,7 +172,7 @@ def _source(
     for layer in layers:
         merged = merge.merge(merged, layer)
     scope["vars"] = substitute(merged, scope, ("vars",)).plain()
-    return merge.Source(root, chosen or "", scope)
+    return merge.Source(root, chosen or "", scope, tuple(problems))
 
 
 def load_dags(

@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tenant_airflow_lib.factory.problems import DefinitionError, error
+from tenant_airflow_lib.factory.problems import DefinitionError, Problem, error
 from tenant_airflow_lib.factory.source import Node
 from tenant_airflow_lib.factory.template import substitute
 
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed file, the environment chosen for it, and the values that `${...}` may name."""
+    """A parsed file, the environment chosen for it, and the values that `${...}` may name.
+
+    With `problems` of the file as a whole it makes no DAG, but the DAGs' own problems can still be told.
+    """
 
     root: Node
     environment: str
     scope: Mapping[str, Any]
+    problems: tuple[Problem, ...] = ()
 
 
 def expand(source: Source, on_error: Callable[[DefinitionError], None]) -> Iterator[Node]:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from tenant_airflow_lib.factory.model import Task
@@ -21,6 +22,8 @@ OPERATORS = {
     "email": "airflow.providers.smtp.operators.smtp.EmailOperator",
     "http": "airflow.providers.http.operators.http.HttpOperator",
 }
+# Built-in operators that reach nothing outside of their DAG; the others need a word from the Python file.
+HARMLESS = frozenset({"empty", "latest_only"})
 ALIASES = {
     "PythonOperator": "python",
     "BranchPythonOperator": "branch",
@@ -36,6 +39,8 @@ ALIASES = {
 class Policy:
     """What definitions may reach. Nothing outside it is imported, whatever a file says.
 
+    `builtins`: names of `OPERATORS` beyond `HARMLESS`, such as bash and http; they run commands and use any
+    connection. Raises ValueError for a name that is none.
     `callables`: modules, or packages with all below them, whose functions tasks may run.
     `operators`: further names -> path of an operator class. `operator_paths`: modules or packages whose
     operators may be named by path. `environment_variables`: names that templates and `${env.NAME}` may read.
@@ -45,6 +50,12 @@ class Policy:
     operators: Mapping[str, str] = field(default_factory=dict)
     operator_paths: tuple[str, ...] = ()
     environment_variables: tuple[str, ...] = ()
+    builtins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = sorted({*self.builtins} - OPERATORS.keys())
+        if unknown:
+            raise ValueError(f"no built-in operators: {', '.join(unknown)} (known: {', '.join(OPERATORS)})")
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,9 @@ def resolve(task: Task, module: str | None, policy: Policy) -> Resolved:
         return Resolved(task, function=function, decorator=DECORATORS[name])
     if task.callable is not None:
         raise LookupError("wrong-value", "callable", f"the operator {task.operator!r} runs no callable")
-    return Resolved(task, operator=_operator(name, policy))
+    operator = _operator(name, policy)
+    _check_settings(task)
+    return Resolved(task, operator=operator)
 
 
 def _allowed(path: str, prefixes: tuple[str, ...]) -> bool:
@@ -85,24 +98,46 @@ def _function(task: Task, module: str | None, policy: Policy) -> Callable[..., A
     home, _, name = path.rpartition(".")
     if not _allowed(home, policy.callables):
         allowed = ", ".join(policy.callables) or "none"
-        raise LookupError("callable-not-allowed", "callable", f"module {home!r}; allowed: {allowed}")
+        message = f"module {home!r}; allowed: {allowed}; {_remedy('callables', '--callables', home)}"
+        raise LookupError("callable-not-allowed", "callable", message)
     function = _attribute(home, name, "callable-not-found", "callable")
     if not inspect.isfunction(function):
         raise LookupError("callable-not-found", "callable", f"{path} is no function")
     if not _allowed(function.__module__, policy.callables):  # one that the module itself only imported
-        message = f"{path} comes from {function.__module__!r}, which is not allowed"
+        remedy = _remedy("callables", "--callables", function.__module__)
+        message = f"{path} comes from {function.__module__!r}, which is not allowed; {remedy}"
         raise LookupError("callable-not-allowed", "callable", message)
     return function
 
 
+def _remedy(field: str, option: str, value: str) -> str:
+    """How to allow something, where definitions are checked and where they are loaded."""
+    return f'allow it by `dag-factory ... {option} {value}` and `Policy({field}=("{value}",))` in Python'
+
+
+def _operator_path(name: str, policy: Policy) -> str:
+    if name in policy.operators:
+        return policy.operators[name]
+    if name in OPERATORS:
+        if name not in HARMLESS and name not in policy.builtins:
+            message = f"{name!r} is built in, but not allowed; {_remedy('builtins', '--builtin', name)}"
+            raise LookupError("operator-not-allowed", "operator", message)
+        return OPERATORS[name]
+    module = name.rpartition(".")[0]
+    if not _allowed(module, policy.operator_paths):
+        known = ", ".join(sorted({*DECORATORS, *OPERATORS, *policy.operators}))
+        remedy = (
+            f"register it by `dag-factory ... --operator {name}=PATH` and `Policy(operators=...)` in Python"
+        )
+        if module:
+            remedy = _remedy("operator_paths", "--operator-path", module)
+        message = f"{name!r} is not registered and its path is not allowed (registered: {known}); {remedy}"
+        raise LookupError("unknown-operator", "operator", message)
+    return name
+
+
 def _operator(name: str, policy: Policy) -> type[Any]:
-    path = {**OPERATORS, **policy.operators}.get(name)
-    if path is None:
-        if not _allowed(name.rpartition(".")[0], policy.operator_paths):
-            known = ", ".join(sorted({*DECORATORS, *OPERATORS, *policy.operators}))
-            message = f"{name!r} is not registered and its path is not allowed (registered: {known})"
-            raise LookupError("unknown-operator", "operator", message)
-        path = name
+    path = _operator_path(name, policy)
     home, _, attribute = path.rpartition(".")
     kind = _attribute(home, attribute, "operator-not-found", "operator")
     from airflow.sdk import BaseOperator
@@ -115,11 +150,28 @@ def _operator(name: str, policy: Policy) -> type[Any]:
 def _attribute(module: str, name: str, code: str, key: str) -> Any:
     try:
         loaded = importlib.import_module(module)
-    except ImportError as exc:
-        raise LookupError(code, key, f"cannot import {module}: {exc}") from exc
-    if name.startswith("_") or not hasattr(loaded, name):
+        known = not name.startswith("_") and hasattr(loaded, name)
+    except (Exception, SystemExit) as exc:  # a module may raise anything; the other DAGs must go on
+        raise LookupError(code, key, f"cannot import {module}: {type(exc).__name__}: {exc}") from exc
+    if not known:
         raise LookupError(code, key, f"{module} has no {name!r}")
     return getattr(loaded, name)
+
+
+@cache
+def own_settings() -> frozenset[str]:
+    """The parameters of every operator, `pool` and `queue` among them: the definition's keys, or nobody's."""
+    from airflow.sdk import BaseOperator
+
+    return frozenset(inspect.signature(BaseOperator.__init__).parameters) - {"self", "kwargs"}
+
+
+def _check_settings(task: Task) -> None:
+    """No argument of an operator may replace what templates and the platform set for each task."""
+    for place in ("arguments", "inputs", "expand"):
+        for name in sorted(getattr(task, place).keys() & own_settings()):
+            hint = "it is a key of the task" if name in Task.model_fields else "definitions cannot set it"
+            raise LookupError("wrong-arguments", place, f"{name!r} is no argument of the operator; {hint}")
 
 
 def _check_signature(task: Task, function: Callable[..., Any]) -> None:

@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     "dependency-cycle": "Tasks wait for each other in a circle.",
     "bad-schedule": "The schedule is neither a preset, a cron expression nor a list of assets.",
     "unknown-operator": "The operator is not registered, and its path is not on the allow-list.",
+    "operator-not-allowed": "The operator is built in, but the Python file does not allow it.",
     "operator-not-found": "The operator's path is allowed, but there is no such class.",
     "callable-not-allowed": "The callable's module is not on the allow-list.",
     "callable-not-found": "The module is allowed, but it has no such function.",
@@ -84,6 +85,11 @@ class DefinitionError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`, `no files`."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def error(code: str, message: str, mark: Mark, key: str = "", dag_id: str = "") -> DefinitionError:

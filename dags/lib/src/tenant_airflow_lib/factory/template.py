@@ -25,6 +25,7 @@ from tenant_airflow_lib.factory.problems import DefinitionError, Mark, error
 from tenant_airflow_lib.factory.source import MAX_BYTES, Node, Path_, path_text
 
 _REFERENCE = re.compile(r"\$(\$\{)|\$\{([^{}]*)\}")
+_MAX_BITS = 4096
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 
 
@@ -62,11 +63,36 @@ class _NotSet(Exception):
 
 
 _CODES: dict[type[Exception], tuple[str, str]] = {
-    _NotAllowed: ("environment-variable-not-allowed", "{} is not on the allow-list"),
+    _NotAllowed: (
+        "environment-variable-not-allowed",
+        "{0} is not on the allow-list; allow it by `dag-factory ... --allow-env {0}` and "
+        '`Policy(environment_variables=("{0}",))` in Python',
+    ),
     _NotSet: ("missing-environment-variable", "{} is not set"),
     UndefinedError: ("undefined-variable", "{}"),
     SecurityError: ("template-error", "{}"),
 }
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Refuses products and powers that are too large, before memory is taken for them."""
+
+    intercepted_binops = frozenset(["*", "**"])
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if isinstance(left, int) and isinstance(right, int):
+            bits = abs(left).bit_length()
+            if (bits * max(right, 0) if operator == "**" else bits + abs(right).bit_length()) > _MAX_BITS:
+                raise SecurityError(f"{operator} with a result of more than {_MAX_BITS} bits")
+        elif operator == "*":
+            items, times = (left, right) if isinstance(right, int) else (right, left)
+            if isinstance(times, int) and _length(items) * times > MAX_BYTES:
+                raise SecurityError(f"* with a result of more than {MAX_BYTES} characters or items")
+        return super().call_binop(context, operator, left, right)
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str | bytes | list | tuple) else 0
 
 
 def render(text: str, name: str, scope: Mapping[str, Any]) -> tuple[str, Callable[[int], int]]:
@@ -74,7 +100,7 @@ def render(text: str, name: str, scope: Mapping[str, Any]) -> tuple[str, Callabl
 
     Raises DefinitionError.
     """
-    jinja = ImmutableSandboxedEnvironment(
+    jinja = _Sandbox(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     del jinja.filters["random"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
@@ -50,6 +51,12 @@ def check_outline(root: Node) -> list[Problem]:
     if not isinstance(root.value, dict):
         return [Problem("wrong-value", "a definition file is a mapping with `format` and `dags`", root.mark)]
     _, problems = validate(_File, root)
+    problems = [
+        replace(problem, message=f"required; write `format: {model.FORMAT}`")
+        if (problem.code, problem.key) == ("missing-key", "format")
+        else problem
+        for problem in problems
+    ]
     given = root.get("format")
     if given is not None and given.value != model.FORMAT:
         message = f"{given.value!r}; this factory reads format {model.FORMAT}"
