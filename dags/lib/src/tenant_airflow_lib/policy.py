@@ -17,6 +17,10 @@ An absolute path is a bundle's folder; a relative one is a folder anywhere below
 every file. `prefix` is demanded of each dag_id. Without the variable the policy does nothing.
 
 Each team and reader must exist as a FAB role before its DAGs are parsed, else they are import errors.
+
+A cluster policy is no boundary against the DAG files: they run in the same process before it and can change
+what it sees (`fileloc`, `DAG.validate`, the policy itself). It keeps honest teams apart; teams that must not
+trust each other need an Airflow, or at least a DAG processor with one bundle, of their own.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ import functools
 import json
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -84,7 +89,7 @@ def rule_for(file: str, rules: Sequence[TeamRule]) -> TeamRule | None:
 def dag_policy(dag: DAG) -> None:
     """Give a DAG to its team. Raises AirflowClusterPolicyViolation when it has none or breaks its prefix."""
     rules = _rules(os.environ.get(RULES_VARIABLE, ""))
-    if not rules:
+    if not rules or _is_an_error(dag):
         return
     rule = rule_for(dag.fileloc, rules)
     if rule is None:
@@ -98,6 +103,15 @@ def dag_policy(dag: DAG) -> None:
         )
     dag.access_control = access
     dag.tags.add(f"team:{rule.team}")
+
+
+def _is_an_error(dag: DAG) -> bool:
+    """Whether a DAG only carries the problems of definitions and is refused by itself, never stored.
+
+    To refuse it here would hide the problems, and the error would take the good DAGs beside it away.
+    """
+    broken = sys.modules.get("tenant_airflow_lib.factory.broken")
+    return broken is not None and type(dag) is broken.BrokenDefinitions
 
 
 @functools.cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import structlog
 from tests.dags.library import parse
@@ -94,6 +96,42 @@ def test_when_the_definition_is_repaired_there_is_no_error(bundle, monkeypatch):
     result = processed(bundle, monkeypatch)
     assert {dag.dag_id for dag in result.serialized_dags} == {"good_one", "broken_one"}
     assert result.import_errors == {}
+
+
+def test_the_serializer_of_this_airflow_refuses_the_carrier_of_the_problems(bundle, monkeypatch):
+    """With another Airflow: see that this test is green without the version, and only then change it."""
+    from airflow.sdk.execution_time import task_runner
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    import airflow
+    from tenant_airflow_lib.factory import DefinitionError, Policy, load_dags
+    from tenant_airflow_lib.factory.broken import BrokenDefinitions
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", object(), raising=False)
+    namespace = {}
+    load_dags(bundle / "team" / "configs" / "dags.yaml", namespace, policy=Policy())
+    [broken] = [value for value in namespace.values() if isinstance(value, BrokenDefinitions)]
+    broken.validate()
+    with pytest.raises(Exception, match="unknown-operator: broken_one") as refused:
+        DagSerialization.to_dict(broken)
+    chain = [refused.value, refused.value.__cause__, refused.value.__context__]
+    assert any(isinstance(link, DefinitionError) for link in chain)
+    assert airflow.__version__ == "3.3.2"
+
+
+@pytest.mark.parametrize("path", ["team/", "elsewhere/"])
+def test_a_team_policy_does_not_hide_the_problems_nor_take_the_good_dags(bundle, monkeypatch, path):
+    from airflow import settings
+    from tenant_airflow_lib.policy import RULES_VARIABLE, dag_policy
+
+    rules = [{"team": "a", "path": "configs/", "prefix": "no_"}, {"team": "b", "path": "", "prefix": "good_"}]
+    monkeypatch.setenv(RULES_VARIABLE, json.dumps(rules if path == "team/" else rules[1:]))
+    monkeypatch.setattr(settings, "dag_policy", dag_policy)
+    result = processed(bundle, monkeypatch)
+    assert [dag.dag_id for dag in result.serialized_dags] == ["good_one"]
+    [(file, error)] = result.import_errors.items()
+    assert file == "team/configs/dags.yaml"
+    assert "unknown-operator: broken_one: tasks[0].operator" in error
 
 
 def test_a_file_that_is_no_yaml_makes_no_dag_and_an_error(bundle, monkeypatch):
