@@ -1,7 +1,8 @@
 """The file is in S3 before anything works on it. Real SSH and SFTP; S3 and Batch by moto.
 
-moto has no running containers here: a submitted job is SUCCEEDED at once. The cluster is a stub that takes
-the pod as the operator builds it.
+moto has no running containers here: a submitted job is SUCCEEDED at once. The cluster is a stub of the API's
+two calls, list and create (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/);
+it gets the pod that the operator builds. What follows, waiting in the triggerer, is the provider's.
 """
 
 from __future__ import annotations
@@ -130,23 +131,75 @@ def test_a_script_that_fails_stops_the_run(cloud, on_prem):
     assert not cloud.exists(KEY)
 
 
-@pytest.mark.covers("D000-7")
-def test_the_portable_twin_runs_the_same_work_as_a_pod(cloud, on_prem, monkeypatch):
-    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+class Cluster:
+    """Takes the place of Kubernetes' API; `pods` are the bodies that were posted, as JSON."""
 
-    pods = []
-    monkeypatch.setattr(
-        KubernetesPodOperator,
-        "execute",
-        lambda self, context: pods.append((self.image, list(self.arguments), self.name)),
-    )
+    def __init__(self) -> None:
+        self.pods: list[dict] = []
+
+    def list_namespaced_pod(self, namespace, **options):
+        from kubernetes.client import V1PodList
+
+        assert options["label_selector"]
+        return V1PodList(items=[])
+
+    def create_namespaced_pod(self, body, namespace, **options):
+        from kubernetes.client import V1ObjectMeta, V1Pod
+
+        self.pods.append(body)
+        name = body["metadata"]["name"]
+        return V1Pod(metadata=V1ObjectMeta(name=name, namespace=namespace, uid="5f3b1c"))
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """The API that the operator finds inside its cluster."""
+    from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+    from kubernetes import client
+
+    stub = Cluster()
+    monkeypatch.setattr(KubernetesHook, "get_conn", lambda self: client.ApiClient())
+    monkeypatch.setattr(client.CoreV1Api, "list_namespaced_pod", stub.list_namespaced_pod)
+    monkeypatch.setattr(client.CoreV1Api, "create_namespaced_pod", stub.create_namespaced_pod)
+    return stub
+
+
+@pytest.mark.covers("D000-7")
+def test_the_portable_twin_runs_the_same_work_as_a_pod_and_waits_in_the_triggerer(
+    cloud, on_prem, cluster, monkeypatch
+):
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+    from airflow.sdk.exceptions import TaskDeferred
+
+    waiting = []
+    execute = KubernetesPodOperator.execute
+
+    def until_it_waits(self, context):
+        with pytest.raises(TaskDeferred) as deferred:
+            execute(self, context)
+        waiting.append(deferred.value)
+
+    monkeypatch.setattr(KubernetesPodOperator, "execute", until_it_waits)
     done = run(DAG_ID, logical_date=DAY, conf={"transform_on": "kubernetes"})
     assert done.state == "success"
     assert done.of("skipped") == {"transform_in_aws"}
-    assert pods == [
-        ("registry.example.com/data/pyspark-job:1.4.2", ["--input", URI], "transform-data"),
-    ]
     assert cloud.seen == []
+    (pod,) = cluster.pods
+    assert pod["kind"] == "Pod"
+    assert pod["metadata"]["name"].startswith("transform-data")
+    assert pod["metadata"]["labels"]["task_id"] == "transform_in_pod"
+    spec = pod["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["restartPolicy"] == "Never"
+    (container,) = spec["containers"]
+    assert container["image"] == "registry.example.com/data/pyspark-job:1.4.2"
+    assert container["args"] == ["--input", URI]
+    (deferred,) = waiting
+    path, fields = deferred.trigger.serialize()
+    assert path.endswith("KubernetesPodTrigger")
+    assert fields["pod_name"] == pod["metadata"]["name"]
+    assert (fields["in_cluster"], fields["poll_interval"], fields["startup_timeout"]) == (True, 30, 300)
+    assert fields["on_finish_action"] == "delete_pod"
 
 
 @pytest.mark.covers("D000-7")
