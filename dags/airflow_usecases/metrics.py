@@ -14,7 +14,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
 class Distribution(TypedDict):
-    """How values spread: `at_most` says for each upper bound (the last is `+Inf`) how many do not exceed it."""
+    """How values spread: `at_most` says for each upper bound (the last: `+Inf`) how many do not exceed it."""
 
     at_most: dict[str, int]
     total: float
