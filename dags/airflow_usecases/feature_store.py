@@ -1,14 +1,14 @@
 """A feature store's operations, on files: write features, materialize, read online, read as of a time.
 
 `FileStore` is small enough to read and has the semantics of the big ones: the offline store keeps every
-value with the time it became true, the online store keeps the newest one. `FeastStore` has the same
-methods on Feast.
+value with the time it became true, the online store keeps the newest one. `feast_store.FeastStore` is the
+same on Feast.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,7 +63,49 @@ class FeatureStore(Protocol):
         """Copy the newest values up to `until` to the online store; their newest time, None without rows."""
 
     def online(self, view: FeatureView, entity_id: str) -> dict[str, float] | None:
-        """The values that a model is served with now."""
+        """The values that a model is served with now, None for an unknown entity."""
+
+    def as_of(self, view: FeatureView, entity_id: str, at: datetime) -> dict[str, float] | None:
+        """The values that were true at a time, for training: none from later, none older than the ttl."""
+
+    def entities(self, view: FeatureView) -> list[str]:
+        """Every entity that the offline store knows."""
+
+    def latest(self, view: FeatureView, entity_id: str) -> dict[str, float] | None:
+        """The newest values of the offline store."""
+
+
+class OfflineReads:
+    """What a store answers out of its offline rows; a store brings `rows`."""
+
+    def rows(self, view: FeatureView) -> list[Row]:
+        """Every row of the offline store."""
+        raise NotImplementedError
+
+    def as_of(self, view: FeatureView, entity_id: str, at: datetime) -> dict[str, float] | None:
+        """The values that were true at a time, for training: none from later, none older than the ttl."""
+        fits = [row for row in self._of(view, entity_id) if at - view.ttl <= _time(row) <= at]
+        return _newest(fits)
+
+    def entities(self, view: FeatureView) -> list[str]:
+        """Every entity that the offline store knows."""
+        return sorted({row["entity_id"] for row in self.rows(view)})
+
+    def latest(self, view: FeatureView, entity_id: str) -> dict[str, float] | None:
+        """The newest values of the offline store."""
+        return _newest(self._of(view, entity_id))
+
+    def _of(self, view: FeatureView, entity_id: str) -> list[Row]:
+        return [row for row in self.rows(view) if row["entity_id"] == entity_id]
+
+
+def _time(row: Row) -> datetime:
+    return datetime.fromisoformat(row["event_time"])
+
+
+def _newest(rows: Iterable[Row]) -> dict[str, float] | None:
+    ordered = sorted(rows, key=_time)  # stable: of equal times the last one counts
+    return dict(ordered[-1]["values"]) if ordered else None
 
 
 def compute_features(orders: Iterable[Order], until: datetime) -> list[Row]:
@@ -82,12 +124,18 @@ def compute_features(orders: Iterable[Order], until: datetime) -> list[Row]:
     return rows
 
 
-def is_stale(watermark: str | None, now: datetime, ttl: timedelta) -> bool:
+def watermark(rows: Iterable[Row], until: datetime) -> str | None:
+    """The newest event time of rows up to `until`, None without rows."""
+    times = (row["event_time"] for row in rows if _time(row) <= until)
+    return max(times, key=datetime.fromisoformat, default=None)
+
+
+def is_stale(newest: str | None, now: datetime, ttl: timedelta) -> bool:
     """Whether the newest value is older than `ttl`, or there is none."""
-    return watermark is None or now - datetime.fromisoformat(watermark) > ttl
+    return newest is None or now - datetime.fromisoformat(newest) > ttl
 
 
-class FileStore:
+class FileStore(OfflineReads):
     """A store in a folder: `<view>.offline.json` and `<view>.online.json`."""
 
     def __init__(self, folder: Path) -> None:
@@ -98,7 +146,7 @@ class FileStore:
 
         Raises ValueError for a row that has not exactly the view's features.
         """
-        held = {(row["entity_id"], row["event_time"]): row for row in self._offline(view)}
+        held = {(row["entity_id"], row["event_time"]): row for row in self.rows(view)}
         for row in rows:
             if set(row["values"]) != set(view.features):
                 raise ValueError(
@@ -110,42 +158,18 @@ class FileStore:
 
     def materialize(self, view: FeatureView, until: datetime) -> str | None:
         """Copy the newest values up to `until` to the online store; returns the newest event time."""
-        newest: dict[str, Row] = {}
-        for row in self._offline(view):
-            at = datetime.fromisoformat(row["event_time"])
-            before = newest.get(row["entity_id"])
-            if at <= until and (before is None or at >= datetime.fromisoformat(before["event_time"])):
-                newest[row["entity_id"]] = row
+        held = [row for row in self.rows(view) if _time(row) <= until]
+        newest = {row["entity_id"]: row for row in sorted(held, key=_time)}
         self._save(view, "online", newest)
-        times = [row["event_time"] for row in newest.values()]
-        return max(times, key=datetime.fromisoformat, default=None)
+        return watermark(held, until)
 
     def online(self, view: FeatureView, entity_id: str) -> dict[str, float] | None:
         """The values served now, None for an unknown entity."""
         row = self._load(view, "online", {}).get(entity_id)
         return dict(row["values"]) if row else None
 
-    def as_of(self, view: FeatureView, entity_id: str, at: datetime) -> dict[str, float] | None:
-        """The values that were true at a time, for training: none from later, none older than the ttl."""
-        best: tuple[datetime, Mapping[str, float]] | None = None
-        for row in self._offline(view):
-            then = datetime.fromisoformat(row["event_time"])
-            fits = row["entity_id"] == entity_id and at - view.ttl <= then <= at
-            if fits and (best is None or then >= best[0]):
-                best = (then, row["values"])
-        return dict(best[1]) if best else None
-
-    def entities(self, view: FeatureView) -> list[str]:
-        """Every entity that the offline store knows."""
-        return sorted({row["entity_id"] for row in self._offline(view)})
-
-    def latest(self, view: FeatureView, entity_id: str) -> dict[str, float] | None:
-        """The newest values of the offline store."""
-        rows = [row for row in self._offline(view) if row["entity_id"] == entity_id]
-        newest = max(rows, key=lambda row: datetime.fromisoformat(row["event_time"]), default=None)
-        return dict(newest["values"]) if newest else None
-
-    def _offline(self, view: FeatureView) -> list[Row]:
+    def rows(self, view: FeatureView) -> list[Row]:
+        """Every row of the offline store."""
         rows: list[Row] = self._load(view, "offline", [])
         return rows
 
@@ -159,41 +183,3 @@ class FileStore:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(content), encoding="utf-8")
         partial.replace(path)  # a reader sees the old values or the new ones
-
-
-class FeastStore:
-    """The same on Feast (https://docs.feast.dev): `repository` is the folder with feature_store.yaml."""
-
-    def __init__(self, repository: str) -> None:
-        from feast import FeatureStore as Feast  # type: ignore[import-not-found,unused-ignore]
-
-        self._feast = Feast(repo_path=repository)
-
-    def write(self, view: FeatureView, rows: Iterable[Row]) -> int:
-        """Push rows to the offline store of the view's push source, which has the view's name."""
-        import pandas as pd  # type: ignore[import-untyped,unused-ignore]
-        from feast.data_source import PushMode  # type: ignore[import-not-found,unused-ignore]
-
-        given = list(rows)
-        flat = [
-            {view.entity: row["entity_id"], "event_timestamp": row["event_time"], **row["values"]}
-            for row in given
-        ]
-        frame = pd.DataFrame(flat)
-        frame["event_timestamp"] = pd.to_datetime(frame["event_timestamp"], utc=True)
-        self._feast.push(view.name, frame, to=PushMode.OFFLINE)
-        return len(given)
-
-    def materialize(self, view: FeatureView, until: datetime) -> str | None:
-        """Feast copies what is new but does not say how new it is, so `until` is returned."""
-        self._feast.materialize_incremental(end_date=until, feature_views=[view.name])
-        return until.isoformat()
-
-    def online(self, view: FeatureView, entity_id: str) -> dict[str, float] | None:
-        """The values served now, None for an unknown entity."""
-        answer = self._feast.get_online_features(
-            features=[f"{view.name}:{feature}" for feature in view.features],
-            entity_rows=[{view.entity: entity_id}],
-        ).to_dict()
-        values = {feature: answer[feature][0] for feature in view.features}
-        return None if None in values.values() else values

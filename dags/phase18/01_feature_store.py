@@ -10,7 +10,8 @@ written to the offline store, materialized to the online store, and checked for 
 - Batch features into the offline store, which keeps each value with its time; materialization into the
   online store, which keeps the newest. `compare_stores` fails when the two disagree.
 - Freshness as a watermark: the task that materializes emits an asset event with the newest event time in
-  it. `check_freshness` reads the watermark from the asset, not from the task: any DAG can do the same.
+  it. `check_freshness` reads the watermark from the asset, not from the task: any DAG can do the same. A
+  stale view is told in the Slack channel of the connection `slack_webhook`.
 - Point-in-time reads (`as_of` in the module) never see the future, which training would otherwise learn
   from.
 
@@ -24,13 +25,13 @@ One model that scores in batches: compute its features in its own pipeline.
 
 **What to change**
 
-`FileStore` to `FeastStore` (same methods; `feast` is imported only when it is used), or an adapter of
-your own for Tecton and others. The folder is the Variable `platform_feature_store_folder`.
+`_store`: `feast_store.FeastStore(folder)` has the same methods on Feast; apply its `feast_definitions`
+(entity, push source, feature view) once. For Tecton write an adapter of the protocol `FeatureStore`. The
+folder is the Variable `platform_feature_store_folder`.
 """
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,18 +46,23 @@ from airflow_usecases.feature_store import (
     compute_features,
     is_stale,
 )
+from tenant_airflow_lib.notifiers import SlackMessageNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+    from airflow_usecases.feature_store import FeatureStore
 
 ONLINE = Asset(name="customer_orders_online", uri="x-features://customer_orders/online")
 
 
 FOLDER = "{{ var.value.platform_feature_store_folder }}"  # an argument: rendered when the task runs
+
+
+def _store(folder: str) -> FeatureStore:
+    return FileStore(Path(folder))
 
 
 def _now(context: Context) -> datetime:
@@ -68,25 +74,29 @@ def _now(context: Context) -> datetime:
 def write_features(folder: str) -> int:
     """Compute the features up to the run's date and add them to the offline store."""
     now = _now(get_current_context())
-    return FileStore(Path(folder)).write(CUSTOMER_ORDERS, compute_features(ORDERS, now))
+    return _store(folder).write(CUSTOMER_ORDERS, compute_features(ORDERS, now))
 
 
 @task(outlets=[ONLINE])
 def materialize_features(folder: str) -> Iterator[Metadata]:
     """Copy the newest values to the online store; the event carries the watermark."""
-    watermark = FileStore(Path(folder)).materialize(CUSTOMER_ORDERS, _now(get_current_context()))
+    watermark = _store(folder).materialize(CUSTOMER_ORDERS, _now(get_current_context()))
     yield Metadata(ONLINE, {"watermark": watermark, "view": CUSTOMER_ORDERS.name})
 
 
-@task(multiple_outputs=False)
-def compare_stores(folder: str) -> dict[str, dict[str, float] | None]:
-    """What each customer is served with. Raises ValueError where it is not the newest offline value."""
-    store = FileStore(Path(folder))
-    served = {entity: store.online(CUSTOMER_ORDERS, entity) for entity in store.entities(CUSTOMER_ORDERS)}
-    wrong = [entity for entity, values in served.items() if values != store.latest(CUSTOMER_ORDERS, entity)]
+@task
+def compare_stores(folder: str) -> int:
+    """How many customers are served. Raises ValueError where it is not with the newest offline value."""
+    store = _store(folder)
+    entities = store.entities(CUSTOMER_ORDERS)
+    wrong = [
+        entity
+        for entity in entities
+        if store.online(CUSTOMER_ORDERS, entity) != store.latest(CUSTOMER_ORDERS, entity)
+    ]
     if wrong:
-        raise ValueError(f"online and offline values differ for {', '.join(wrong)}")
-    return served
+        raise ValueError(f"online and offline values differ for {len(wrong)}: {', '.join(wrong[:10])}")
+    return len(entities)
 
 
 @task.branch(inlets=[ONLINE])
@@ -98,12 +108,19 @@ def check_freshness() -> str:
     return "alert_stale_view" if stale else "publish_freshness"
 
 
-@task(inlets=[ONLINE], multiple_outputs=False)
-def alert_stale_view() -> dict[str, str]:
-    """Say which view is stale, and since when. Replace the log line by a notifier of your team's."""
+@task(
+    inlets=[ONLINE],
+    multiple_outputs=False,
+    retries=3,
+    retry_exponential_backoff=2.0,
+    max_retry_delay=timedelta(minutes=10),
+)
+def alert_stale_view() -> dict[str, str | None]:
+    """Tell people which view is stale, and since when. A message that cannot be sent is tried again."""
     context = get_current_context()
     watermark = context["inlet_events"][ONLINE][-1].extra["watermark"]
-    log.warning("%s is stale: its newest value is from %s", CUSTOMER_ORDERS.name, watermark)
+    text = f"{CUSTOMER_ORDERS.name} is stale: its newest value is from {watermark or 'never'}"
+    SlackMessageNotifier(text=text).notify(context)
     return {"view": CUSTOMER_ORDERS.name, "watermark": watermark}
 
 

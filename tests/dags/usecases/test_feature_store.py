@@ -1,9 +1,7 @@
-"""The semantics of a feature store, and the calls that the Feast adapter makes."""
+"""The semantics of a feature store."""
 
 from __future__ import annotations
 
-import sys
-import types
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +9,6 @@ import pytest
 from airflow_usecases.feature_store import (
     CUSTOMER_ORDERS,
     ORDERS,
-    FeastStore,
     FileStore,
     compute_features,
     is_stale,
@@ -93,49 +90,3 @@ def test_a_row_without_all_features_is_refused(store):
 )
 def test_a_view_is_stale_after_its_ttl(watermark, stale):
     assert is_stale(watermark, on(10), timedelta(days=2)) is stale
-
-
-class Feast:
-    """The methods of feast.FeatureStore that are used, as https://rtd.feast.dev documents them."""
-
-    calls: list[tuple[str, object]] = []  # noqa: RUF012
-
-    def __init__(self, repo_path=None):
-        self.calls.append(("init", repo_path))
-
-    def push(self, push_source_name, df, to):
-        self.calls.append(("push", (push_source_name, list(df.columns), to)))
-
-    def materialize_incremental(self, end_date, feature_views=None):
-        self.calls.append(("materialize", (end_date, feature_views)))
-
-    def get_online_features(self, features, entity_rows):
-        self.calls.append(("online", (features, entity_rows)))
-        found = entity_rows[0]["customer"] == "ada"
-        answer = {
-            "customer": ["ada"],
-            "orders_7d": [2.0 if found else None],
-            "average_amount_7d": [1.0 if found else None],
-        }
-        return types.SimpleNamespace(to_dict=lambda: answer)
-
-
-def test_the_feast_adapter_makes_the_documented_calls(monkeypatch):
-    monkeypatch.setitem(sys.modules, "feast", types.SimpleNamespace(FeatureStore=Feast))
-    mode = types.SimpleNamespace(PushMode=types.SimpleNamespace(OFFLINE="offline"))
-    monkeypatch.setitem(sys.modules, "feast.data_source", mode)
-    monkeypatch.setattr(Feast, "calls", [])
-    store = FeastStore("/repository")
-    store.write(CUSTOMER_ORDERS, [row("ada", 3, 3.0)])
-    store.materialize(CUSTOMER_ORDERS, on(4))
-    assert store.online(CUSTOMER_ORDERS, "ada") == {"orders_7d": 2.0, "average_amount_7d": 1.0}
-    assert store.online(CUSTOMER_ORDERS, "nobody") is None
-    columns = ["customer", "event_timestamp", "orders_7d", "average_amount_7d"]
-    names = ["customer_orders:orders_7d", "customer_orders:average_amount_7d"]
-    assert Feast.calls == [
-        ("init", "/repository"),
-        ("push", ("customer_orders", columns, "offline")),
-        ("materialize", (on(4), ["customer_orders"])),
-        ("online", (names, [{"customer": "ada"}])),
-        ("online", (names, [{"customer": "nobody"}])),
-    ]
