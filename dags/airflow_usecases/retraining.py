@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
@@ -47,24 +47,33 @@ class Comparison(TypedDict):
 class Registry(Protocol):
     """Versions of a model, and aliases that point to one of them."""
 
-    def register(self, model: str, parameters: dict[str, float]) -> str:
-        """Store a version; returns its number."""
+    def register(self, model: str, parameters: dict[str, float], run: str) -> str:
+        """Store what `run` (a name of the training) made as a version; returns its number.
+
+        A run has one version: a retry returns the one that is there.
+        """
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
-        """Point an alias to a version."""
+        """Point an alias to a version. Raises KeyError for a version that is not there."""
 
     def delete_alias(self, model: str, alias: str) -> None:
         """Remove an alias; one that is not there is fine."""
 
     def version_of(self, model: str, alias: str) -> str | None:
-        """The version behind an alias."""
+        """The version behind an alias, None without one."""
+
+    def parameters_of(self, model: str, version: str) -> dict[str, float]:
+        """The parameters of a version. Raises KeyError for a version that is not there."""
 
 
 class Serving(Protocol):
     """Where models answer requests."""
 
     def split_traffic(self, endpoint: str, shares: dict[str, int]) -> None:
-        """Send each version its share of the requests, in percent of 100. A share of 0 is a shadow."""
+        """Send each version its share of the requests, in percent of 100. A share of 0 is a shadow.
+
+        A version that is not named gets none.
+        """
 
 
 def ground_truth(count: int, boundary: float, noise: float = 0.0, disadvantage: float = 0.0) -> list[Example]:
@@ -114,6 +123,14 @@ def train(examples: Sequence[Example]) -> float:
     return max((step / 100 for step in range(101)), key=lambda boundary: accuracy(boundary, examples))
 
 
+def drift_score(context: Mapping[str, Any]) -> float:
+    """The PSI in the newest event that started the run; of a run by hand, the param `psi`."""
+    for events in (context.get("triggering_asset_events") or {}).values():
+        if events:
+            return float(events[-1].extra["psi"])
+    return float(context["params"]["psi"])
+
+
 def drift_kind(psi: float, champion: float, baseline: float, limits: Limits) -> str | None:
     """`data` when the inputs moved, `model` when the champion lost accuracy since its training, else None."""
     if psi >= limits.data_drift:
@@ -154,22 +171,23 @@ class _File:
 class FileRegistry(_File):
     """A registry in one JSON file."""
 
-    def register(self, model: str, parameters: dict[str, float]) -> str:
-        """Store a version; the same parameters twice are one version, so that a retry adds none."""
+    def register(self, model: str, parameters: dict[str, float], run: str) -> str:
+        """Store a version; a run has one, so that a retry adds none."""
         content = self._load()
-        versions: list[dict[str, float]] = content.setdefault(model, {"versions": [], "aliases": {}})[
+        versions: list[dict[str, Any]] = content.setdefault(model, {"versions": [], "aliases": {}})[
             "versions"
         ]
-        if parameters not in versions:
-            versions.append(parameters)
+        for number, version in enumerate(versions, start=1):
+            if version["run"] == run:
+                return str(number)
+        versions.append({"run": run, "parameters": parameters})
         self._save(content)
-        return str(versions.index(parameters) + 1)
+        return str(len(versions))
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """Point an alias to a version. Raises KeyError for a version that is not there."""
         content = self._load()
-        if not 1 <= int(version) <= len(content[model]["versions"]):
-            raise KeyError(f"{model} has no version {version}")
+        _version(content, model, version)
         content[model]["aliases"][alias] = version
         self._save(content)
 
@@ -185,9 +203,16 @@ class FileRegistry(_File):
         return version
 
     def parameters_of(self, model: str, version: str) -> dict[str, float]:
-        """The parameters of a version."""
-        parameters: dict[str, float] = self._load()[model]["versions"][int(version) - 1]
+        """The parameters of a version. Raises KeyError for a version that is not there."""
+        parameters: dict[str, float] = _version(self._load(), model, version)["parameters"]
         return parameters
+
+
+def _version(content: Mapping[str, Any], model: str, version: str) -> dict[str, Any]:
+    versions: list[dict[str, Any]] = content.get(model, {}).get("versions", [])
+    if not 1 <= int(version) <= len(versions):
+        raise KeyError(f"{model} has no version {version}")
+    return versions[int(version) - 1]
 
 
 class FileServing(_File):

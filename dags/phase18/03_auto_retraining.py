@@ -14,7 +14,9 @@ beside it without effect, then a tenth of the customers, and at last everybody. 
 - Champion and challenger as aliases of the registry. Only a challenger that is better by a margin goes
   on, and one that is worse for a group of customers raises an alert instead.
 - Shadow (a share of 0) and canary (10 percent) before production, and a rollback that restores champion
-  and traffic and tells people.
+  and traffic.
+- Alerts are messages to the Slack webhook `slack_webhook`, sent by a task: what cannot be sent is tried
+  again, and makes the run fail at last. Nobody finds a warning in the log of a green run.
 
 **When to use it**
 
@@ -27,10 +29,10 @@ Decisions about people that need a person: put an `ApprovalOperator` before `pro
 
 **What to change**
 
-`_registry` and `_serving`: `model_ports` has MLflow, SageMaker, Vertex AI and KServe behind the same
-methods. `collect_ground_truth`: your labels. Try it with params: `{"psi": 0.3, "true_boundary": 0.65}`
-promotes, `{"psi": 0.3, "noise": 0.5}` keeps the champion, `{"psi": 0.3, "true_boundary": 0.65,
-"canary_errors": 50}` rolls back.
+`_registry` and `_serving`: `model_ports` has MLflow, and SageMaker, Vertex AI and KServe behind the same
+methods. They move traffic only: deploy the challenger before `stage_shadow` there. `collect_ground_truth`:
+your labels. Try it with params: `{"psi": 0.3, "true_boundary": 0.65}` promotes, `{"psi": 0.3, "noise": 0.5}`
+keeps the champion, `{"psi": 0.3, "true_boundary": 0.65, "canary_errors": 50}` rolls back.
 """
 
 from __future__ import annotations
@@ -45,9 +47,10 @@ from airflow.sdk import Asset, Param, dag, get_current_context, task
 
 from airflow_usecases import retraining
 from airflow_usecases.retraining import CHALLENGER, CHAMPION, FileRegistry, FileServing, Limits
+from tenant_airflow_lib.notifiers import SlackMessageNotifier
 
 if TYPE_CHECKING:
-    from airflow_usecases.retraining import Comparison
+    from airflow_usecases.retraining import Comparison, Registry, Serving
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +59,19 @@ MODEL = "churn"
 LIMITS = Limits()
 CANARY_SHARE = 10
 CANARY_REQUESTS = 1000
+ALERT_RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+}
 FOLDER = "{{ var.value.platform_retraining_folder }}"  # an argument: rendered when the task runs
 
 
-def _registry(folder: str) -> FileRegistry:
+def _registry(folder: str) -> Registry:
     return FileRegistry(Path(folder) / "registry.json")
 
 
-def _serving(folder: str) -> FileServing:
+def _serving(folder: str) -> Serving:
     return FileServing(Path(folder) / "serving.json")
 
 
@@ -72,19 +80,16 @@ def _champion(folder: str) -> tuple[str, float, float]:
     registry = _registry(folder)
     version = registry.version_of(MODEL, CHAMPION)
     if version is None:
-        version = registry.register(MODEL, {"boundary": 0.5, "accuracy": 1.0})
+        version = registry.register(MODEL, {"boundary": 0.5, "accuracy": 1.0}, run="initial")
         registry.set_alias(MODEL, CHAMPION, version)
         _serving(folder).split_traffic(MODEL, {version: 100})
     parameters = registry.parameters_of(MODEL, version)
     return version, parameters["boundary"], parameters["accuracy"]
 
 
-def _psi(context: Any) -> float:
-    """The score of the event that started the run; of a run by hand, the param."""
-    for events in (context.get("triggering_asset_events") or {}).values():
-        for event in events:
-            return float(event.extra["psi"])
-    return float(context["params"]["psi"])
+def _alert(text: str) -> None:
+    """Tell people. Raises what the Slack provider raises: the task is tried again."""
+    SlackMessageNotifier(text=text).notify(get_current_context())
 
 
 @task
@@ -100,7 +105,7 @@ def detect_drift(path: str, folder: str) -> str | None:
     """The kind of drift; without one everything after this is skipped."""
     _, boundary, baseline = _champion(folder)
     current = retraining.accuracy(boundary, retraining.load_examples(path))
-    kind = retraining.drift_kind(_psi(get_current_context()), current, baseline, LIMITS)
+    kind = retraining.drift_kind(retraining.drift_score(get_current_context()), current, baseline, LIMITS)
     log.info("drift: %s; the champion's accuracy is %.2f, it was %.2f", kind, current, baseline)
     return kind
 
@@ -133,18 +138,23 @@ def keep_champion(comparison: Comparison, folder: str) -> str:
     return _champion(folder)[0]
 
 
-@task
+@task(**ALERT_RETRIES)
 def alert_bias(comparison: Comparison) -> float:
-    """One group would be served worse. Replace the log line by a notifier of your team's."""
-    log.warning("the challenger's accuracy differs by %.2f between groups", comparison["bias"])
+    """Tell people that one group would be served worse, and that the champion stays."""
+    _alert(
+        f"{MODEL}: the challenger's accuracy differs by {comparison['bias']:.2f} between groups "
+        f"(limit {LIMITS.bias:.2f}); the champion stays"
+    )
     return comparison["bias"]
 
 
 @task
 def register_challenger(boundary: float, comparison: Comparison, folder: str) -> str:
-    """Register the version and point the alias `challenger` to it."""
+    """Register the version and point the alias `challenger` to it; a retry registers nothing new."""
+    context = get_current_context()
     registry = _registry(folder)
-    version = registry.register(MODEL, {"boundary": boundary, "accuracy": comparison["challenger"]})
+    parameters = {"boundary": boundary, "accuracy": comparison["challenger"]}
+    version = registry.register(MODEL, parameters, run=f"{context['dag'].dag_id}/{context['run_id']}")
     registry.set_alias(MODEL, CHALLENGER, version)
     return version
 
@@ -191,10 +201,13 @@ def roll_back(folder: str) -> str:
     return champion
 
 
-@task(multiple_outputs=False)
+@task(multiple_outputs=False, **ALERT_RETRIES)
 def alert_rollback(canary: dict[str, int], champion: str) -> dict[str, Any]:
-    """Say what happened. Replace the log line by a notifier of your team's."""
-    log.warning("%d of %d canary requests failed", canary["errors"], canary["requests"])
+    """Tell people why the challenger was taken back, and who serves now."""
+    _alert(
+        f"{MODEL}: rolled back, {canary['errors']} of {canary['requests']} canary requests failed; "
+        f"version {champion} serves again"
+    )
     return {"model": MODEL, "champion": champion, "error_rate": canary["errors"] / canary["requests"]}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 from tests.dags.library import bag
@@ -15,6 +14,22 @@ RELEASE = {"register_challenger", "stage_shadow", "run_canary", "judge_canary"}
 ALWAYS = {"collect_ground_truth", "detect_drift"}
 ENDS = {"keep_champion", "alert_bias", "promote_challenger", "roll_back", "alert_rollback"}
 ALL = ALWAYS | TRAINING | RELEASE | ENDS
+
+
+@pytest.fixture
+def slack(httpserver, connect):
+    """The texts that the webhook got: POST of JSON with `text`, answered by `ok`.
+
+    https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+    """
+    connect("slack_webhook", "slackwebhook", host=httpserver.url_for("/services"), password="T0/B0/key")
+    httpserver.expect_request("/services/T0/B0/key", method="POST").respond_with_data("ok")
+
+    def texts():
+        assert all(answer.status_code == 200 for _, answer in httpserver.log)
+        return [request.get_json()["text"] for request, _ in httpserver.log]
+
+    return texts
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +63,7 @@ def test_a_better_challenger_is_promoted(folder):
     done = run(DAG_ID, conf={"psi": 0.3, "true_boundary": 0.65})
     assert_ran(done, ALWAYS | TRAINING | RELEASE | {"promote_challenger"})
     assert registry(folder)["aliases"] == {"champion": "2"}
-    assert registry(folder)["versions"][1]["boundary"] == pytest.approx(0.65, abs=0.02)
+    assert registry(folder)["versions"][1]["parameters"]["boundary"] == pytest.approx(0.65, abs=0.02)
     assert traffic(folder) == {"2": 100}
     comparison = done.xcom("validate_challenger")
     assert comparison["challenger"] > comparison["champion"] + 0.1
@@ -65,13 +80,13 @@ def test_a_worse_challenger_leaves_the_champion_alone(folder):
 
 
 @pytest.mark.covers("P18.3")
-def test_a_canary_with_errors_is_rolled_back_and_people_are_told(folder, caplog):
+def test_a_canary_with_errors_is_rolled_back_and_people_are_told(folder, slack):
     done = run(DAG_ID, conf={"psi": 0.3, "true_boundary": 0.65, "canary_errors": 50})
     assert_ran(done, ALWAYS | TRAINING | RELEASE | {"roll_back", "alert_rollback"})
     assert registry(folder)["aliases"] == {"champion": "1"}
     assert traffic(folder) == {"1": 100}
     assert done.xcom("alert_rollback") == {"model": "churn", "champion": "1", "error_rate": 0.05}
-    assert "50 of 1000 canary requests failed" in caplog.text
+    assert slack() == ["churn: rolled back, 50 of 1000 canary requests failed; version 1 serves again"]
 
 
 def test_a_model_that_lost_accuracy_is_drift_too(folder):
@@ -80,10 +95,16 @@ def test_a_model_that_lost_accuracy_is_drift_too(folder):
     assert registry(folder)["aliases"] == {"champion": "2"}
 
 
-def test_a_challenger_that_is_worse_for_one_group_raises_the_bias_alert(folder):
+@pytest.mark.covers("P18.3")
+def test_a_challenger_that_is_worse_for_one_group_raises_the_bias_alert(folder, slack):
     done = run(DAG_ID, conf={"psi": 0.3, "true_boundary": 0.65, "disadvantage": 0.3})
     assert_ran(done, ALWAYS | TRAINING | {"alert_bias"})
-    assert done.xcom("alert_bias") > 0.1
+    gap = done.xcom("alert_bias")
+    assert gap > 0.1
+    assert slack() == [
+        f"churn: the challenger's accuracy differs by {gap:.2f} between groups (limit 0.10);"
+        " the champion stays"
+    ]
     assert registry(folder)["aliases"] == {"champion": "1"}
 
 
@@ -93,9 +114,10 @@ def test_the_drift_asset_starts_the_dag():
     assert [asset.uri for asset in condition.objects] == ["x-drift://churn/score"]
 
 
-@pytest.mark.covers("P18.3")
-def test_the_score_comes_from_the_event_that_started_the_run_and_by_hand_from_the_param():
-    read = bag().dags[DAG_ID].get_task("detect_drift").python_callable.__globals__["_psi"]
-    event = SimpleNamespace(extra={"psi": 0.31})
-    assert read({"triggering_asset_events": {"model_drift": [event]}, "params": {"psi": 0.0}}) == 0.31
-    assert read({"triggering_asset_events": {}, "params": {"psi": 0.07}}) == 0.07
+def test_an_alert_that_nobody_gets_fails_the_run_after_its_retries(connect, httpserver):
+    connect("slack_webhook", "slackwebhook", host=httpserver.url_for("/services"), password="T0/B0/key")
+    httpserver.expect_request("/services/T0/B0/key").respond_with_data("no_service", status=404)
+    done = run(DAG_ID, conf={"psi": 0.3, "true_boundary": 0.65, "disadvantage": 0.3})
+    assert done.state == "failed"
+    assert done.of("failed") == {"alert_bias"}
+    assert done.tries("alert_bias") == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from airflow_usecases import retraining
@@ -60,19 +62,27 @@ def test_a_canary_without_requests_says_nothing():
         retraining.canary_healthy(0, 0, LIMITS)
 
 
-def test_the_file_registry_keeps_versions_and_aliases(tmp_path):
+@pytest.mark.covers("P18.3")
+@pytest.mark.parametrize(
+    ("events", "score"),
+    [
+        ({"model_drift": [SimpleNamespace(extra={"psi": 0.31})]}, 0.31),
+        ({"model_drift": [SimpleNamespace(extra={"psi": 0.9}), SimpleNamespace(extra={"psi": 0.2})]}, 0.2),
+        ({}, 0.07),
+        (None, 0.07),
+    ],
+)
+def test_the_score_comes_from_the_newest_event_and_by_hand_from_the_param(events, score):
+    context = {"triggering_asset_events": events, "params": {"psi": 0.07}}
+    assert retraining.drift_score(context) == score
+
+
+def test_the_file_registry_refuses_versions_that_are_not_there(tmp_path):
     registry = FileRegistry(tmp_path / "registry.json")
-    assert registry.version_of("churn", "champion") is None
-    first, again, second = (registry.register("churn", {"boundary": value}) for value in (0.5, 0.5, 0.6))
-    assert (first, again, second) == ("1", "1", "2")
-    registry.set_alias("churn", "champion", "2")
-    assert registry.version_of("churn", "champion") == "2"
-    assert registry.parameters_of("churn", "2") == {"boundary": 0.6}
-    registry.delete_alias("churn", "champion")
-    registry.delete_alias("churn", "champion")
-    assert registry.version_of("churn", "champion") is None
-    with pytest.raises(KeyError, match="no version 3"):
-        registry.set_alias("churn", "champion", "3")
+    registry.register("churn", {"boundary": 0.5}, run="1")
+    for version in ("0", "-1", "2"):
+        with pytest.raises(KeyError, match="no version"):
+            registry.parameters_of("churn", version)
 
 
 def test_shares_of_traffic_are_100_together(tmp_path):
