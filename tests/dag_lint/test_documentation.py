@@ -70,3 +70,9 @@ def test_the_hook_runs_the_installed_command() -> None:
     assert hook["language"] == "python"
     assert hook["additional_dependencies"] == ["./dags/lint"]
     assert (ROOT / "dags/lint/pyproject.toml").is_file()
+
+
+def test_an_unknown_option_writes_no_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert docs.main(["--help"]) == 2
+    assert list(tmp_path.iterdir()) == []

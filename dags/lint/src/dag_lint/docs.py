@@ -52,6 +52,9 @@ def _section(rule: Rule) -> str:
 def main(argv: list[str]) -> int:
     """Write the page, or with --check say whether it is up to date."""
     names = [item for item in argv if item != "--check"]
+    if any(name.startswith("-") for name in names):
+        console.err("usage: python -m dag_lint.docs [--check] [FILE]")
+        return 2
     path = Path(names[0] if names else "docs/dag-lint.md")
     text = reference()
     if "--check" in argv:
