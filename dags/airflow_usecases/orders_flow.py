@@ -28,7 +28,7 @@ def new_orders(orders: Iterable[Order], watermark: int) -> list[Order]:
 
 
 def manifest(orders: list[Order], watermark: int) -> dict[str, Any]:
-    """What the ingest hands on: `orders`, `first`, `last` and the new `watermark` (no orders: the old one)."""
+    """What the ingest hands on: `orders`, `first`, `last` and `watermark` (the old one without orders)."""
     ids = [order["order_id"] for order in orders]
     return {
         "orders": len(ids),
