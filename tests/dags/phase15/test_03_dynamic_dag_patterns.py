@@ -136,3 +136,12 @@ def test_each_month_has_one_scheduled_run():
 @pytest.mark.parametrize("dag_id", ["phase15_03_dynamic_dag_patterns", "acme_usage_report"])
 def test_a_run_may_be_without_a_month(dag_id):
     assert bag().dags[dag_id].params.get_param("month").resolve(value=None) is None
+
+
+@pytest.mark.parametrize("dag_id", ["phase15_03_dynamic_dag_patterns", "acme_usage_report"])
+def test_a_run_without_a_date_reports_the_month_before_it_was_due(dag_id):
+    done = run(dag_id, logical_date=None)
+    due = min(task.started for task in done.tasks.values())
+    month = tenant_usage.month_before(f"{due:%Y-%m-%d}")
+    index = {"map_index": 0} if dag_id.startswith("phase15") else {}
+    assert done.xcom("report_usage" if index else "check_invoice", **index)["month"] == month
