@@ -1,7 +1,7 @@
 """
 # An HTTP API into a file per day
 
-All customers of the CRM, page by page.
+All customers of the CRM are fetched page by page into one file per day.
 
 **What it shows**
 

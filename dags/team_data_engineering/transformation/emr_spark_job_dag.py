@@ -12,7 +12,7 @@ Submit, follow, wait: the smallest DAG that runs Spark. Start it with the script
   on the task.
 - A job that ends as FAILED fails the task; a retry submits the job again, so the script must overwrite its
   output.
-- What this cannot prevent: a worker that dies right after it submitted a job has told nobody its id. The retry
+- What this cannot prevent: a worker that dies right after it submitted a job has told nobody its id. A retry
   submits a second job while the first goes on, so both must write the same output to the same place. A fixed
   `client_request_token` is no help: a retry after a FAILED job would be given that job again.
 - Params with a schema: a path outside `s3://` is refused before the run exists.

@@ -7,7 +7,7 @@ Two Spark jobs on EMR Serverless, then the day's metrics go into the warehouse.
 
 - `EmrServerlessStartJobOperator(deferrable=True)`: while Spark works the task waits in the triggerer and
   holds no worker slot. When somebody kills the task, `cancel_on_kill` cancels the Spark job too.
-- What this cannot prevent: a worker that dies right after it submitted a job has told nobody its id. The retry
+- What this cannot prevent: a worker that dies right after it submitted a job has told nobody its id. A retry
   submits a second job while the first goes on, so both must write the same output to the same place. A fixed
   `client_request_token` is no help: a retry after a FAILED job would be given that job again.
 - Application and role are Variables, rendered when the task runs: `{{ var.value.emr_application_id }}`.
