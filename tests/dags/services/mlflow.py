@@ -19,6 +19,12 @@ from tests.airflow.server import free_port, wait_until
 from tests.dags.services.connections import Connect
 
 LOCK = Path(__file__).with_name("mlflow-requirements.lock")
+# no telemetry, and no eight processes that wait for jobs
+_QUIET = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
 _BUILD_DEADLINE = 540.0  # seconds
 _START_DEADLINE = 180.0
 
@@ -51,7 +57,7 @@ def mlflow_server() -> Iterator[str]:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=clean | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+            env=clean | _QUIET,
             stdout=log,
             stderr=log,
             start_new_session=True,
