@@ -39,6 +39,7 @@ lint: setup ## Check style, types, layers, charts, YAML, Go and shell; changes n
 	$(BIN)/mypy $(PYTHON_SOURCES)
 	$(BIN)/mypy --python-executable $(AIRFLOW_VENV)/bin/python $(AIRFLOW_SOURCES)
 	$(BIN)/dag-lint dags --tenant manifests/tenants/library
+	$(BIN)/dag-lint demo/repositories
 	$(BIN)/lint-imports
 	$(BIN)/yamllint -s .
 	@test -z "$$(gofmt -l devcluster/go images/git-sync-standin)" || { echo "run 'make fmt': gofmt differs"; exit 1; }

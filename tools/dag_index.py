@@ -28,6 +28,31 @@ NEEDS = ROOT / "docs" / "dags-by-need.yaml"
 SAMPLES = ROOT / "manifests" / "tenants" / "library"
 
 NONE = "-"
+COPYING = """\
+## Copy one
+
+1. The DAG file, and what lies beside it (`configs/`, YAML), into your bundle.
+2. The folder [`airflow_usecases`](../dags/airflow_usecases) into the **root** of your bundle: the logic of the
+   DAGs is in it. Later keep only what you use, under a package name of your own: two bundles with
+   a package of the same name shadow each other. `tenant_airflow_lib` is in the Airflow image.
+3. The connections, variables and pools that it names into your `AirflowTenant`; the
+   [sample tenants](../manifests/tenants/library) declare each of them once.
+4. What the last section of its `doc_md` says.
+
+Try it without a tenant, in an environment with Airflow and the package (`.venv-airflow`, after `make setup`):
+
+```console
+export AIRFLOW_HOME=/tmp/try AIRFLOW__CORE__LOAD_EXAMPLES=False
+export AIRFLOW__CORE__DAGS_FOLDER=$PWD/my-bundle
+export AIRFLOW_CONN_CRM_API='{"conn_type": "http", "host": "http://127.0.0.1", "port": 8000}'
+.venv-airflow/bin/airflow db migrate
+.venv-airflow/bin/airflow dags reserialize
+.venv-airflow/bin/airflow dags test de_ingest_api --conf '{"data_folder": "/tmp/try/data"}'
+```
+
+A connection is an environment variable there (`AIRFLOW_CONN_<ID>`), a variable too (`AIRFLOW_VAR_<KEY>`). A
+task that fails waits for its retries, in real time: end it when the first try says what is missing.
+"""
 
 #: phase -> (topic, focus)
 PHASES = {
@@ -91,6 +116,8 @@ FEATURES = {
 SERVICES = {
     "aws": "AWS",
     "emr": "EMR",
+    "git": "Git",
+    "fs": "files",
     "http": "HTTP API",
     "kafka": "Kafka",
     "postgres": "PostgreSQL",
@@ -151,8 +178,12 @@ def entry(dag: Any, kinds: dict[str, str]) -> Entry:
     """What the index says of a DAG."""
     path = Path(dag.fileloc)
     code = path.read_text()
-    names = {name for kind, name in {*used_in_code(path), *used_by_tasks(dag.tasks)} if kind == "connections"}
-    services = {SERVICES.get(kinds[name], kinds[name]) for name in names if name in kinds}
+    named = {*used_in_code(path), *used_by_tasks(dag.tasks)}
+    for module in re.findall(r"^from airflow_usecases(?:\.(\w+))? import ([\w, ]+)", code, re.MULTILINE):
+        for name in [module[0]] if module[0] else re.split(r",\s*", module[1]):
+            named |= set(used_in_code(LIBRARY / "airflow_usecases" / f"{name}.py"))
+    names = {name for kind, name in named if kind == "connections"}
+    services = {SERVICES[kinds[name]] for name in names if name in kinds and kinds[name] != "generic"}
     special = {"mlflow_default": "MLflow", "kubeflow_default": "Kubeflow"}
     services = (services - {"HTTP API"} if names <= special.keys() else services) | {
         special[name] for name in names if name in special
@@ -208,12 +239,12 @@ def docs_page(found: list[Entry]) -> str:
         "",
         "<!-- written by `make generate`: edit the DAGs' doc_md and dags-by-need.yaml -->",
         "",
-        f"{len(found)} DAGs for Airflow 3.3, each with one thing to teach: copy the file, read its `doc_md`,",
-        "change what its last section says. They run as they are: in a tenant by the DAG source",
-        "`image: {path: /opt/airflow/library}`, and in the tests. What they share is",
+        f"{len(found)} DAGs for Airflow 3.3, each with one thing to teach. They run as they are: in a tenant",
+        "by the DAG source `image: {path: /opt/airflow/library}`, and in the tests. What they share is",
         "[`tenant_airflow_lib`](../dags/lib/README.md); DAGs out of YAML are described in",
         "[DAG factory](dag-factory.md), the rules that all of them keep in [dag-lint](dag-lint.md).",
         "",
+        COPYING,
         "## Find by need",
     ]
     for heading, group in needs(set(by_id)).items():

@@ -8,18 +8,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-_CONNECTION_ARGUMENT = re.compile(r"(^|_)(conn|connection)_id$|^(connection|conn)$")
+_CONNECTION_ARGUMENT = re.compile(r"(^|_)(conn|connection|config)_id$|^(connection|conn)$")
 _TEMPLATE = re.compile(r"\{\{\s*(conn|var\.value|var\.json)\.(?:get\(\s*['\"])?(\w+)")
 
 
 def constants(path: Path) -> dict[str, str]:
     """NAME = "text" at the top of a file: DAG files name their connections so."""
-    found = {}
+    found: dict[str, str] = {}
     for node in ast.parse(path.read_text()).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         value = getattr(node, "value", None)
-        if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-            found[target.id] = value.value
+        several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+        pairs = zip(target.elts, value.elts, strict=False) if several else [(target, value)]  # type: ignore[union-attr]
+        for name, text in pairs:
+            if isinstance(name, ast.Name) and isinstance(text, ast.Constant) and isinstance(text.value, str):
+                found[name.id] = text.value
     return found
 
 

@@ -91,14 +91,15 @@ def test_a_port_is_open_where_the_address_lies(connection: dict[str, Any], refus
 def test_the_search_finds_what_a_file_names(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text(
-        'LAKE = "aws_lake"\n'
+        'LAKE = "aws_lake"\nONE, TWO = "tuple_one", "tuple_two"\n'
+        "Hook(x_conn_id=TWO)\nOp(kafka_config_id=ONE)\n"
         'S3Hook(aws_conn_id=LAKE)\nBaseHook.get_connection("a")\nPostgresHook("b")\n'
         'Variable.get("c", default=1)\n'
         'Op(http_conn_id="d", pool="e", text="{{ conn.f.host }} {{ var.value.g }}")\n'
         "Op('{{ var.json.h.x }} {{ var.value.get(\"i\") }}')\n"
     )
     assert set(used_in_code(file)) == {
-        *(("connections", name) for name in ("aws_lake", "a", "b", "d", "f")),
+        *(("connections", name) for name in ("aws_lake", "tuple_one", "tuple_two", "a", "b", "d", "f")),
         *(("variables", name) for name in ("c", "g", "h", "i")),
         ("pools", "e"),
     }

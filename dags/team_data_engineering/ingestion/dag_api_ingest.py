@@ -21,7 +21,8 @@ When the API can say what has changed: fetch only that.
 
 **What to change**
 
-`fetch` (how pages are named) and `data_folder`.
+`fetch`: it returns a page's answer with `items`, a list of rows, and `next_page`, the number of the next page
+or null. And `data_folder`, a volume that all tasks see.
 """
 
 from __future__ import annotations

@@ -20,7 +20,13 @@ log = logging.getLogger(__name__)
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "analytics", "retries": 2, "retry_delay": timedelta(seconds=10)},
+    dagrun_timeout=timedelta(hours=1),
+    default_args={
+        "owner": "analytics",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "execution_timeout": timedelta(minutes=5),
+    },
     tags=["analytics", "report"],
     doc_md=__doc__,
 )

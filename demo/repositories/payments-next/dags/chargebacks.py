@@ -10,7 +10,15 @@ from airflow.sdk import dag, task
 @dag(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    default_args={"owner": "payments", "retries": 2, "retry_delay": timedelta(seconds=10)},
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={
+        "owner": "payments",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "execution_timeout": timedelta(minutes=5),
+    },
     tags=["payments"],
     doc_md=__doc__,
 )

@@ -20,7 +20,13 @@ log = logging.getLogger(__name__)
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "payments", "retries": 2, "retry_delay": timedelta(seconds=10)},
+    dagrun_timeout=timedelta(hours=1),
+    default_args={
+        "owner": "payments",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "execution_timeout": timedelta(minutes=5),
+    },
     tags=["payments", "settlement"],
     doc_md=__doc__,
 )
@@ -32,7 +38,7 @@ def settlement() -> None:
         """Read the list from the tenant's variable: a new merchant needs no new code."""
         return sorted(Variable.get("settlement_merchants", deserialize_json=True))
 
-    @task(pool="settlement_api", execution_timeout=timedelta(minutes=5))
+    @task(pool="settlement_api")
     def settle_merchant(merchant: str, dag_run=None) -> Settlement:
         """Settle one merchant. The pool keeps us within what the acquirer allows."""
         acquirer = Connection.get("acquirer_api")
