@@ -32,7 +32,7 @@ COPYING = """\
 ## Copy one
 
 1. The DAG file, and what lies beside it (`configs/`, YAML), into your bundle.
-2. The folder [`airflow_usecases`](../dags/airflow_usecases) into the **root** of your bundle: the logic of the
+2. The folder [`airflow_usecases`](../dags/airflow_usecases) to the **root** of your bundle: the logic of the
    DAGs is in it. Later keep only what you use, under a package name of your own: two bundles with
    a package of the same name shadow each other. `tenant_airflow_lib` is in the Airflow image.
 3. The connections, variables and pools that it names into your `AirflowTenant`; the
