@@ -216,6 +216,99 @@ def test_all_problems_of_a_file_are_told_at_once_in_the_order_of_the_file(tmp_pa
     ]
 
 
+HIDING = """
+format: 1
+dags:
+  - dag_id: cyc
+    catchup: "yes"
+    task_defaults: {retry_delay: 5}
+    tasks:
+      - {id: a, operator: bash, arguments: {bash_comand: x}, dependencies: [b]}
+      - {id: b, operator: bash, arguments: {bash_command: x}, dependencies: [a]}
+      - {id: c, operator: bash, trigger_rule: all_good, execution_timeout: 1x}
+      - {id: d, operatr: bash}
+  - dag_id: cyc
+    tasks: [{id: a, operator: empty}]
+  - dag_id: lost
+    description: ${vars.nope}
+    tasks: [{id: a, operator: nothing}]
+  - dag_id: lost
+    tasks: [{id: a, operator: empty}]
+  - dag_id: nightly load
+    tasks: [{id: a, operator: nothing}]
+"""
+
+
+def test_a_problem_hides_no_other_one(tmp_path):
+    found = [(problem.mark.line, problem.code, problem.key) for problem in problems_of(tmp_path, HIDING)]
+    assert found == [
+        (5, "wrong-value", "catchup"),
+        (6, "wrong-value", "task_defaults.retry_delay"),
+        (8, "wrong-arguments", "tasks[0]"),
+        (8, "dependency-cycle", "tasks[0].dependencies"),
+        (10, "wrong-arguments", "tasks[2]"),
+        (10, "wrong-value", "tasks[2].trigger_rule"),
+        (10, "wrong-value", "tasks[2].execution_timeout"),
+        (11, "unknown-key", "tasks[3].operatr"),
+        (12, "duplicate-dag-id", "dag_id"),
+        (15, "undefined-variable", "description"),
+        (17, "duplicate-dag-id", "dag_id"),
+        (19, "wrong-value", "dag_id"),
+    ]
+
+
+def test_the_second_dag_with_the_id_of_a_broken_one_is_not_counted(tmp_path):
+    path = tmp_path / "dags.yaml"
+    path.write_text(HIDING)
+    assert read_definitions(path, POLICY).definitions == ()
+
+
+def test_what_could_not_be_looked_at_is_told(tmp_path):
+    messages = {problem.mark.line: problem.message for problem in problems_of(tmp_path, HIDING)}
+    assert messages[11].endswith("; further checks of tasks[3] follow when this is repaired")
+    assert messages[15].endswith("; further checks of lost follow when this is repaired")
+    assert messages[19].endswith("; further checks of nightly load follow when this is repaired")
+    [problem] = problems_of(tmp_path, USE + "http}]")
+    assert problem.message.endswith("; the arguments are checked when this is repaired")
+    [problem] = problems_of(tmp_path, f"format: 1\ndags:\n  - {TASKS}")
+    assert problem.message.endswith("; further checks of this DAG follow when this is repaired")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "operator: bash, arguments: {bash_comand: x}",
+        "operator: bash, inputs: {bash_comand: y}",
+        "operator: bash, expand: {bash_comand: [x, y]}",
+        "operator: bash, expand: {bash_comand: y}",
+        "operator: bash, arguments: {bash_command: x, bash_comand: x}",
+    ],
+)
+def test_a_misspelt_argument_of_an_operator_comes_with_a_suggestion(tmp_path, task):
+    text = ONE + f"    tasks: [{{id: y, operator: empty}}, {{id: x, {task}}}]"
+    [problem] = problems_of(tmp_path, text)
+    assert (problem.code, problem.key) == ("wrong-arguments", "tasks[1]")
+    assert problem.message.startswith("task 'x': ")
+    assert "trial" not in problem.message
+    assert problem.message.endswith("'bash_comand' is no argument of it (did you mean 'bash_command'?)")
+
+
+def test_a_misspelt_argument_of_a_function_comes_with_a_suggestion(tmp_path):
+    text = CALL + "customers.transform_data, arguments: {customer: 1, shop: 2}}]"
+    [problem] = problems_of(tmp_path, text)
+    assert problem.message.endswith("not customer (did you mean 'customers'?), shop")
+
+
+def test_inputs_of_every_kind_are_no_problem(tmp_path):
+    text = ONE + (
+        "    task_defaults: {pool: small}\n    tasks:\n      - {id: y, operator: empty}\n"
+        "      - {id: one, operator: bash, inputs: {bash_command: y}, trigger_rule: all_done}\n"
+        "      - {id: many, operator: bash, expand: {bash_command: y}}\n"
+        "      - {id: trial, operator: bash, arguments: {bash_command: x}, dependencies: [many]}\n"
+    )
+    assert problems_of(tmp_path, text) == ()
+
+
 def test_a_file_without_a_format_has_its_other_problems_told_and_makes_no_dag(tmp_path):
     path = tmp_path / "dags.yaml"
     path.write_text(

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
 from tenant_airflow_lib.factory import model
 from tenant_airflow_lib.factory.check import Definition, param_schema, upstream
-from tenant_airflow_lib.factory.operators import Resolved
+from tenant_airflow_lib.factory.make import default_args, make
 from tenant_airflow_lib.factory.problems import error
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
-
-DEFAULTS: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay": timedelta(minutes=5),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=30),
-    "execution_timeout": timedelta(hours=1),
-}
 
 
 def build(
@@ -46,7 +37,7 @@ def build(
             max_active_runs=spec.max_active_runs,
             max_active_tasks=spec.max_active_tasks,
             dagrun_timeout=spec.dagrun_timeout,
-            default_args=_default_args(spec),
+            default_args=default_args(spec),
             params={name: _param(param) for name, param in spec.params.items()},
             tags=sorted({*spec.tags, *([f"config:{version}"] if version else [])}),
             auto_register=False,
@@ -82,20 +73,6 @@ def _schedule(schedule: str | model.Assets | None) -> Any:
     return schedule
 
 
-def _default_args(spec: model.Dag) -> dict[str, Any]:
-    owner = {"owner": spec.owner} if spec.owner else {}
-    return {**DEFAULTS, **owner, **_settings(spec.task_defaults)}
-
-
-def _settings(settings: model.TaskSettings) -> dict[str, Any]:
-    """What was set, and nothing that was left out."""
-    return {
-        name: value
-        for name in model.TaskSettings.model_fields
-        if (value := getattr(settings, name)) is not None
-    }
-
-
 def _param(param: model.Param) -> Any:
     from airflow.sdk import Param
 
@@ -112,34 +89,9 @@ def _add_tasks(dag: DAG, definition: Definition) -> None:
             ready = next(item for item in waiting if set(upstream(item.task)) <= made.keys())
             waiting.remove(ready)
             try:
-                made[ready.task.id] = _make(ready, made)
+                made[ready.task.id] = make(ready, made)
             except Exception as exc:
                 raise _Refused(order[ready.task.id], exc) from exc
         for task in definition.dag.tasks:
             for name in upstream(task):
                 dag.get_task(name).set_downstream(dag.get_task(task.id))
-
-
-def _make(item: Resolved, made: dict[str, Any]) -> Any:
-    """Create a task; returns the reference to its result."""
-    from airflow.sdk import Asset
-    from airflow.sdk import task as decorators
-
-    task = item.task
-    common = {"task_id": task.id, **_settings(task)}
-    if task.doc:
-        common["doc_md"] = task.doc
-    if task.outlets:
-        common["outlets"] = [Asset(uri) for uri in task.outlets]
-    fixed = {**task.arguments, **{name: made[source] for name, source in task.inputs.items()}}
-    expanded = {name: made[value] if isinstance(value, str) else value for name, value in task.expand.items()}
-    if item.operator is not None:
-        if expanded:
-            return item.operator.partial(**common, **fixed).expand(**expanded).output
-        return item.operator(**common, **fixed).output
-    if item.decorator == "python":  # a dict is one XCom, whatever the function's annotation says
-        common["multiple_outputs"] = False
-    decorated = getattr(decorators, item.decorator)(**common)(item.function)
-    if expanded:
-        return (decorated.partial(**fixed) if fixed else decorated).expand(**expanded)
-    return decorated(**fixed)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import graphlib
+import re
 import zoneinfo
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jsonschema
 from croniter import croniter  # type: ignore[import-untyped,unused-ignore]
 
 from tenant_airflow_lib.factory import model
+from tenant_airflow_lib.factory.make import refusal
 from tenant_airflow_lib.factory.operators import Policy, Resolved, resolve
-from tenant_airflow_lib.factory.problems import DefinitionError, Problem
+from tenant_airflow_lib.factory.problems import DefinitionError, Problem, unfinished
 from tenant_airflow_lib.factory.source import Node, Path_, path_text
 from tenant_airflow_lib.factory.validate import validate
 
 _PRESETS = frozenset(
     ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "@annually")
 )
+# Without these, what follows would be about the gap and not about the file.
+_NEEDED = frozenset(("dag_id", "module", "tasks"))
+_WHAT_RUNS = frozenset(("operator", "callable", "arguments", "inputs", "expand"))
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,14 @@ def check(node: Node, policy: Policy) -> Definition:
     """Check one merged definition. Raises DefinitionError with every problem that it has."""
     dag_id = node.text("dag_id")
     dag, problems = validate(model.Dag, node, dag_id)
-    if dag is None:  # a misspelt key should not hide what else is wrong
-        unknown = [problem.key for problem in problems if problem.code == "unknown-key"]
-        dag, others = validate(model.Dag, node.without(*unknown), dag_id)
-        problems += [problem for problem in others if problem not in problems]
+    unclear: set[int] = set()
+    if dag is None:  # one bad value should not hide what else is wrong
+        unclear = _unclear(problems)
+        dag, _ = validate(model.Dag, _repaired(node, problems), dag_id)
     if dag is None:
-        raise DefinitionError(problems)
-    tasks: list[Resolved] = []
+        raise DefinitionError(unfinished(problems, dag_id))
+    for number in unclear:
+        problems = _told(problems, number)
 
     def found(code: str, message: str, *path: str | int) -> None:
         problems.append(Problem(code, message, node.place(path), path_text(path), dag_id))
@@ -54,19 +60,72 @@ def check(node: Node, policy: Policy) -> Definition:
     _check_schedule(dag, found)
     _check_params(dag, found)
     _check_tasks(dag, found)
-    for number, task in enumerate(dag.tasks):
-        try:
-            tasks.append(resolve(task, dag.module, policy))
-        except LookupError as exc:
-            code, key, message = exc.args
-            path: Path_ = ("tasks", number, key)
-            found(code, message, *path)
+    tasks = [
+        resolved
+        for number in range(len(dag.tasks))
+        if number not in unclear and (resolved := _resolved(dag, number, policy, found))
+    ]
     if problems:
         raise DefinitionError(problems)
     return Definition(node, dag, tuple(tasks))
 
 
 _Found = Callable[..., None]
+
+
+def _resolved(dag: model.Dag, number: int, policy: Policy, found: _Found) -> Resolved | None:
+    """What a task runs, asked whether it takes its arguments; None with a problem found."""
+    task = dag.tasks[number]
+    try:
+        resolved = resolve(task, dag.module, policy)
+    except LookupError as exc:
+        code, key, message = exc.args
+        if code.startswith(("operator-", "callable-", "unknown-operator")):
+            message += "; the arguments are checked when this is repaired"
+        found(code, message, "tasks", number, key)
+        return None
+    refused = refusal(resolved, dag)
+    if refused:
+        found("wrong-arguments", f"task {task.id!r}: {refused}", "tasks", number)
+    return resolved
+
+
+def _steps(problem: Problem) -> list[str]:
+    """The way to a problem's value: `tasks[1].operator` -> tasks, 1, operator."""
+    return re.findall(r"[^.\[\]]+", problem.key)
+
+
+def _unclear(problems: list[Problem]) -> set[int]:
+    """The tasks whose problems leave open what they run and with which arguments."""
+    return {
+        int(steps[1])
+        for problem in problems
+        if (steps := _steps(problem))[:1] == ["tasks"]
+        and len(steps) > 2
+        and steps[1].isdecimal()
+        and (problem.code == "unknown-key" or steps[2] in _WHAT_RUNS)
+    }
+
+
+def _told(problems: list[Problem], number: int) -> list[Problem]:
+    """The problems; the last one of the task says that its other checks wait."""
+    own = [problem for problem in problems if _steps(problem)[:2] == ["tasks", str(number)]]
+    places = {problem: told for problem, told in zip(own, unfinished(own, f"tasks[{number}]"), strict=True)}
+    return [places.get(problem, problem) for problem in problems]
+
+
+def _repaired(node: Node, problems: list[Problem]) -> Node:
+    """The tree without what the problems are about, for the checks that do not need it."""
+    paths = [_steps(problem) for problem in problems]
+    tasks = node.get("tasks")
+    if tasks is not None and tasks.items:
+        bad = {
+            n: [path[2] for path in paths if path[:2] == ["tasks", str(n)] and len(path) > 2]
+            for n in range(len(tasks.items))
+        }
+        kept = [item.without(*bad[n]) if item.mapping else item for n, item in enumerate(tasks.items)]
+        node = node.with_key("tasks", replace(tasks, value=kept))
+    return node.without(*(path[0] for path in paths if path and path[0] not in _NEEDED))
 
 
 def _check_schedule(dag: model.Dag, found: _Found) -> None:

@@ -56,21 +56,32 @@ def read_definitions(
     except DefinitionError as exc:
         return Loaded((), exc.problems)
 
-    def failed(exc: DefinitionError) -> None:
+    ids: dict[str, Mark] = {}
+
+    def first(dag_id: str, mark: Mark) -> bool:
+        before = ids.setdefault(dag_id, mark)
+        if before is not mark:
+            message = f"already defined in line {before.line}"
+            problems.append(Problem("duplicate-dag-id", message, mark, "dag_id", dag_id))
+        return before is mark
+
+    def failed(exc: DefinitionError, item: Node) -> None:
         problems.extend(exc.problems)
+        dag_id = item.text("dag_id")
+        if dag_id and "${" not in dag_id and ids.get(dag_id) != item.mark:
+            first(dag_id, item.mark)
 
     problems += source.problems
     for node in merge.expand(source, failed):
+        dag_id = node.text("dag_id")
+        unique = not dag_id or first(dag_id, Mark(*node.mark))
         try:
             definition = check(node, policy)
         except DefinitionError as exc:
-            failed(exc)
+            problems += exc.problems
             continue
-        if definition.dag_id in definitions:
-            message = f"already defined in line {definitions[definition.dag_id].node.mark.line}"
-            problems.append(Problem("duplicate-dag-id", message, node.mark, "dag_id", definition.dag_id))
-            continue
-        definitions[definition.dag_id] = definition
+        if unique:
+            definitions[dag_id] = definition
     environments = source.root.get("environments")
     return Loaded(
         () if source.problems else tuple(definitions.values()),

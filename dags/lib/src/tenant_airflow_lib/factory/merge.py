@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tenant_airflow_lib.factory.problems import DefinitionError, Problem, error
+from tenant_airflow_lib.factory.problems import DefinitionError, Problem, error, unfinished
 from tenant_airflow_lib.factory.source import Node
 from tenant_airflow_lib.factory.template import substitute
 
@@ -29,7 +29,7 @@ class Source:
     problems: tuple[Problem, ...] = ()
 
 
-def expand(source: Source, on_error: Callable[[DefinitionError], None]) -> Iterator[Node]:
+def expand(source: Source, on_error: Callable[[DefinitionError, Node], None]) -> Iterator[Node]:
     """The DAGs of a file as merged trees, in the file's order; a problem of one does not stop the others."""
     dags = source.root.get("dags")
     for item in dags.items if dags else []:
@@ -37,18 +37,19 @@ def expand(source: Source, on_error: Callable[[DefinitionError], None]) -> Itera
             merged = _merged(source, item)
             instances = _instances(source, merged)
         except DefinitionError as exc:
-            on_error(_named(exc, item.text("dag_id")))
+            on_error(_named(exc, item.text("dag_id")), item)
             continue
         for each in instances:
             try:
                 scope = {**source.scope, **({"each": each.plain()} if each else {})}
                 yield substitute(merged.without("for_each"), scope)
             except DefinitionError as exc:
-                on_error(_named(exc, item.text("dag_id")))
+                on_error(_named(exc, item.text("dag_id")), item)
 
 
 def _named(exc: DefinitionError, dag_id: str) -> DefinitionError:
-    return DefinitionError(replace(problem, dag_id=problem.dag_id or dag_id) for problem in exc.problems)
+    named = (replace(problem, dag_id=problem.dag_id or dag_id) for problem in exc.problems)
+    return DefinitionError(unfinished(named, dag_id))
 
 
 def _merged(source: Source, dag: Node) -> Node:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from tenant_airflow_lib.factory.model import Task
+from tenant_airflow_lib.factory.problems import did_you_mean
 
 # Names whose task runs a callable -> attribute of airflow.sdk.task
 DECORATORS = {"python": "python", "branch": "branch", "short_circuit": "short_circuit", "sensor": "sensor"}
@@ -187,9 +188,8 @@ def _check_signature(task: Task, function: Callable[..., Any]) -> None:
     unknown = [name for name in given if name not in parameters and not open_ended]
     if unknown:
         takes = ", ".join(parameters) or "nothing"
-        raise LookupError(
-            "wrong-arguments", "callable", f"{function.__name__} takes {takes}; not {', '.join(unknown)}"
-        )
+        wrong = ", ".join(name + did_you_mean(name, parameters) for name in unknown)
+        raise LookupError("wrong-arguments", "callable", f"{function.__name__} takes {takes}; not {wrong}")
     needed = [
         name
         for name, item in parameters.items()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 CODES: dict[str, str] = {
@@ -90,6 +91,19 @@ class DefinitionError(Exception):
 def counted(number: int, noun: str) -> str:
     """`1 file`, `2 files`, `no files`."""
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'schedule'?)`, or nothing when no known name is close."""
+    close = difflib.get_close_matches(name, sorted(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def unfinished(problems: Iterable[Problem], subject: str) -> list[Problem]:
+    """The problems; the last one says that more of `subject` could not be looked at."""
+    *others, last = problems
+    told = f"{last.message}; further checks of {subject or 'this DAG'} follow when this is repaired"
+    return [*others, replace(last, message=told)]
 
 
 def error(code: str, message: str, mark: Mark, key: str = "", dag_id: str = "") -> DefinitionError:
