@@ -116,7 +116,7 @@ class Param(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     default: Any = Field(None, description="The value of scheduled runs")
-    description: StrictStr | None = None
+    description: StrictStr | None = Field(None, description="Shown beside the field of the form")
     type: StrictStr | list[StrictStr] = Field(
         description="JSON type: string, integer, number, boolean, array, ..."
     )
@@ -133,16 +133,18 @@ class DagFields(_Strict):
     start_date: Day = Field(date(2024, 1, 1), description="Midnight of this day in `timezone`")
     timezone: StrictStr = Field("UTC", description="IANA name; cron expressions are read in it")
     catchup: StrictBool = Field(False, description="Run what was missed since start_date")
-    max_active_runs: Positive = 1
-    max_active_tasks: Positive = 16
+    max_active_runs: Positive = Field(1, description="Runs of the DAG at the same time")
+    max_active_tasks: Positive = Field(16, description="Tasks of one run at the same time")
     dagrun_timeout: Duration = Field(timedelta(hours=2), description="A run that takes longer fails")
     owner: StrictStr | None = Field(None, description="Owner of the tasks: the team")
-    tags: list[Annotated[StrictStr, Field(min_length=1, max_length=100)]] = []
+    tags: list[Annotated[StrictStr, Field(min_length=1, max_length=100)]] = Field(
+        [], description="Shown with the DAG; joined with those of its templates"
+    )
     params: dict[Word, Param] = Field({}, description="Params of a run, checked when it is triggered")
     module: StrictStr | None = Field(None, description="Module of the callables that are named without one")
-    task_defaults: TaskSettings = TaskSettings()
+    task_defaults: TaskSettings = Field(TaskSettings(), description="Settings of every task of the DAG")
     blocks: list[StrictStr] = Field([], description="Names of `blocks` whose tasks come before the DAG's own")
-    tasks: list[Task] = []
+    tasks: list[Task] = Field([], description="What the DAG runs; over a template's, task by task by id")
 
 
 class Template(DagFields):
@@ -177,10 +179,10 @@ class DefinitionFile(_Strict):
     )
     default_environment: Word | None = Field(None, description="Used when nobody chooses one")
     vars: dict[Word, Any] = Field({}, description="Values for ${vars.name}")
-    environments: dict[Word, Environment] = {}
-    templates: dict[Word, Template] = {}
+    environments: dict[Word, Environment] = Field({}, description="Name -> what differs there")
+    templates: dict[Word, Template] = Field({}, description="Name -> a part that DAGs extend")
     blocks: dict[Word, list[Task]] = Field({}, description="Lists of tasks that several DAGs share")
-    dags: list[Dag] = Field(min_length=1)
+    dags: list[Dag] = Field(min_length=1, description="The DAGs of this file")
 
 
 TRIGGER_RULES = (

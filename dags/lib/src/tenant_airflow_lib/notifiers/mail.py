@@ -28,8 +28,9 @@ class MailFailureNotifier(SafeNotifier):
     """Mail DAG, task, date, error, log URL and run to `to`.
 
     `smtp_conn_id` is a connection of type `smtp`; the sender is its `from_email` unless `from_email` says
-    otherwise. Works as `on_failure_callback` (final failure), `on_retry_callback` and in a deadline's
-    `AsyncCallback`. A mail server that is down is logged, nothing raised.
+    otherwise. `headline` (template) replaces "<dag>.<task> failed"; `level` is put before it. Works as
+    `on_failure_callback` (final failure), `on_retry_callback` and in a deadline's `AsyncCallback`. A mail
+    server that is down is logged, nothing raised.
     """
 
     template_fields = ("to", "from_email", "headline", "level", "smtp_conn_id")

@@ -48,7 +48,8 @@ class OnCallNotifier(SafeNotifier):
     """Page whoever is on call by a POST of a PagerDuty Events v2 event.
 
     `oncall_conn_id` is a connection of type `http`: host `https://events.pagerduty.com`, the integration's
-    routing key as password. A pager that is down is logged, nothing raised.
+    routing key as password. `headline` (template) replaces "<dag>.<task> failed"; `level` is put before it
+    (the event's severity is always critical). A pager that is down is logged, nothing raised.
     """
 
     template_fields = ("oncall_conn_id", "headline", "level")

@@ -63,7 +63,8 @@ class AlertRouter(SafeNotifier):
 
     P1 pages on-call, posts to Slack #incidents and mails leadership; P2 posts to the team's Slack channel and
     mails the team; P3 posts to Slack; P4 is logged only. `team` (template) defaults to the DAG's tag
-    `team:<name>`; a team without a route, or no team, takes `default_route`. A channel that is down is logged
+    `team:<name>`; a team without an entry in `routes` (name -> Route), or no team, takes `default_route`.
+    `headline` (template) replaces "<dag>.<task> failed". A channel that is down is logged
     and the others still get the alert; nothing is raised into the task.
 
     A deadline's context has no tags, so name the team there, and routes as dictionaries:

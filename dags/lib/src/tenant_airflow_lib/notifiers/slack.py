@@ -73,8 +73,9 @@ class SlackFailureNotifier(_SlackNotifier):
     """Post DAG, task, date, error and log URL to a Slack incoming webhook.
 
     `slack_webhook_conn_id` is a connection of type `slackwebhook`; the channel is the one the webhook was
-    made for. `headline` (template) replaces "<dag>.<task> failed"; `level` is put before it. Works as
-    `on_failure_callback` and in a deadline's `AsyncCallback`. A Slack that is down is logged, nothing raised.
+    made for; `timeout` is in seconds, of one request. `headline` (template) replaces "<dag>.<task> failed";
+    `level` is put before it. Works as `on_failure_callback` and in a deadline's `AsyncCallback`. A Slack
+    that is down is logged, nothing raised.
     """
 
     template_fields = ("slack_webhook_conn_id", "headline", "level")
@@ -102,8 +103,9 @@ class SlackFailureNotifier(_SlackNotifier):
 class SlackMessageNotifier(_SlackNotifier):
     """Post a text, and blocks (Block Kit) if given: for success, or anything that is no failure.
 
-    Both are templates. The Slack provider's own notifier does the same; this one never raises and costs a DAG
-    file no import of the provider, which takes a third of a second.
+    `text` and `blocks` are templates. `slack_webhook_conn_id` is a connection of type `slackwebhook`;
+    `timeout` is in seconds, of one request. The Slack provider's own notifier does the same; this one never
+    raises and costs a DAG file no import of the provider, which takes a third of a second.
     """
 
     template_fields = ("slack_webhook_conn_id", "text", "blocks")

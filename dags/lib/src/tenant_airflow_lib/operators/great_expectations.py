@@ -22,6 +22,7 @@ _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0, "incl
 class GreatExpectationsOperator(BaseOperator):
     """Validate one batch of a data asset by an expectation suite, both named in a GX file context.
 
+    `datasource_name`, `data_asset_name` and `expectation_suite_name` (template) are the names there.
     `context_root_dir` is the project's `gx` folder. `batch_request`: {"batch_definition": name,
     "batch_parameters": {...}}; without it the asset's only batch definition is taken. XCom: GX's result as
     JSON, or with `return_json_dict=False` whether it succeeded. A result of more than 48 KB is cut to

@@ -36,8 +36,9 @@ class KubeflowRunTimeout(AirflowException):
 class KubeflowOperator(BaseOperator):
     """What the operators for Kubeflow share.
 
-    `kubeflow_conn_id` names a connection of type http; `host` may be given instead of it. `hook` replaces the
-    client, for tests. Server errors raise ServiceUnavailable (retries apply), refusals fail the task at once.
+    `kubeflow_conn_id` names a connection of type http; `host` may be given instead of it. `namespace` holds
+    the pipelines and experiments. `hook` replaces the client, for tests. Server errors raise
+    ServiceUnavailable (retries apply), refusals fail the task at once.
     """
 
     ui_color = "#e8daef"
@@ -67,7 +68,8 @@ class KubeflowPipelineOperator(KubeflowOperator):
     """Run a pipeline in `experiment_name` (created when missing) and wait for its end.
 
     Give `pipeline_id`, or `pipeline_name` (NotFound, a ValueError, if there is none); ValueError at once
-    without both. The run is named `run_name`, or `<pipeline>-<time of the DAG run>`. XCom: {run_id, status}.
+    without both. `arguments` (template): the pipeline's parameters, name -> value. The run is named
+    `run_name`, or `<pipeline>-<time of the DAG run>`. XCom: {run_id, status}.
 
     `wait=False` returns when the run is started. Else a run that is not SUCCEEDED raises KubeflowRunFailed
     and one that takes longer than `timeout` seconds raises KubeflowRunTimeout. `deferrable=True` waits in
@@ -221,7 +223,10 @@ class KubeflowPipelineOperator(KubeflowOperator):
 
 
 class KubeflowExperimentOperator(KubeflowOperator):
-    """Have an experiment: found by its name in the namespace, or created. XCom: {experiment_id, name}."""
+    """Have the experiment `experiment_name`: found by this name in the namespace, or created.
+
+    A new one gets the `description`. XCom: {experiment_id, name}.
+    """
 
     template_fields: Sequence[str] = ("experiment_name", "description")
 

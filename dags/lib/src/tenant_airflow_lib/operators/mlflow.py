@@ -119,7 +119,7 @@ class MLflowLogMetricsOperator(MLflowOperator):
 
 
 class MLflowModelTransitionOperator(MLflowOperator):
-    """Say which version of a registered model is in use for `stage`.
+    """Say which version of the registered model `model_name` is in use for `stage`.
 
     `mode="alias"` (default) points the alias `stage`, in lower case, to `version`: `stage="Production"` sets
     the alias `production`. An alias belongs to one version, so it leaves the one that had it.

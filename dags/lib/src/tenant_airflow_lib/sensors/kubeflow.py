@@ -13,12 +13,14 @@ from tenant_airflow_lib.triggers.kubeflow import KubeflowRunTrigger
 
 
 class KubeflowPipelineRunSensor(PollSensor):
-    """Wait until a Kubeflow run is in one of `target_statuses`. XCom: the state, in version 2's words.
+    """Wait until the Kubeflow run `run_id` is in one of `target_statuses`.
+
+    XCom: the state, in version 2's words.
 
     `Succeeded`, `Failed`, `Error` and the other words of version 1 are understood: Error is FAILED. A run
     that ended in another state can never be in one of them and fails the task, as does an unknown run.
-    `kubeflow_conn_id` names a connection of type http; `host` may be given instead of it. ValueError at
-    once for a status that does not exist.
+    `kubeflow_conn_id` names a connection of type http; `host` may be given instead of it. `hook`
+    replaces the client, for tests. ValueError at once for a status that does not exist.
     """
 
     template_fields: Sequence[str] = ("run_id",)

@@ -70,7 +70,7 @@ class MLflowSensor(PollSensor):
 
 
 class MLflowModelStageSensor(MLflowSensor):
-    """Wait until `version`, or else the highest version, of a model has the alias or stage `target_stage`.
+    """Wait until `version`, or else the highest, of `model_name` has the alias or stage `target_stage`.
 
     `target_stage="Production"` is met by the alias `Production` or `production`, or by the legacy stage.
     XCom: the version. A model without versions, or without the given one, is waited for; an unknown model
@@ -102,7 +102,7 @@ class MLflowModelStageSensor(MLflowSensor):
 
 
 class MLflowRunCompleteSensor(MLflowSensor):
-    """Wait until an MLflow run is FINISHED, FAILED or KILLED. XCom: the status.
+    """Wait until the MLflow run `run_id` is FINISHED, FAILED or KILLED. XCom: the status.
 
     A status in `fail_on` (default FAILED and KILLED; `()` for none) fails the task. An unknown run fails.
     ValueError at once for a `fail_on` that is no final status.
@@ -128,13 +128,13 @@ class MLflowRunCompleteSensor(MLflowSensor):
 
 
 class ModelPerformanceSensor(MLflowSensor):
-    """Wait until the best finished run of an experiment has a metric that meets the threshold.
+    """Wait until the best finished run of `experiment_name` has a `metric_name` that meets `threshold`.
 
-    `comparison`: >=, >, <=, < or ==; the best run is the one with the lowest value for < and <=, with the
-    highest for the others. `run_id` (template, or the output of MLflowLogMetricsOperator) asks for that run
-    alone, whatever others have reached; an unknown one fails the task. XCom: {run_id, metric, value}. No
-    experiment, runs or metric: wait. ValueError at once for another comparison; a threshold that renders to
-    no number fails the task.
+    `metric_name` and `threshold` (a number) are templates. `comparison`: >=, >, <=, < or ==; the best run is
+    the one with the lowest value for < and <=, with the highest for the others. `run_id` (template, or the
+    output of MLflowLogMetricsOperator) asks for that run alone, whatever others have reached; an unknown one
+    fails the task. XCom: {run_id, metric, value}. No experiment, runs or metric: wait. ValueError at once
+    for another comparison; a threshold that renders to no number fails the task.
     """
 
     template_fields: Sequence[str] = ("metric_name", "threshold", "run_id")

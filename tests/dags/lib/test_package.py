@@ -1,0 +1,71 @@
+"""What a reader of the package gets: its licence, and docstrings and a README that leave nothing out."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import pytest
+from tests.dags.home import ROOT
+
+import tenant_airflow_lib
+
+HOME = ROOT / "dags" / "lib"
+KINDS = ("operators", "sensors", "notifiers")
+
+
+def public_classes() -> Iterator[type]:
+    for kind in KINDS:
+        package = importlib.import_module(f"tenant_airflow_lib.{kind}")
+        for module in pkgutil.iter_modules(package.__path__):
+            loaded = importlib.import_module(f"{package.__name__}.{module.name}")
+            for name, item in vars(loaded).items():
+                if inspect.isclass(item) and item.__module__ == loaded.__name__ and name[0] != "_":
+                    yield item
+
+
+def parameters_of(item: type) -> set[str]:
+    own = vars(item).get("__init__")
+    return set(inspect.signature(own).parameters) - {"self", "args", "kwargs"} if own else set()
+
+
+CLASSES = [
+    item for item in public_classes() if parameters_of(item) and "__dataclass_fields__" not in vars(item)
+]
+
+
+@pytest.mark.parametrize("item", CLASSES, ids=lambda item: item.__name__)
+def test_a_docstring_names_every_parameter(item: type) -> None:
+    text = inspect.getdoc(item) or ""
+    assert {name for name in parameters_of(item) if not re.search(rf"\b{name}\b", text)} == set()
+
+
+def test_every_kind_has_classes_to_look_at() -> None:
+    assert {item.__module__.split(".")[1] for item in CLASSES} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        module.name
+        for module in pkgutil.iter_modules(tenant_airflow_lib.__path__)
+        if module.name not in ("hooks", "triggers")
+    ],
+)
+def test_the_readme_names_every_module(name: str) -> None:
+    assert f"| `{name}" in (HOME / "README.md").read_text()
+
+
+def test_the_readme_installs_the_package_from_its_source_and_not_by_its_name() -> None:
+    text = (HOME / "README.md").read_text()
+    assert "pip install ./dags/lib" in text
+    assert "pip install tenant-airflow-lib" not in text
+
+
+@pytest.mark.parametrize("package", ["lib", "lint"])
+def test_a_package_carries_the_licence_of_the_repository(package: str) -> None:
+    """Hatchling puts a file LICENSE beside pyproject.toml into the wheel by itself."""
+    assert (ROOT / "dags" / package / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
