@@ -168,12 +168,26 @@ def test_suppression_needs_a_reason_and_a_finding(folder: Path, capsys: pytest.C
         ("ignore reason: x", "names its rules"),
         ("ignore[L-01,L-77] reason: x", "unknown rule"),
         ("ignore[L-01,L-04] reason: x", "suppression of L-04 hides nothing"),
+        ("ingore[L-01] reason: x", "misspelt comment suppresses nothing"),
+        ("disable[L-01] reason: x", "misspelt comment suppresses nothing"),
+        ("idempotant reason: x", "misspelt comment suppresses nothing"),
     ):
         Path("a.py").write_text(f"{head}{call}  # dag-lint: {comment}\n")
         code, out, _ = run(capsys, "a.py")
         assert code == 1
         assert "a.py:2:1: L-00 warning" in out
         assert text in out
+    for comment in ("dag_lint: ignore[L-01] reason: x", "dag-lint ignore[L-01] reason: x"):
+        Path("a.py").write_text(f"{head}{call}  # {comment}\n")
+        assert "L-00 warning: a misspelt comment" in run(capsys, "a.py")[1]
+    for comment in (
+        "dag-lint: see the README",
+        "dag-lint finds it",
+        "dag-lint",
+        "dag lint ignores this file",
+    ):
+        Path("a.py").write_text(f"x = 1  # {comment}\n")
+        assert run(capsys, "a.py")[0] == 0
     # A rule that does not run cannot tell whether its suppression is idle.
     Path("a.py").write_text("x = 1  # dag-lint: ignore[L-10] reason: x\n")
     assert run(capsys, "a.py")[0] == 0
@@ -208,7 +222,9 @@ def test_settings_of_pyproject_and_dag_lint_toml(folder: Path, capsys: pytest.Ca
         ('[per-file-ignores]\n"*.py" = ["X"]', "per-file-ignores.*.py"),
         ("min-poke-interval = true", "key 'min-poke-interval' must be int"),
         ('team-folder = "("', "key 'team-folder'"),
-        ("select = [", "dag-lint.toml"),
+        ("select = [", "dag-lint.toml: not valid TOML: "),
+        ('tenants = ["gone.yaml"]', "dag-lint.toml: key 'tenants': "),
+        ('tenants = ["gone.yaml"]', "gone.yaml: No such file or directory\n"),
     ],
 )
 def test_bad_settings_name_file_and_key(
@@ -269,7 +285,7 @@ def test_fix_and_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert b"schedule_interval" in file.read_bytes()
     code, out, err = run(capsys, "a.py", "--fix")
     assert code == 0
-    assert "1 repairs in 1 files" in err
+    assert "dag-lint: 1 repair in 1 file\n" in err
     assert file.read_bytes() == BAD.replace("schedule_interval", "schedule").replace("\n", "\r\n").encode()
     assert run(capsys, "a.py", "--diff")[:2] == (0, "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,8 @@ def test_an_unknown_option_writes_no_file(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert docs.main(["--help"]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_installation_from_the_clone_leaves_nothing_to_commit() -> None:
+    for name in ("airflow_tenants.egg-info/PKG-INFO", "dags/lint/src/dag_lint.egg-info/PKG-INFO"):
+        assert subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False).returncode == 0

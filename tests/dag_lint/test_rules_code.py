@@ -30,6 +30,12 @@ def test_no_credentials_in_code() -> None:
         dsn = "host=db user=etl password=pa55w0rd"  # !
         command = "curl -u admin:admin123 https://x.example"  # !
         def f(password="pa55w0rd"): ...  # !
+        secret = "abcdef1234567"  # !
+        password2 = "abcdef1234567"  # !
+        headers = {"Authorization": "Bearer abcdef1234567"}  # !
+        headers["authorization"] = "Basic YWRtaW46aHVudGVyMjI="  # !
+        requests.get(url, auth=("user", "abcdef1234567"))  # !
+        options = {"auth": ("user", "abcdef1234567")}  # !
         pem = "-----BEGIN RSA PRIVATE KEY-----"  # !
         """,
         """\
@@ -48,6 +54,15 @@ def test_no_credentials_in_code() -> None:
         Secret("env", "SQL_CONN", "airflow-secrets", "sql_alchemy_conn")
         Secret(deploy_type="env", deploy_target="PASSWORD", secret="airflow-secrets", key="password")
         passwd = ""
+        Secret("env", "A", secret="airflow-secrets-2024", key="token")
+        secret = "team/analytics/warehouse2024"
+        secret2 = get_secret("x")
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        headers = {"Authorization": "Bearer {{ var.value.token }}"}
+        headers = {"Authorization": "Bearer <your token>"}
+        requests.get(url, auth=("user", "password"))
+        requests.get(url, auth=("user", password))
+        auth = ("oauth2", "google-oauth2")
         PASSWORD_ENV = "DB_PASSWORD"
         next_page_token = "nextPageToken"
         help = "use --password to pass the password"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from tests.dag_lint.helpers import SDK, check, lint
 
+from dag_lint.cron import PRESETS
 from dag_lint.rules.graph import TRIGGER_RULES
 
 OPS = SDK + (
@@ -344,6 +349,110 @@ def test_a_dag_file_can_be_imported() -> None:
                 previous = current
         """),
     )
+
+
+@pytest.mark.covers("L-36")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "61 * * * *",
+        "* * * *",
+        "0 24 * * *",
+        "0 0 0 * *",
+        "0 0 * 13 *",
+        "0 0 * * 8",
+        "0 0 * foo *",
+        "*/0 * * * *",
+        "0 0 1-32 * *",
+        "0,61 * * * *",
+        "0 0 * * monday",
+        "* * * * * 61",
+        "@dayly",
+        "every day",
+        "",
+    ],
+)
+def test_a_schedule_that_airflow_refuses(text: str) -> None:
+    (finding,) = lint(SDK + f"DAG('a', schedule={text!r})\n", "L-36")
+    assert finding.message.startswith(f"schedule {text!r} fails to import: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *sorted(PRESETS),
+        "*/15 22-3 1,15 JAN-mar sun",
+        "0 0 L * ?",
+        "0 0 * * fri#2",
+        "* * * * * 30",
+        "0 0 * * 7",
+        "59-0/2 * * * *",
+        "0 0 1 1 * 0 2030",
+        "*/61 * * * *",
+        "0 0 23-00 * *",
+        "{{ cookiecutter.schedule }}",
+        "00 08 * * 1-5",
+    ],
+)
+def test_a_schedule_that_airflow_takes_or_nobody_can_tell(text: str) -> None:
+    assert not lint(SDK + f"DAG('a', schedule={text!r})\n", "L-36")
+
+
+@pytest.mark.covers("L-36")
+def test_ids_are_keys() -> None:
+    check(
+        "L-36",
+        sample(f"""\
+        NAME = "d e"
+        DAG("b c", schedule=None)  # !
+        DAG(dag_id=NAME)  # !
+        DAG("{"x" * 251}")  # !
+        DAG("{"x" * 250}")
+        DAG("a.b-c_1é")
+        with DAG("a"):
+            EmptyOperator(task_id="load/sales")  # !
+            EmptyOperator(task_id="load.sales-1")
+            @task(task_id="load sales")  # !
+            def load(): ...
+            load()
+        """),
+        sample("""\
+        import pytest
+        from our import MyOperator, make
+        DAG("{{ cookiecutter.name }}")
+        DAG(f"a b {x}", schedule=f"61 {x} * * *")
+        DAG(make("b c"), schedule=make("61 * * * *"))
+        for name in ["a b"]:
+            DAG(f"load_{name}")
+        with pytest.raises(ValueError):
+            DAG("b c")
+        try:
+            DAG("b c", schedule="61 * * * *")
+        except ValueError:
+            pass
+        with DAG("a"):
+            MyOperator(task_id="load sales")
+        """),
+    )
+
+
+def test_a_cycle_has_the_same_text_in_every_process() -> None:
+    text = sample("""\
+    with DAG("a"):
+        t1, t2 = EmptyOperator(task_id="t1"), EmptyOperator(task_id="t2")
+        t3, t4 = EmptyOperator(task_id="t3"), EmptyOperator(task_id="t4")
+        t1 >> [t2, t3, t4] >> t1
+    """)
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-m", "dag_lint", "--isolated", "--select", "L-36", "-"],
+            input=text, capture_output=True, text=True, check=False, timeout=60,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in range(6)
+    }  # fmt: skip
+    (only,) = outputs
+    assert "has a cycle: t1 >> t2 >> t1" in only
 
 
 @pytest.mark.covers("L-18")

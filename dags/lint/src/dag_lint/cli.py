@@ -143,7 +143,11 @@ def _options(args: argparse.Namespace, first: Path) -> engine.Options:
         config = load(args.config)
     elif not args.isolated:
         config = load(find_config(first if first.exists() else Path()))
-    tenants = tenant.load([*config.tenant_paths, *args.tenant])
+    try:
+        tenants = tenant.load(config.tenant_paths)
+    except tenant.TenantError as error:
+        raise ConfigError(f"{config.file}: key 'tenants': {error}") from error
+    tenants += tenant.load(args.tenant)
     rules = selected(config, _words(args.select), _words(args.ignore))
     # Paths in reports are relative to the working directory; CI files to the repository.
     root = config.root if config.file is not None else Path.cwd()
@@ -157,6 +161,10 @@ def _repository(start: Path) -> Path:
         if (folder / ".git").exists():
             return folder
     return start
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _words(values: list[str]) -> list[str]:
@@ -221,5 +229,5 @@ def _fix(files: list[Path], options: engine.Options, *, write: bool) -> int:
         else:
             console.out(fixes.diff(file, plain, new))
     if write and changed:
-        console.err(f"dag-lint: {repaired} repairs in {changed} files")
+        console.err(f"dag-lint: {_count(repaired, 'repair')} in {_count(changed, 'file')}")
     return FOUND if changed else CLEAN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from dag_lint.values import Dag, Group, Node, Task
 
@@ -25,14 +25,16 @@ class Graph:
 
     def _add(self, left: Task, right: Task) -> None:
         self.down.setdefault(left, set()).add(right)
+        self.down.setdefault(right, set())
         self.up.setdefault(right, set()).add(left)
 
     def _ends(self, node: Node, *, last: bool) -> list[Task]:
         if isinstance(node, Task):
             return [node]
-        inside = self.members(node)
+        members = self.members(node)
+        inside = [task for task in self.dag.tasks if task in members]
         table = self.down if last else self.up
-        ends = [task for task in inside if not table.get(task, set()) & inside]
+        ends = [task for task in inside if not table.get(task, set()) & members]
         return [task for task in ends if not (last and task.teardown)] or ends
 
     def members(self, group: Node) -> set[Task]:
@@ -59,22 +61,28 @@ class Graph:
         return False
 
     def cycle(self) -> list[Task]:
-        """The tasks of a cycle, or an empty list."""
+        """The tasks of a cycle, or an empty list; the same one in every run, told from its first task on."""
+        order = {task: number for number, task in enumerate(self.down)}
         state: dict[Task, int] = {}
-        for start in list(self.down):
-            found = self._walk(start, state)
+        for start in order:
+            found = self._walk(start, state, order)
             if found:
-                return found
+                first = found.index(min(found, key=order.__getitem__))
+                return found[first:] + found[:first]
         return []
 
-    def _walk(self, start: Task, state: dict[Task, int]) -> list[Task]:
-        stack: list[tuple[Task, Iterable[Task]]] = [(start, iter(self.down.get(start, ())))]
+    def _walk(self, start: Task, state: dict[Task, int], order: dict[Task, int]) -> list[Task]:
+        def following_of(task: Task) -> Iterator[Task]:
+            # Sets of objects have another order in each process.
+            return iter(sorted(self.down[task], key=order.__getitem__))
+
+        stack: list[tuple[Task, Iterator[Task]]] = [(start, following_of(start))]
         if state.get(start):
             return []
         state[start] = 1
         while stack:
             task, rest = stack[-1]
-            following = next(iter(rest), None)
+            following = next(rest, None)
             if following is None:
                 state[task] = 2
                 stack.pop()
@@ -83,7 +91,7 @@ class Graph:
                 return path[path.index(following) :]
             elif not state.get(following):
                 state[following] = 1
-                stack.append((following, iter(self.down.get(following, ()))))
+                stack.append((following, following_of(following)))
         return []
 
     def ancestors(self, task: Task) -> set[Task]:

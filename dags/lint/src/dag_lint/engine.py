@@ -163,7 +163,9 @@ def _bad_comments(path: str, comments: list[Suppression], rules: set[str]) -> li
 
     for comment in comments:
         ids = _ids(comment)
-        if not comment.rules:
+        if comment.misspelt:
+            add(comment, "a misspelt comment suppresses nothing: `# dag-lint: ignore[L-04] reason: ...`")
+        elif not comment.rules:
             add(comment, "a suppression names its rules: `# dag-lint: ignore[L-04] reason: ...`")
         elif len(ids) < len(set(comment.rules)):
             add(comment, f"a suppression of an unknown rule: {', '.join(comment.rules)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import io
 import re
 import tokenize
@@ -12,7 +13,10 @@ from functools import cached_property
 
 _SUPPRESS = re.compile(r"#\s*dag-lint:\s*ignore\s*(?:\[([^\]]*)\])?\s*(?:reason:\s*(.*))?", re.IGNORECASE)
 _MARKER = re.compile(r"#\s*dag-lint:\s*idempotent\b\s*(?:reason:\s*(.*))?", re.IGNORECASE)
-_ANY = re.compile(r"#\s*dag-lint:", re.IGNORECASE)
+# A comment that is meant for the linter, also when its name, the colon or the word is misspelt.
+_ANY = re.compile(r"#\s*dag[-_ ]?lint\b", re.IGNORECASE)
+_MEANT = re.compile(r"#\s*(dag[-_ ]?lint)\s*(:?)\s*([a-z_-]+)\s*(\[?)", re.IGNORECASE)
+_ALIKE = ("ignore", "idempotent", "disable", "noqa", "skip", "suppress")
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Suppression:
     rules: tuple[str, ...]
     reason: str
     used: set[str] = field(default_factory=set)
+    misspelt: bool = False
 
 
 @dataclass
@@ -33,6 +38,15 @@ class SyntaxProblem:
     line: int
     col: int
     message: str
+
+
+def _misspelt(comment: str) -> bool:
+    """Whether a comment is meant to suppress or to mark something and does neither."""
+    meant = _MEANT.search(comment)
+    if meant is None or _MARKER.search(comment):
+        return False
+    alike = difflib.get_close_matches(meant[3].lower(), _ALIKE, n=1, cutoff=0.75)
+    return bool(alike) and bool(meant[2] or meant[4])
 
 
 class Source:
@@ -105,7 +119,7 @@ class Source:
     @cached_property
     def comments(self) -> list[tuple[int, bool, str]]:
         """Comments that speak to the linter: line, whether the line holds nothing else, text."""
-        if "dag-lint:" not in self.text.lower():
+        if not _ANY.search(self.text):
             return []
         found: list[tuple[int, bool, str]] = []
         try:
@@ -124,6 +138,8 @@ class Source:
         for line, alone, text in self.comments:
             match = _SUPPRESS.search(text)
             if match is None:
+                if _misspelt(text):
+                    found.append(Suppression(line, line, (), "", misspelt=True))
                 continue
             rules = tuple(part.strip().upper() for part in (match[1] or "").split(",") if part.strip())
             found.append(Suppression(self._code_line(line, alone), line, rules, (match[2] or "").strip()))

@@ -51,7 +51,9 @@ def load(paths: list[Path]) -> list[Tenant]:
 def _read(path: Path) -> list[Tenant]:
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise TenantError(f"{path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise TenantError(f"{path}: {error}") from error
     return [
         _tenant(document, path)

@@ -12,6 +12,7 @@ from dag_lint.findings import Finding, Severity
 from dag_lint.names import is_airflow
 from dag_lint.registry import rule
 from dag_lint.rules.external import is_hook_class, is_http_call
+from dag_lint.rules.literals import bad_literals
 
 HEAVY = {
     "pandas", "numpy", "scipy", "sklearn", "tensorflow", "torch", "keras", "xgboost", "lightgbm", "catboost",
@@ -214,12 +215,13 @@ def _sessions(ctx: Context) -> Iterator[Finding]:
 
 @rule("L-36", "importable", Severity.ERROR)
 def importable(ctx: Context) -> Iterator[Finding]:
-    """A DAG file can be imported: Python 3, no relative imports, no cycles; the integrity test always runs.
+    """A DAG file can be imported: Python 3, valid ids and cron, no cycles; the integrity test always runs.
 
     Airflow loads a DAG file as a module without a package, so `from . import x` fails. Cycles between tasks
-    fail at parse. Over the repository: no configuration of pytest or of CI leaves out the integrity test of
-    the DAGs. That a file parses in less than a second, and that its imports exist, only a DagBag test in
-    the image can tell.
+    fail at parse; so do a dag_id or task_id with a blank or of more than 250 characters, and a schedule that
+    is no cron expression; ids and schedules are judged where the text stands in the file. Over the
+    repository: no configuration of pytest or of CI leaves out the integrity test of the DAGs. That a file
+    parses in less than a second, and that its imports exist, only a DagBag test in the image can tell.
 
     Bad:
         from airflow.sdk import DAG
@@ -246,6 +248,7 @@ def importable(ctx: Context) -> Iterator[Finding]:
             relative = isinstance(node, ast.ImportFrom) and node.level > 0
             if relative and at_parse_time(ctx, node) and not _type_checking(ctx, node):
                 yield ctx.finding(node, "relative import: Airflow loads DAG files without a package")
+    yield from bad_literals(ctx)
     for dag in ctx.model.dags:
         graph = Graph(dag)
         cycle = graph.cycle()

@@ -35,12 +35,15 @@ _FLAG = re.compile(
     r"(?:^|\s)(?:-u\s+[\w.@-]+:([^\s'\"{}$:]{4,})|--password[= ]([^\s'\"{}$-][^\s'\"{}$]{3,}))"
 )
 _PASSWORD = re.compile(
-    r"(?i)(?:^|[_-])(password|passwd|pwd|passphrase|pass_word)$|^(?:.*[a-z])?(?:Password|Passwd)$"
+    r"(?i)(?:^|[_-])(password|passwd|pwd|passphrase|pass_word)\d*$|^(?:.*[a-z])?(?:Password|Passwd)\d*$"
 )
 _TOKEN = re.compile(
     r"(?i)(?:^|[_-])(token|api_?key|secret_?key|access_?key|access_?key_?id|auth_?token|client_?secret|private_?key"
-    r"|secret_?access_?key|webhook_?token|signing_?secret|account_?key|sas_?token)$"
+    r"|secret_?access_?key|webhook_?token|signing_?secret|account_?key|sas_?token)\d*$|^secret\d*$"
 )
+# `secret` is also the name of a Kubernetes Secret or of a place in a secret backend.
+_PLACE = re.compile(r"^(?!(?:[0-9a-f]+-){4}[0-9a-f]+$)[a-z0-9]+(?:[-_./][A-Za-z0-9]+)+$")
+_SCHEME = re.compile(r"(?i)^(?:bearer|basic|token|api-?key)\s+(?=\S+$)")
 _PLACEHOLDER = re.compile(
     r"(?i)^(?:x+|\*+|\.+|-+|_+|none|null|empty|n/?a|todo|fixme|example|sample|dummy|placeholder|redacted|hidden|secret|token"
     r"|pass|passwords?|passwd|user|str|string|text|varchar|bytes|int|object|true|false)$|^<.*>$|your[_-]|change[_-]?me|"
@@ -97,6 +100,8 @@ def _patterns(ctx: Context) -> Iterator[Finding]:
 def _named(ctx: Context) -> Iterator[Finding]:
     for node in ctx.source.of_type(ast.keyword, ast.Dict, ast.Assign, ast.AnnAssign, ast.arguments):
         for name, value in _pairs(node):
+            if name == "auth" and isinstance(value, ast.Tuple) and _user_and_password(value):
+                yield _report(ctx, value, name)
             if _secret(name, value, weak=not isinstance(node, ast.keyword)):
                 yield _report(ctx, value, name)
 
@@ -145,23 +150,42 @@ def _secret(name: str, node: ast.AST, *, weak: bool) -> bool:
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         return False
     text, name = node.value, name.replace(".", "_")
+    if name.lower() in {"authorization", "proxy-authorization"}:
+        text = _SCHEME.sub("", text)
+        return not _PLACEHOLDER.search(text) and _random(text)
     if len(text) < 4 or text.lower() == name.lower() or _PLACEHOLDER.search(text):
         return False
     if _PASSWORD.search(name):
         return not weak or not _NAME_LIKE.match(text)
-    if _TOKEN.search(name):
-        digits = sum(char.isdigit() for char in text)
-        varied = any(char.isalpha() for char in text) and (
-            digits > 2 or (digits > 0 and not text.isidentifier())
-        )
-        return (
-            len(text) >= 12
-            and varied
-            and not _NAME_LIKE.match(text)
-            and "/" not in text[:1]
-            and "://" not in text
-        )
-    return False
+    if name.lower().startswith("secret") and _PLACE.match(text):
+        return False
+    return bool(_TOKEN.search(name)) and _random(text)
+
+
+def _random(text: str) -> bool:
+    """Whether a text looks like a token: long, letters and digits, no name and no address."""
+    digits = sum(char.isdigit() for char in text)
+    varied = any(char.isalpha() for char in text) and (digits > 2 or (digits > 0 and not text.isidentifier()))
+    return (
+        len(text) >= 12
+        and varied
+        and not _NAME_LIKE.match(text)
+        and "/" not in text[:1]
+        and "://" not in text
+    )
+
+
+def _user_and_password(value: ast.Tuple) -> bool:
+    texts = [item.value for item in value.elts if isinstance(item, ast.Constant)]
+    if len(value.elts) != 2 or len(texts) != 2 or not all(isinstance(text, str) for text in texts):
+        return False
+    password = str(texts[1])
+    return (
+        len(password) >= 8
+        and any(char.isdigit() for char in password)
+        and not _PLACEHOLDER.search(password)
+        and not _NAME_LIKE.match(password)
+    )
 
 
 def _inside_texts(ctx: Context) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from dag_lint.registry import rule
 
 @rule("L-00", "suppression", Severity.WARNING)
 def suppression(_ctx: Context) -> Iterator[Finding]:
-    """A suppression names its rules, gives a reason and suppresses something.
+    """A suppression is spelt right, names its rules, gives a reason and suppresses something.
 
     `# dag-lint: ignore[L-04] reason: sample value` hides the findings of these rules on its line, on the
     statement that begins there, or - alone on a line - on the next line of code. Whoever reads the code
