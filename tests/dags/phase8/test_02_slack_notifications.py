@@ -15,7 +15,6 @@ from airflow.sdk.log import mask_secret
 from tests.dags.runner import run
 
 DAG_ID = "phase8_02_slack_notifications"
-NOW = datetime.datetime.now(datetime.UTC)
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def test_a_failure_is_told_once_after_the_last_try_with_its_error_escaped(slack)
 
 @pytest.mark.covers("P08.2")
 def test_a_late_start_is_told_beside_the_result(slack):
-    run(DAG_ID, run_after=NOW - datetime.timedelta(hours=1))
+    run(DAG_ID, run_after=datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1))
     late, result = slack()
     assert re.fullmatch(rf"{DAG_ID} starts 36\d\d seconds late", late["text"])
     assert "blocks" in result
