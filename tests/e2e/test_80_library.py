@@ -133,9 +133,13 @@ def run(client: AirflowClient, dag_id: str, conf: dict[str, Any] | None = None) 
 def test_the_library_of_the_image_is_a_source_without_import_errors(
     environment: Environment, library: AirflowClient
 ) -> None:
-    [source] = environment.tenant(NAME).raw["status"]["dags"]
+    def parsed() -> Json | None:
+        [source] = environment.tenant(NAME).raw["status"]["dags"]
+        return source if source["dagCount"] >= 88 else None
+
+    # DagsSynced is true from the first DAG on; the processor needs some seconds for all files
+    source = wait_for("every DAG of the library", parsed, seconds=240, seen=str)
     assert source["name"] == "library"
-    assert source["dagCount"] >= 88
     assert source.get("importErrors", 0) == 0
     assert library.dag("phase4_04_dynamic_tasks") is not None
 
