@@ -100,6 +100,31 @@ def _containerd(name: str) -> Recipe:
     )
 
 
+_PROMETHEUS_VERSION = "github.com/prometheus/common/version.Version={number}"
+
+
+def _prometheus(name: str) -> Recipe:
+    return Recipe(
+        name,
+        "prometheus",
+        (f"github.com/prometheus/prometheus/cmd/{name}",),
+        "github.com/prometheus/prometheus",
+        variables=(_PROMETHEUS_VERSION,),
+        # of its service discoveries, the clouds' own would be most of the build
+        tags=("remove_all_sd", "enable_kubernetes_sd"),
+    )
+
+
+def _alertmanager(name: str) -> Recipe:
+    return Recipe(
+        name,
+        "alertmanager",
+        (f"github.com/prometheus/alertmanager/cmd/{name}",),
+        "github.com/prometheus/alertmanager",
+        variables=(_PROMETHEUS_VERSION,),
+    )
+
+
 _ALL = (
     _kubernetes("kubectl"),
     _kubernetes("kube-apiserver"),
@@ -145,7 +170,18 @@ _ALL = (
         "statsd-exporter",
         ("github.com/prometheus/statsd_exporter",),
         "github.com/prometheus/statsd_exporter",
-        variables=("github.com/prometheus/common/version.Version={number}",),
+        variables=(_PROMETHEUS_VERSION,),
+    ),
+    _prometheus("prometheus"),
+    _prometheus("promtool"),
+    _alertmanager("alertmanager"),
+    _alertmanager("amtool"),
+    Recipe(
+        "prometheus-operator",
+        "prometheus-operator",
+        ("github.com/prometheus-operator/prometheus-operator/cmd/operator",),
+        "github.com/prometheus-operator/prometheus-operator",
+        variables=(_PROMETHEUS_VERSION,),
     ),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

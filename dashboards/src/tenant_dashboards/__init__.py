@@ -1,0 +1,1 @@
+"""Grafana dashboards, alerts and the metric registry of Airflow tenants."""
