@@ -29,12 +29,13 @@ _USERS = [
         "passwordSecretKey": "password",
     },
 ]
+LOGGING = {"json_logs": "True", "logging_level": "INFO", "colored_console_log": "False"}
 MINIMAL: dict[str, Any] = {
     "labels": {"airflowtenants.io/tenant": "payments", "airflowtenants.io/team": "pay"},
     "executor": "LocalExecutor",
     "airflowVersion": "3.3.2",
     "images": {"airflow": {}},
-    "config": {},
+    "config": {"logging": LOGGING},
     "env": [],
     "apiServer": {"replicas": 1},
     "scheduler": {"replicas": 1},
@@ -147,7 +148,7 @@ def test_a_full_spec_gives_exactly_these_values() -> None:
             "statsd": {"repository": "local/statsd"},
         },
         "imagePullSecrets": [{"name": "registry"}],
-        "config": {"core": {"parallelism": "8"}},
+            "config": {"core": {"parallelism": "8"}, "logging": LOGGING},
         "env": [
             {"name": "A", "value": "1"},
             {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from tenant_operator.api.airflow import Airflow, Dags, Database
+from tenant_operator.api.logging import Logging, Traces
 from tenant_operator.api.objects import Connection, Pool, Role, Sync, Variable
 from tenant_operator.api.rules import Json, Matches, Model, Quantity, cel, keyed_by
 from tenant_operator.core import names
@@ -186,6 +187,10 @@ class TenantSpec(Model):
     """Defaults and bounds of containers."""
     network: Network = Network()
     """Exceptions from the default-deny network."""
+    logging: Logging = Logging()
+    """Where logs go, and in which form."""
+    traces: Traces = Traces()
+    """OpenTelemetry traces."""
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> TenantSpec:
@@ -200,6 +205,23 @@ class TenantSpec(Model):
             twice = {key for key in keys if keys.count(key) > 1} if len(set(keys)) < len(keys) else set()
             if twice:
                 raise ValueError(f"{field}: {sorted(twice)[0]} is listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _log_store_can_be_opened(self) -> TenantSpec:
+        """A connection id that nobody declares would lose every log without a word."""
+        wanted = self.logging.remote.connection_id if self.logging.remote else ""
+        known = {connection.id for connection in self.connections}
+        known |= {
+            name.removeprefix("AIRFLOW_CONN_").lower()
+            for name in (variable.name for variable in self.airflow.env)
+            if name.startswith("AIRFLOW_CONN_")
+        }
+        if wanted and wanted not in known and wanted.lower() not in known:
+            raise ValueError(
+                f"logging.remote.connectionId: {wanted} is not in spec.connections: declare it there, or "
+                "leave it out to use the pods' cloud identity"
+            )
         return self
 
     def namespace_for(self, tenant: str) -> str:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime
+
+# A context variable and not an argument: lines of libraries, too, belong to the tenant that is worked on.
+_TENANT: ContextVar[str] = ContextVar("tenant", default="")
+
+
+@contextlib.contextmanager
+def about(tenant: str) -> Iterator[None]:
+    """Everything that is logged inside, tasks begun there included, carries the tenant's name."""
+    token = _TENANT.set(tenant)
+    try:
+        yield
+    finally:
+        _TENANT.reset(token)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ts, level, logger, msg, and error for tracebacks."""
+    """One JSON object a line: ts, level, logger, msg; tenant where it is known; error for tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging.Formatter."""
@@ -19,6 +35,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "msg": record.getMessage(),
         }
+        if tenant := _TENANT.get():
+            line["tenant"] = tenant
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line)

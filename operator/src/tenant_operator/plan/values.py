@@ -15,6 +15,7 @@ from tenant_operator.api.airflow import DEFAULT_VERSION, Airflow, Component, Dag
 from tenant_operator.api.rules import Resources
 from tenant_operator.api.tenant import Peer, Subject
 from tenant_operator.core import names
+from tenant_operator.plan import logs
 from tenant_operator.plan.tenant import Tenant
 
 Values = dict[str, Any]
@@ -36,6 +37,8 @@ def build(tenant: Tenant, checksums: Mapping[str, str], defaults: Defaults) -> V
     values: Values = {
         "labels": tenant.labels,
         **_airflow(spec.airflow, defaults),
+        "config": logs.config(tenant),
+        "env": _environment(tenant),
         **_secrets(tenant, checksums),
         "dags": {"sources": [_source(source) for source in spec.dags.sources]},
         "networkPolicies": _network(tenant, defaults),
@@ -73,8 +76,6 @@ def _airflow(airflow: Airflow, defaults: Defaults) -> Values:
         "executor": airflow.executor,
         "airflowVersion": airflow.version,
         "images": images,
-        "config": {section: dict(keys) for section, keys in airflow.config.items()},
-        "env": [_env(variable) for variable in airflow.env],
         "apiServer": _component(airflow.api_server),
         "scheduler": _component(airflow.scheduler),
         "dagProcessor": _component(airflow.dag_processor),
@@ -85,6 +86,14 @@ def _airflow(airflow: Airflow, defaults: Defaults) -> Values:
     if own.pull_secrets:
         values["imagePullSecrets"] = [{"name": secret.name} for secret in own.pull_secrets]
     return values
+
+
+def _environment(tenant: Tenant) -> list[Values]:
+    """What the team names wins over what the operator sets."""
+    own = [_env(variable) for variable in tenant.spec.airflow.env]
+    taken = {variable["name"] for variable in own}
+    made = logs.environment(tenant)
+    return [*({"name": name, "value": value} for name, value in made.items() if name not in taken), *own]
 
 
 def _secrets(tenant: Tenant, checksums: Mapping[str, str]) -> Values:

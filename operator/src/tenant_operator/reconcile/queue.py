@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from tenant_operator.core.logging import about
 from tenant_operator.core.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,8 @@ class WorkQueue:
             self._active.add(key)
             self._show()
             try:
-                await self._once(key)
+                with about(key):  # keys are tenants' names
+                    await self._once(key)
             finally:
                 self._active.discard(key)
                 self._show()
