@@ -32,6 +32,7 @@ class ConditionType(StrEnum):
     DATABASE = "DatabaseReady"
     MIGRATIONS = "MigrationsApplied"
     RELEASE = "ReleaseReady"
+    HEALTH = "ComponentsHealthy"
     DAGS = "DagsSynced"
     OBJECTS = "ObjectsSynced"
 
@@ -56,6 +57,7 @@ class Reason(StrEnum):
     MIGRATION_RUNNING = "MigrationRunning"
     MIGRATION_FAILED = "MigrationFailed"
     COMPONENTS_STARTING = "ComponentsStarting"
+    COMPONENT_UNHEALTHY = "ComponentUnhealthy"
     CRASH_LOOPING = "CrashLooping"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     UNSCHEDULABLE = "Unschedulable"

@@ -16,9 +16,14 @@ GATES: tuple[ConditionType, ...] = (
     ConditionType.DATABASE,
     ConditionType.MIGRATIONS,
     ConditionType.RELEASE,
+    ConditionType.HEALTH,
     ConditionType.DAGS,
     ConditionType.OBJECTS,
 )
+
+#: Gates that stand open until something is known against them: a DAG source that Airflow has not parsed yet
+#: is the team's business, and components that have not been asked yet are no reason to doubt.
+_OPEN_UNTIL_KNOWN = frozenset({ConditionType.HEALTH, ConditionType.DAGS})
 
 #: Reasons that mean "on the way", not "something is wrong".
 PROGRESS = frozenset(
@@ -158,8 +163,7 @@ def _kept(before: TenantStatus, kind: ConditionType) -> Finding:
 def _first_closed(wanted: Mapping[ConditionType, Finding]) -> Finding | None:
     for kind in GATES:
         finding = wanted[kind]
-        # A team's DAG that does not parse is the team's business, and told in DagsSynced.
-        if finding.status != "True" and not (kind is ConditionType.DAGS and finding.status == "Unknown"):
+        if finding.status == "False" or (finding.status != "True" and kind not in _OPEN_UNTIL_KNOWN):
             return finding
     return None
 
