@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tenant_operator.api import airflow, objects, tenant
+from tenant_operator.api import airflow, monitoring, objects, tenant
 from tenant_operator.api.rules import Json, Model, cel
 from tenant_operator.api.status import TenantStatus
 from tenant_operator.core import names
@@ -51,13 +51,18 @@ _SPEC_RULES = [
     _unchanged(
         "database.embedded.storageClassName", "''", "the volume of the database cannot be exchanged in place"
     ),
+    cel(
+        "!has(self.monitoring) || !has(self.monitoring.alerts) || !has(self.monitoring.alerts.slack)"
+        " || (has(self.owner.slack) && self.owner.slack != '')",
+        tenant.SLACK_NEEDS_A_CHANNEL,
+    ),
 ]
 
 
 def _rules() -> dict[str, list[Json]]:
     """CEL rules of whole objects, by the model's name."""
     found = {}
-    for module in (airflow, objects, tenant):
+    for module in (airflow, monitoring, objects, tenant):
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Model) and value.cel:
                 found[value.__name__] = list(value.cel)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from tenant_operator.api.airflow import Airflow, Dags, Database
 from tenant_operator.api.logging import Logging, Traces
+from tenant_operator.api.monitoring import Monitoring
 from tenant_operator.api.objects import Connection, Pool, Role, Sync, Variable
 from tenant_operator.api.rules import Json, Matches, Model, Quantity, cel, keyed_by
 from tenant_operator.core import names
@@ -18,6 +19,7 @@ LabelValue = Annotated[
     Matches(r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", "must be a label value"),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+SLACK_NEEDS_A_CHANNEL = "monitoring.alerts.slack needs owner.slack: the channel that alerts go to"
 
 
 class Owner(Model):
@@ -28,7 +30,14 @@ class Owner(Model):
     email: Annotated[
         str, Field(max_length=254), Matches(r"^([^@\s]+@[^@\s]+)?$", "must be an e-mail address")
     ] = ""
-    """Contact; becomes the first administrator's address and an annotation of the namespace."""
+    """Contact; becomes the first administrator's address and an annotation of the namespace. Alerts are
+    mailed to it."""
+    slack: Annotated[
+        str,
+        Field(max_length=81),
+        Matches(r"^(#[a-z0-9_-]+)?$", "must be a Slack channel, for example #payments"),
+    ] = ""
+    """Slack channel of the team, for its alerts; goes with monitoring.alerts.slack."""
 
 
 class Namespace(Model):
@@ -181,6 +190,8 @@ class TenantSpec(Model):
     """Who may do what."""
     sync: Sync = Sync()
     """How pools, connections, variables and roles follow this spec."""
+    monitoring: Monitoring = Monitoring()
+    """How the tenant is watched."""
     quota: Quota = Quota()
     """The tenant's share of the cluster."""
     limits: Limits = Limits()
@@ -201,6 +212,8 @@ class TenantSpec(Model):
             ("variables", [variable.key for variable in self.variables]),
             ("roles", [role.name for role in self.roles]),
             ("dags.sources", [source.name for source in self.dags.sources]),
+            ("monitoring.slo", [slo.name for slo in self.monitoring.slo]),
+            ("monitoring.dagDurations", [item.dag for item in self.monitoring.dag_durations]),
         ):
             twice = {key for key in keys if keys.count(key) > 1} if len(set(keys)) < len(keys) else set()
             if twice:
@@ -222,6 +235,12 @@ class TenantSpec(Model):
                 f"logging.remote.connectionId: {wanted} is not in spec.connections: declare it there, or "
                 "leave it out to use the pods' cloud identity"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _slack_channel(self) -> TenantSpec:
+        if self.monitoring.alerts.slack is not None and not self.owner.slack:
+            raise ValueError(SLACK_NEEDS_A_CHANNEL)
         return self
 
     def namespace_for(self, tenant: str) -> str:
