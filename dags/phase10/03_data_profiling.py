@@ -8,7 +8,8 @@ baseline; a shift is told to the team before the model's predictions go wrong.
 
 - A statistical profile (count, nulls, mean, deviation, quartiles) as the XCom of a task: small for any file.
 - `measure_drift` reads both files by path, since the values themselves are no XCom, and pushes
-  `drift_score`, the highest PSI of all columns, beside the figures of each column.
+  `drift_score`, the highest PSI of all columns, beside the figures of each column. The same figures leave
+  as metrics (`drift.psi`, `drift.ks`, `drift.psi_limit`), so that a dashboard shows how a column moved.
 - Two measures: the *population stability index* says how much of the data sits elsewhere,
   *Kolmogorov-Smirnov* whether that is beyond chance for samples of this size. Both must agree, so that a
   small file raises no alarm.
@@ -34,10 +35,12 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk.observability import stats
 
 from airflow_usecases import drift
 
@@ -62,6 +65,12 @@ def measure_drift(baseline: str, current: str) -> dict[str, drift.Drift]:
         params["psi_limit"],
     )
     context["ti"].xcom_push("drift_score", max(item["psi"] for item in found.values()))
+    dataset = Path(current).stem
+    stats.gauge("drift.psi_limit", params["psi_limit"], tags={"dataset": dataset})
+    for name, item in found.items():
+        tags = {"dataset": dataset, "column": name}
+        stats.gauge("drift.psi", item["psi"], tags=tags)
+        stats.gauge("drift.ks", item["ks"], tags=tags)
     return found
 
 

@@ -12,6 +12,8 @@ written to the offline store, materialized to the online store, and checked for 
 - Freshness as a watermark: the task that materializes emits an asset event with the newest event time in
   it. `check_freshness` reads the watermark from the asset, not from the task: any DAG can do the same. A
   stale view is told in the Slack channel of the connection `slack_webhook`.
+- The same watermark as a metric (`features.watermark_timestamp_seconds`, beside `features.ttl_seconds`):
+  the alert in Prometheus also fires when this DAG itself no longer runs.
 - Point-in-time reads (`as_of` in the module) never see the future, which training would otherwise learn
   from.
 
@@ -38,6 +40,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import Asset, Metadata, dag, get_current_context, task
+from airflow.sdk.observability import stats
 
 from airflow_usecases.feature_store import (
     CUSTOMER_ORDERS,
@@ -103,8 +106,12 @@ def compare_stores(folder: str) -> int:
 def check_freshness() -> str:
     """Compare the asset's newest watermark with the time that a value may be old."""
     context = get_current_context()
-    event = context["inlet_events"][ONLINE][-1]
-    stale = is_stale(event.extra["watermark"], _now(context), CUSTOMER_ORDERS.ttl)
+    watermark = context["inlet_events"][ONLINE][-1].extra["watermark"]
+    tags = {"view": CUSTOMER_ORDERS.name}
+    newest = datetime.fromisoformat(watermark).timestamp() if watermark else 0
+    stats.gauge("features.watermark_timestamp_seconds", newest, tags=tags)
+    stats.gauge("features.ttl_seconds", CUSTOMER_ORDERS.ttl.total_seconds(), tags=tags)
+    stale = is_stale(watermark, _now(context), CUSTOMER_ORDERS.ttl)
     return "alert_stale_view" if stale else "publish_freshness"
 
 

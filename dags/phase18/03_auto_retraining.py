@@ -11,6 +11,7 @@ beside it without effect, then a tenth of the customers, and at last everybody. 
 - The trigger is data: the DAG runs when the asset `model_drift` gets an event. The event's `extra` has
   the score.
 - Two kinds of drift: of the inputs (PSI) and of the model (accuracy on the ground truth that came back).
+  Both leave as metrics (`model.drift_psi`, `model.accuracy`), and so does the challenger's `model.bias`.
 - Champion and challenger as aliases of the registry. Only a challenger that is better by a margin goes
   on, and one that is worse for a group of customers raises an alert instead.
 - Shadow (a share of 0) and canary (10 percent) before production, and a rollback that restores champion
@@ -44,6 +45,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import Asset, Param, dag, get_current_context, task
+from airflow.sdk.observability import stats
 
 from airflow_usecases import retraining
 from airflow_usecases.retraining import CHALLENGER, CHAMPION, FileRegistry, FileServing, Limits
@@ -105,7 +107,10 @@ def detect_drift(path: str, folder: str) -> str | None:
     """The kind of drift; without one everything after this is skipped."""
     _, boundary, baseline = _champion(folder)
     current = retraining.accuracy(boundary, retraining.load_examples(path))
-    kind = retraining.drift_kind(retraining.drift_score(get_current_context()), current, baseline, LIMITS)
+    score = retraining.drift_score(get_current_context())
+    for name, value in {"accuracy": current, "accuracy_baseline": baseline, "drift_psi": score}.items():
+        stats.gauge(f"model.{name}", value, tags={"model": MODEL})
+    kind = retraining.drift_kind(score, current, baseline, LIMITS)
     log.info("drift: %s; the champion's accuracy is %.2f, it was %.2f", kind, current, baseline)
     return kind
 
@@ -120,7 +125,10 @@ def train_challenger(path: str) -> float:
 def validate_challenger(boundary: float, path: str, folder: str) -> Comparison:
     """Champion against challenger, on the examples that the training did not see."""
     _, champion, _ = _champion(folder)
-    return retraining.compare(champion, boundary, retraining.load_examples(path)[1::2], LIMITS)
+    comparison = retraining.compare(champion, boundary, retraining.load_examples(path)[1::2], LIMITS)
+    stats.gauge("model.bias", comparison["bias"], tags={"model": MODEL})
+    stats.gauge("model.bias_limit", LIMITS.bias, tags={"model": MODEL})
+    return comparison
 
 
 @task.branch

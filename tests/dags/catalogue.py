@@ -63,6 +63,7 @@ TEAMS = {
     "platform/hybrid/hybrid_cloud_workflow.py": {"hybrid_cloud_workflow"},
     "platform/orchestration/etl_stage1.py": {"etl_stage1"},
     "platform/orchestration/etl_stage2.py": {"etl_stage2"},
+    "platform/canary/canary.py": {"platform_canary"},
     "platform/maintenance/alert_test.py": {"platform_alert_test"},
     "platform/maintenance/pause_unused_dags.py": {"platform_pause_unused_dags"},
     "platform/maintenance/profile_task.py": {"platform_profile_task"},

@@ -9,6 +9,7 @@ from tests.dags import home
 from tests.dags.services import (  # noqa: F401 - fixtures
     aws,
     connect,
+    datagrams,
     http_connection,
     mlflow,
     mlflow_server,

@@ -90,3 +90,25 @@ def test_a_channel_that_is_down_fails_the_alert_after_its_retries(tmp_path, http
     assert done.state == "failed"
     assert len(httpserver.log) == done.tries("send_alert") == 3
     assert keys(httpserver) == [done.run_id] * 3
+
+
+@pytest.mark.covers("G-17", "A-24")
+def test_the_drift_of_each_column_leaves_as_a_metric_beside_its_limit(tmp_path, alerts, datagrams):
+    conf = {
+        "baseline_path": orders(tmp_path, "baseline.csv", 1),
+        "current_path": orders(tmp_path, "today.csv", 2, shift=15),
+    }
+    done = run(DAG_ID, conf=conf)
+    ours = dict(line.split(":") for line in datagrams() if line.startswith("airflow.drift."))
+    found = {name: float(value.removesuffix("|g")) for name, value in ours.items()}
+    measured = done.xcom("measure_drift")
+    assert found == pytest.approx(
+        {
+            "airflow.drift.psi_limit,dataset=today": 0.25,
+            "airflow.drift.psi,dataset=today,column=amount": measured["amount"]["psi"],
+            "airflow.drift.psi,dataset=today,column=items": measured["items"]["psi"],
+            "airflow.drift.ks,dataset=today,column=amount": measured["amount"]["ks"],
+            "airflow.drift.ks,dataset=today,column=items": measured["items"]["ks"],
+        }
+    )
+    assert found["airflow.drift.psi,dataset=today,column=amount"] > 0.25

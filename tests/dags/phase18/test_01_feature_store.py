@@ -84,3 +84,15 @@ def test_a_second_run_of_a_day_adds_nothing():
     first = run(DAG_ID, logical_date=on(8, 1))
     again = run(DAG_ID, logical_date=on(8, 2))
     assert first.xcom("write_features") == again.xcom("write_features") == 3
+
+
+@pytest.mark.covers("G-17", "A-24")
+@pytest.mark.parametrize(("day", "age"), [(8, 0.25), (11, 3.25)])
+def test_the_watermark_leaves_as_a_metric_that_tells_the_age(datagrams, slack, day, age):
+    run(DAG_ID, logical_date=on(day))
+    ours = dict(line.split(":") for line in datagrams() if line.startswith("airflow.features."))
+    watermark = float(ours["airflow.features.watermark_timestamp_seconds,view=customer_orders"].split("|")[0])
+    assert (on(day).timestamp() - watermark) / 86400 == pytest.approx(age)
+    ttl = ours["airflow.features.ttl_seconds,view=customer_orders"]
+    assert ttl.endswith("|g")
+    assert float(ttl.split("|")[0]) == 2 * 86400

@@ -121,3 +121,19 @@ def test_an_alert_that_nobody_gets_fails_the_run_after_its_retries(connect, http
     assert done.state == "failed"
     assert done.of("failed") == {"alert_bias"}
     assert done.tries("alert_bias") == 4
+
+
+@pytest.mark.covers("G-17", "A-24")
+def test_accuracy_drift_and_bias_of_the_model_leave_as_metrics(datagrams, slack):
+    done = run(DAG_ID, conf={"psi": 0.3, "true_boundary": 0.65, "disadvantage": 0.4})
+    assert done.states["alert_bias"] == "success"
+    lines = [line for line in datagrams() if line.startswith("airflow.model.")]
+    found = {name: float(value.removesuffix("|g")) for name, value in (line.split(":") for line in lines)}
+    assert set(found) == {
+        f"airflow.model.{name},model=churn"
+        for name in ("accuracy", "accuracy_baseline", "drift_psi", "bias", "bias_limit")
+    }
+    assert found["airflow.model.drift_psi,model=churn"] == pytest.approx(0.3)
+    assert found["airflow.model.accuracy,model=churn"] < found["airflow.model.accuracy_baseline,model=churn"]
+    assert found["airflow.model.bias,model=churn"] == pytest.approx(done.xcom("validate_challenger")["bias"])
+    assert found["airflow.model.bias,model=churn"] > found["airflow.model.bias_limit,model=churn"]

@@ -6,10 +6,12 @@ from tests.dags.services.mail import smtp
 from tests.dags.services.mlflow import mlflow, mlflow_server
 from tests.dags.services.postgres import postgres, postgres_server
 from tests.dags.services.ssh import sftp
+from tests.dags.services.statsd import datagrams
 
 __all__ = [
     "aws",
     "connect",
+    "datagrams",
     "http_connection",
     "mlflow",
     "mlflow_server",
