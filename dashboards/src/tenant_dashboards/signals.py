@@ -222,6 +222,7 @@ OPENLINEAGE_EMIT = _seconds("airflow_ol_emit_attempts")
 OPENLINEAGE_EMIT_FAILED = _counter("airflow_ol_emit_failed")
 
 # --- What the library's DAGs send over StatsD (gauges expire in the exporter: read them with last_over_time) -----
+CANARY_LATENCY = _seconds("airflow_canary_latency")
 FEATURES_WATERMARK = Metric("airflow_features_watermark_timestamp_seconds", GAUGE, "s")
 FEATURES_TTL = Metric("airflow_features_ttl_seconds", GAUGE, "s")
 DRIFT_PSI = Metric("airflow_drift_psi")

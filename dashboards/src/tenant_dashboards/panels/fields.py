@@ -1,0 +1,170 @@
+"""A panel's field configuration: units, thresholds, words for values, links, colours, columns."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import common, dashboard, heatmap, statetimeline
+
+from tenant_dashboards.panels.model import Column, Kind, Link, Panel, Step, Text
+
+_REFS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SPEC_DASH = common.LineStyle(fill="dash", dash=[10, 10])
+
+
+def ref_id(index: int) -> str:
+    """The name of a panel's query: A, B, C..."""
+    return _REFS[index]
+
+
+def field_config(panel: Panel) -> dashboard.FieldConfigSource:
+    """Defaults of every field, and what single series or columns have instead."""
+    return dashboard.FieldConfigSource(defaults=_defaults(panel), overrides=_overrides(panel))
+
+
+def _defaults(panel: Panel) -> dashboard.FieldConfig:
+    table = panel.kind is Kind.TABLE
+    return dashboard.FieldConfig(
+        unit=None if table else panel.unit,
+        no_value=panel.no_data,
+        decimals=panel.decimals,
+        min_val=None if table or panel.kind is Kind.STATE_TIMELINE else panel.min,
+        max_val=panel.max,
+        mappings=_mappings(panel.texts),
+        thresholds=_thresholds(panel.thresholds),
+        color=dashboard.FieldColor(mode=_color_mode(panel)),
+        links=[_data_link(link) for link in panel.links] or None,
+        custom=_custom(panel),
+    )
+
+
+def _color_mode(panel: Panel) -> dashboard.FieldColorModeId:
+    modes = dashboard.FieldColorModeId
+    return modes.PALETTE_CLASSIC if panel.kind in {Kind.TIMESERIES, Kind.HEATMAP} else modes.THRESHOLDS
+
+
+def _thresholds(steps: tuple[Step, ...]) -> dashboard.ThresholdsConfig:
+    """Without steps a panel has one neutral colour: green without a threshold would promise something."""
+    given = steps or (Step(None, "blue"),)
+    return dashboard.ThresholdsConfig(
+        mode=dashboard.ThresholdsMode.ABSOLUTE,
+        steps=[dashboard.Threshold(value=step.value, color=step.color) for step in given],
+    )
+
+
+def _mappings(texts: tuple[Text, ...]) -> list[dashboard.ValueMapping]:
+    if not texts:
+        return []
+    return [
+        dashboard.ValueMap(
+            options={
+                text.value: dashboard.ValueMappingResult(text=text.text, color=text.color, index=index)
+                for index, text in enumerate(texts)
+            }
+        )
+    ]
+
+
+def _data_link(link: Link) -> dashboard.DashboardLink:
+    return dashboard.DashboardLink(title=link.title, url=link.url, target_blank=link.new_tab)
+
+
+def _custom(panel: Panel) -> object:
+    if panel.kind is Kind.TIMESERIES:
+        return _graph(panel)
+    if panel.kind is Kind.TABLE:
+        return common.TableFieldOptions(
+            align=common.FieldTextAlignment.AUTO, cell_options=common.TableAutoCellOptions(), inspect=False
+        )
+    if panel.kind is Kind.STATE_TIMELINE:
+        return statetimeline.FieldConfig(line_width=0, fill_opacity=80)
+    return heatmap.FieldConfig() if panel.kind is Kind.HEATMAP else None
+
+
+def _graph(panel: Panel) -> common.GraphFieldConfig:
+    """Lines never bridge a gap (a missing series is news); bars for counts of events."""
+    styles = common.GraphThresholdsStyleMode
+    bands = styles.DASHED if panel.thresholds else styles.OFF
+    scale = common.ScaleDistribution.LOG if panel.log_scale else common.ScaleDistribution.LINEAR
+    return common.GraphFieldConfig(
+        draw_style=common.GraphDrawStyle.BARS if panel.bars else common.GraphDrawStyle.LINE,
+        line_width=1 if panel.bars else 2,
+        fill_opacity=70 if panel.bars else (30 if panel.stacked else 8),
+        gradient_mode=common.GraphGradientMode.NONE,
+        show_points=common.VisibilityMode.AUTO if not panel.bars else common.VisibilityMode.NEVER,
+        span_nulls=False,
+        stacking=common.StackingConfig(
+            mode=common.StackingMode.NORMAL if panel.stacked else common.StackingMode.NONE, group="A"
+        ),
+        thresholds_style=common.GraphThresholdsStyleConfig(mode=bands),
+        scale_distribution=common.ScaleDistributionConfig(type_val=scale, log=2 if panel.log_scale else None),
+    )
+
+
+def _overrides(panel: Panel) -> list[dashboard.DashboardFieldConfigSourceOverrides]:
+    if panel.kind is Kind.TABLE:
+        return [_column(column) for column in panel.columns]
+    made = [_override("byName", name, {"color": _fixed(color)}) for name, color in panel.colors]
+    for index, target in enumerate(panel.targets):
+        if target.spec:
+            made.append(_override("byFrameRefID", ref_id(index), _spec_line()))
+        elif target.color:
+            made.append(_override("byFrameRefID", ref_id(index), {"color": _fixed(target.color)}))
+    return made
+
+
+def _spec_line() -> dict[str, object]:
+    """What the tenant's spec asks for: a dashed line over the areas of what is measured, in no stack."""
+    return {
+        "color": _fixed("text"),
+        "custom.lineStyle": _SPEC_DASH,
+        "custom.drawStyle": common.GraphDrawStyle.LINE,
+        "custom.lineWidth": 2,
+        "custom.fillOpacity": 0,
+        "custom.stacking": common.StackingConfig(mode=common.StackingMode.NONE, group="spec"),
+    }
+
+
+def _fixed(color: str) -> dashboard.FieldColor:
+    return dashboard.FieldColor(mode=dashboard.FieldColorModeId.FIXED, fixed_color=color)
+
+
+def _column(column: Column) -> dashboard.DashboardFieldConfigSourceOverrides:
+    properties: dict[str, object] = {}
+    if column.unit:
+        properties["unit"] = column.unit
+    if column.decimals is not None:
+        properties["decimals"] = column.decimals
+    if column.thresholds:
+        properties["thresholds"] = _thresholds(column.thresholds)
+    if column.texts:
+        properties["mappings"] = _mappings(column.texts)
+    if column.links:
+        properties["links"] = [_data_link(link) for link in column.links]
+    if column.width is not None:
+        properties["custom.width"] = column.width
+    if column.max is not None:
+        properties["min"], properties["max"] = 0, column.max
+    cell = _cell(column)
+    if cell is not None:
+        properties["custom.cellOptions"] = cell
+    return _override("byName", column.title, properties)
+
+
+def _cell(column: Column) -> object:
+    if column.cell == "gauge":
+        return common.TableBarGaugeCellOptions(
+            mode=common.BarGaugeDisplayMode.BASIC, value_display_mode=common.BarGaugeValueMode.TEXT
+        )
+    if column.cell == "color-background":
+        return common.TableColoredBackgroundCellOptions(mode=common.TableCellBackgroundDisplayMode.BASIC)
+    if column.cell == "color-text":
+        return common.TableColorTextCellOptions()
+    return None
+
+
+def _override(
+    matcher: str, name: str, properties: dict[str, object]
+) -> dashboard.DashboardFieldConfigSourceOverrides:
+    return dashboard.DashboardFieldConfigSourceOverrides(
+        matcher=dashboard.MatcherConfig(id_val=matcher, options=name),
+        properties=[dashboard.DynamicConfigValue(id_val=key, value=properties[key]) for key in properties],
+    )
