@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.charts.support import RELEASE, merged
+from tests.charts.support import NAMESPACE, RELEASE, TENANT_CHART, merged
 
 Values = dict[str, Any]
 
@@ -130,6 +130,61 @@ FULL = merged(
         ],
     },
 )
+RULES: Values = {
+    "groups": [
+        {
+            "name": "payments-slo",
+            "interval": "30s",
+            "rules": [
+                {
+                    "record": "slo:objective:ratio",
+                    "expr": "vector(0.995)",
+                    "labels": {"sloth_id": "payments-settlement", "tenant": RELEASE},
+                },
+                {
+                    "alert": "AirflowSLOBurnFast",
+                    "expr": 'slo:current_burn_rate:ratio{tenant="payments"} > 14.4',
+                    "for": "2m",
+                    "labels": {"severity": "critical", "tenant": RELEASE, "namespace": NAMESPACE},
+                    "annotations": {"summary": "{{ $labels.sloth_slo }} burns {{ $value | humanize }}"},
+                },
+            ],
+        }
+    ]
+}
+#: What the operator passes where the cluster has every kind, with the ConfigMap for one that has none.
+MONITORED = merged(
+    LOCAL,
+    {
+        "labels": {"airflowtenants.io/tenant": RELEASE, "airflowtenants.io/team": "payments-team"},
+        "monitoring": {
+            "podMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
+            "dashboards": {
+                "enabled": True,
+                "grafanaDashboard": {
+                    "enabled": True,
+                    "instanceSelector": {"matchLabels": {"dashboards": "grafana"}},
+                },
+            },
+            "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+            "rulesConfigMap": {"enabled": True, "labels": {"prometheus_rule": "1"}},
+            "rules": RULES,
+            "alertmanagerConfig": {
+                "enabled": True,
+                "labels": {"alertmanager": "main"},
+                "spec": {
+                    "route": {"receiver": "team", "groupBy": ["alertname"]},
+                    "receivers": [
+                        {
+                            "name": "team",
+                            "webhookConfigs": [{"urlSecret": {"name": "payments-alerts", "key": "url"}}],
+                        }
+                    ],
+                },
+            },
+        },
+    },
+)
 FULL_LOCAL = merged(FULL, {"executor": "LocalExecutor"})
 
 CONFIGURATIONS: dict[str, Values] = {
@@ -138,6 +193,7 @@ CONFIGURATIONS: dict[str, Values] = {
     "minimal": MINIMAL,
     "full": FULL,
     "full-local": FULL_LOCAL,
+    "monitored": MONITORED,
 }
 
 _DEPLOYMENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -184,6 +240,16 @@ _FULL_EXTRAS = (
     | {("ConfigMap", "extra"), ("ConfigMap", f"{RELEASE}-templated")}
 )
 
+_BOARDS = sorted(path.stem for path in TENANT_CHART.glob("files/dashboards/*.json"))
+_MONITORING = (
+    {("PodMonitor", RELEASE)}
+    | _named("PrometheusRule", "rules")
+    | _named("ConfigMap", "rules")
+    | _named("AlertmanagerConfig", "alerts")
+    | (_named("ConfigMap", "dashboards") if _BOARDS else set())
+    | _named("GrafanaDashboard", *_BOARDS)
+)
+
 #: Without the migration Job, and without the hash at the end of ConfigMaps' names.
 EXPECTED: dict[str, set[tuple[str, str]]] = {
     "local": _CORE | _DATABASE | _STATSD | _POLICIES,
@@ -191,4 +257,5 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
     "minimal": _CORE | _named("Secret", "fernet-key", "api-secret-key", "jwt-secret", "metadata"),
     "full": _CORE | _DATABASE | _STATSD | _POLICIES | _WORKERS | _FULL_EXTRAS,
     "full-local": _CORE | _DATABASE | _STATSD | _POLICIES | _FULL_EXTRAS,
+    "monitored": _CORE | _DATABASE | _STATSD | _POLICIES | _MONITORING,
 }

@@ -128,6 +128,12 @@ def _pod(template: Object) -> Pod:
     return Pod(metadata["labels"][COMPONENT_LABEL], metadata, template["spec"])
 
 
+def of_kubernetes(obj: Object) -> bool:
+    """Whether Kubernetes itself has the kind, so that its schemas know it."""
+    group = str(obj["apiVersion"]).rpartition("/")[0]
+    return "." not in group or group.endswith(".k8s.io")
+
+
 def parse(text: str) -> Chart:
     """Objects of a multi-document YAML; two of the same kind and name are an error."""
     objects: dict[tuple[str, str], Object] = {}

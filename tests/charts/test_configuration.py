@@ -123,6 +123,7 @@ def test_defaults_of_the_configuration() -> None:
         "AIRFLOW__FAB__ENABLE_PROXY_FIX": "True",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
         "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
+        "AIRFLOW__METRICS__STATSD_DISABLED_TAGS": "job_id,run_id,file_path",
         "AIRFLOW__METRICS__STATSD_HOST": f"{RELEASE}-statsd",
         "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
         "AIRFLOW__METRICS__STATSD_ON": "True",
@@ -181,7 +182,7 @@ def test_git_sync_keeps_the_port_of_its_place_beside_a_folder_of_the_image() -> 
     git = {"name": "main", "gitSync": {"repo": "https://git.example.com/a.git"}}
     chart = render_chart(merged(LOCAL, {"dags": {"sources": [library, git]}}))
     sidecar = chart.pods["dag-processor"].container("git-sync-main")
-    assert sidecar["ports"] == [{"name": "git-sync-1", "containerPort": 2021}]
+    assert sidecar["ports"] == [{"name": "git-metrics-1", "containerPort": 2021}]
     assert "--http-bind=:2021" in sidecar["args"]
 
 

@@ -16,6 +16,7 @@ from tests.charts.support import (
     TENANT_CHART,
     Chart,
     merged,
+    of_kubernetes,
     parse,
     refused,
     render_chart,
@@ -33,6 +34,7 @@ STAGES = {
         "RoleBinding",
     },
     "migrate": {"Job"},
+    "monitoring": {"AlertmanagerConfig", "GrafanaDashboard", "PodMonitor", "PrometheusRule"},
 }
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
 
@@ -52,7 +54,7 @@ def test_exactly_the_expected_objects_are_rendered(configuration: str, chart: Ch
 
 
 def test_every_object_fits_the_schemas_of_kubernetes(chart: Chart) -> None:
-    for obj in chart.objects.values():
+    for obj in filter(of_kubernetes, chart.objects.values()):
         kubernetes_validate.validate(obj, "1.34", strict=True)
 
 
@@ -99,6 +101,8 @@ def test_every_object_names_the_stage_that_applies_it(chart: Chart) -> None:
             assert stage == "migrate", (kind, name)
         elif component in {"postgresql", "metadata"}:
             assert stage == "database", (kind, name)
+        elif kind in STAGES["monitoring"] or component in {"dashboards", "rules"}:
+            assert stage == "monitoring", (kind, name)
         else:
             assert stage == "components", (kind, name)
 
@@ -204,7 +208,7 @@ def test_a_long_release_name_is_refused() -> None:
 
 def test_the_longest_release_name_leaves_room_for_every_name() -> None:
     chart = render_chart(FULL, release="a" * 40)
-    for obj in chart.objects.values():
+    for obj in filter(of_kubernetes, chart.objects.values()):
         kubernetes_validate.validate(obj, "1.34", strict=True)
     assert {len(name) for _, name in chart.objects} <= set(range(64))
     assert f"{'a' * 40}-pod-template-" in chart.config_maps["pod-template"]["metadata"]["name"]

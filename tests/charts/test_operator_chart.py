@@ -15,12 +15,16 @@ CRD = ROOT / "operator" / "crd" / "airflowtenants.airflowtenants.io.yaml"
 TENANT_ROLE = "airflow-tenant-operator-tenant"
 #: plural and API group of what the tenant chart may render
 PLURALS = {
+    "AlertmanagerConfig": ("monitoring.coreos.com", "alertmanagerconfigs"),
     "ConfigMap": ("", "configmaps"),
     "Deployment": ("apps", "deployments"),
+    "GrafanaDashboard": ("grafana.integreatly.org", "grafanadashboards"),
     "Job": ("batch", "jobs"),
     "LimitRange": ("", "limitranges"),
     "NetworkPolicy": ("networking.k8s.io", "networkpolicies"),
     "PodDisruptionBudget": ("policy", "poddisruptionbudgets"),
+    "PodMonitor": ("monitoring.coreos.com", "podmonitors"),
+    "PrometheusRule": ("monitoring.coreos.com", "prometheusrules"),
     "ResourceQuota": ("", "resourcequotas"),
     "Role": ("rbac.authorization.k8s.io", "roles"),
     "RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
@@ -178,6 +182,8 @@ def test_the_tenant_role_holds_nothing_without_a_reason() -> None:
     needed: set[Right] = {
         *(("", "secrets", verb) for verb in ("get", "list", "create", "patch", "delete")),
         *(("", "persistentvolumeclaims", verb) for verb in ("list", "patch")),
+        # one a dashboard of the tenant chart's files
+        *((*PLURALS["GrafanaDashboard"], verb) for verb in ("get", "list", "create", "patch", "delete")),
     }
     for values in CONFIGURATIONS.values():
         chart = render_chart(values)
@@ -238,31 +244,36 @@ def test_default_images_reach_the_operator_as_a_file_and_restart_it() -> None:
     images = {"airflow": {"repository": "example.com/airflow", "tag": "1", "pullPolicy": "Never"}}
     before, after = render(), render(tenantDefaults={"images": images})
     text = after[("ConfigMap", f"{RELEASE}-defaults")]["data"]["defaults.yaml"]
-    assert yaml.safe_load(text) == {"images": images}
-    assert yaml.safe_load(before[("ConfigMap", f"{RELEASE}-defaults")]["data"]["defaults.yaml"]) == {
-        "images": {}
-    }
+    assert yaml.safe_load(text)["images"] == images
+    other = yaml.safe_load(before[("ConfigMap", f"{RELEASE}-defaults")]["data"]["defaults.yaml"])
+    assert other["images"] == {}
+    assert other.keys() == {"images", "monitoring"}
     sums = [deployment_pod(chart).metadata["annotations"]["checksum/defaults"] for chart in (before, after)]
     assert sums[0] != sums[1]
 
 
-def test_metrics_are_found() -> None:
-    service = render()[("Service", RELEASE)]
-    assert service["metadata"]["annotations"] == {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": "8080",
-        "prometheus.io/path": "/metrics",
-    }
-    pod = deployment_pod(render())
+ANNOTATIONS = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics"}
+
+
+def test_metrics_are_found_by_annotations_or_by_a_pod_monitor_but_not_by_both() -> None:
+    plain = render(podAnnotations={"own": "x"})
+    service, pod = plain[("Service", RELEASE)], deployment_pod(plain)
+    assert ANNOTATIONS.items() <= pod.metadata["annotations"].items()
+    assert pod.metadata["annotations"]["own"] == "x"
+    # a job for Services and one for pods may be there side by side
+    assert "annotations" not in service["metadata"]
     assert service["spec"]["selector"].items() <= pod.metadata["labels"].items()
     assert service["spec"]["ports"] == [{"name": "metrics", "port": 8080, "targetPort": "http"}]
-    monitor = render(podMonitor={"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}})[
-        ("PodMonitor", RELEASE)
-    ]
+    monitored = render(podMonitor={"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}})
+    monitor = monitored[("PodMonitor", RELEASE)]
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "http", "path": "/metrics", "interval": "15s"}]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"], endpoint["interval"]) == ("http", "/metrics", "15s")
+    # its series carry the namespaces of the tenants
+    assert endpoint["honorLabels"] is True
     assert monitor["spec"]["selector"]["matchLabels"].items() <= pod.metadata["labels"].items()
+    assert not ANNOTATIONS.keys() & deployment_pod(monitored).metadata["annotations"].keys()
 
 
 def test_the_network_policy_is_about_the_operators_pod() -> None:

@@ -13,13 +13,15 @@ User configuration wins over what the chart computes, key by key.
     "hostname_callable" "airflow.utils.net.get_host_ip_address")
   "metrics" (dict "statsd_on" (ternary "True" "False" .Values.statsd.enabled)) -}}
 {{- if .Values.statsd.enabled -}}
+{{- /* tags that are another one for every run or file would make series without end */ -}}
 {{- $_ := set $computed "metrics" (dict
   "statsd_on" "True"
   "statsd_host" (printf "%s-statsd" $release)
   "statsd_port" "9125"
   "statsd_prefix" "airflow"
   "statsd_influxdb_enabled" "True"
-  "legacy_names_on" "False") -}}
+  "legacy_names_on" "False"
+  "statsd_disabled_tags" "job_id,run_id,file_path") -}}
 {{- end -}}
 {{- if not (include "airflow-tenant.executorIsLocal" .) -}}
 {{- $_ := set $computed "kubernetes_executor" (dict

@@ -29,7 +29,7 @@ and, in pods that live on, a native sidecar that follows the branch; it starts b
   - --http-bind=:{{ add 2020 $index }}
   - --http-metrics
   ports:
-  - name: git-sync-{{ $index }}
+  - name: git-metrics-{{ $index }}
     containerPort: {{ add 2020 $index }}
 {{- end }}
 {{- end }}

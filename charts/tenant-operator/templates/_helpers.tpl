@@ -33,4 +33,6 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- define "tenant-operator.defaults" -}}
 images:
   {{- toYaml .Values.tenantDefaults.images | nindent 2 }}
+monitoring:
+  {{- toYaml .Values.tenantDefaults.monitoring | nindent 2 }}
 {{- end }}
