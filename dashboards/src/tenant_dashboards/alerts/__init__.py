@@ -1,0 +1,1 @@
+"""The alerts: definitions by area, priorities, inhibition, and the rule files made of them."""

@@ -1,0 +1,185 @@
+"""Is an Airflow there: heartbeats, replicas, its web address, its metrics."""
+
+from __future__ import annotations
+
+from tenant_dashboards.alerts.model import ACTIVE, Alert, Link, missing, of_namespace, of_tenant, promql
+
+AREA = "availability"
+_SCHEDULER_ALIVE = "sum by (tenant, namespace) (rate(airflow_scheduler_heartbeat[5m])) > 0"
+_SILENT = missing(_SCHEDULER_ALIVE)
+
+ALERTS = (
+    Alert(
+        "AirflowManySchedulersMissing",
+        AREA,
+        "P0",
+        promql(
+            f"""
+            count(
+              {ACTIVE} unless on (tenant, namespace) ({_SCHEDULER_ALIVE})
+            ) / count({ACTIVE}) > 0.5
+              and
+            count(
+              {ACTIVE} unless on (tenant, namespace) ({_SCHEDULER_ALIVE})
+            ) >= 2
+            """
+        ),
+        "5m",
+        "{{ $value | humanizePercentage }} of the tenants have no running scheduler",
+        "More than half of the tenants send no scheduler heartbeat: look for one cause (nodes, network, "
+        "registry, "
+        "storage, a release of the operator), not at the tenants one by one.",
+        Link("overview", tenant=False),
+        ("operator", "statsd"),
+        inhibited_by=("AirflowOperatorDown",),
+    ),
+    Alert(
+        "AirflowSchedulerHeartbeatMissing",
+        AREA,
+        "P1",
+        _SILENT,
+        "5m",
+        "The scheduler of tenant {{ $labels.tenant }} sends no heartbeat",
+        "No heartbeat of a scheduler in namespace {{ $labels.namespace }} for 10 minutes: no task is "
+        "scheduled.",
+        Link("team"),
+        ("operator", "statsd"),
+        inhibited_by=("AirflowMetricsMissing", "AirflowManySchedulersMissing"),
+    ),
+    Alert(
+        "AirflowDagProcessorHeartbeatMissing",
+        AREA,
+        "P1",
+        missing("sum by (tenant, namespace) (rate(airflow_dag_processor_heartbeat[5m])) > 0"),
+        "10m",
+        "The DAG processor of tenant {{ $labels.tenant }} sends no heartbeat",
+        "DAGs keep running as they were parsed last, but new and changed ones in namespace "
+        "{{ $labels.namespace }} "
+        "are not seen.",
+        Link("team"),
+        ("operator", "statsd"),
+        inhibited_by=("AirflowMetricsMissing",),
+    ),
+    Alert(
+        "AirflowTriggererHeartbeatMissing",
+        AREA,
+        "P2",
+        of_tenant(
+            """
+            max by (tenant, namespace) (airflow_tenant_component_replicas_desired{component="triggerer"}) > 0
+              unless on (tenant, namespace)
+            sum by (tenant, namespace) (rate(airflow_triggerer_heartbeat[5m])) > 0
+            """
+        ),
+        "10m",
+        "The triggerer of tenant {{ $labels.tenant }} sends no heartbeat",
+        "{{ $value }} triggerers are wanted and none is alive: deferred tasks hang.",
+        Link("team"),
+        ("operator", "statsd"),
+        inhibited_by=("AirflowMetricsMissing",),
+    ),
+    Alert(
+        "AirflowApiServerUnavailable",
+        AREA,
+        "P1",
+        of_tenant(
+            """
+            max by (tenant, namespace) (airflow_tenant_component_replicas_desired{component="api-server"}) > 0
+              unless on (namespace)
+            sum by (namespace) (kube_deployment_status_replicas_available{deployment=~".+-api-server"}) > 0
+            """
+        ),
+        "5m",
+        "The API server of tenant {{ $labels.tenant }} is not available",
+        "No replica is available ({{ $value }} wanted). Running tasks report through it and will fail.",
+        Link("team"),
+        ("operator", "kube-state-metrics"),
+    ),
+    Alert(
+        "AirflowMetricsMissing",
+        AREA,
+        "P2",
+        missing('max by (tenant, namespace) (up{job="airflow-tenant", component="statsd"}) == 1'),
+        "5m",  # no longer than the heartbeats' alerts take: it is there before them, to inhibit them
+        "No metrics of tenant {{ $labels.tenant }}",
+        "Prometheus gets nothing from the StatsD exporter in namespace {{ $labels.namespace }}: every "
+        "alert about "
+        "this Airflow's inside is blind.",
+        Link("overview"),
+        ("operator", "statsd"),
+    ),
+    Alert(
+        "AirflowReplicasBelowDesired",
+        AREA,
+        "P2",
+        of_namespace(
+            """
+            max by (namespace, workload) (
+              label_replace(kube_deployment_status_replicas_available < kube_deployment_spec_replicas,
+                "workload", "$1", "deployment", "(.+)")
+                or
+              label_replace(kube_statefulset_status_replicas_ready < kube_statefulset_replicas,
+                "workload", "$1", "statefulset", "(.+)")
+            )
+            """
+        ),
+        "15m",
+        "{{ $labels.workload }} of tenant {{ $labels.tenant }} has fewer replicas than wanted",
+        "Only {{ $value }} replicas of {{ $labels.workload }} are available.",
+        Link("team"),
+        ("operator", "kube-state-metrics"),
+    ),
+    Alert(
+        "AirflowEndpointsNotReady",
+        AREA,
+        "P2",
+        of_namespace('count by (namespace, endpoint) (kube_endpoint_address{ready="false"} == 1)'),
+        "10m",
+        "{{ $value }} addresses behind {{ $labels.endpoint }} of tenant {{ $labels.tenant }} are not ready",
+        "The Service {{ $labels.endpoint }} in namespace {{ $labels.namespace }} sends them no requests.",
+        Link("team"),
+        ("operator", "kube-state-metrics"),
+    ),
+    Alert(
+        "AirflowHttp5xxRatioHigh",
+        AREA,
+        "P2",
+        of_namespace(
+            """
+            sum by (namespace, ingress) (rate(nginx_ingress_controller_requests{status=~"5.."}[5m]))
+              / sum by (namespace, ingress) (rate(nginx_ingress_controller_requests[5m])) > 0.01
+              and
+            sum by (namespace, ingress) (increase(nginx_ingress_controller_requests[5m])) >= 20
+            """
+        ),
+        "5m",
+        "{{ $value | humanizePercentage }} of the requests to {{ $labels.ingress }} fail with 5xx",
+        "The Airflow of tenant {{ $labels.tenant }} answers more than 1% of the requests with an error of "
+        "its own.",
+        Link("team"),
+        ("operator", "ingress-nginx"),
+        silent_without="an Ingress of ingress-nginx, scraped with honorLabels",
+        inhibited_by=("AirflowApiServerUnavailable",),
+    ),
+    Alert(
+        "AirflowResponseTimeHigh",
+        AREA,
+        "P2",
+        of_namespace(
+            """
+            histogram_quantile(0.95,
+              sum by (namespace, ingress, le) (
+                rate(nginx_ingress_controller_request_duration_seconds_bucket[5m])
+              )
+            ) > 2
+            """
+        ),
+        "10m",
+        "p95 of {{ $labels.ingress }} of tenant {{ $labels.tenant }} is {{ $value | humanizeDuration }}",
+        "One request in twenty takes longer than 2 seconds.",
+        Link("team"),
+        ("operator", "ingress-nginx"),
+        silent_without="an Ingress of ingress-nginx, scraped with honorLabels",
+        inhibited_by=("AirflowApiServerUnavailable",),
+    ),
+)

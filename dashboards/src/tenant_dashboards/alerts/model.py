@@ -1,0 +1,133 @@
+"""What an alert is, and how it becomes a Prometheus rule."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from textwrap import dedent, indent
+from typing import Literal
+
+from tenant_dashboards.alerts.priorities import PRIORITIES, Name, Severity
+
+Board = Literal["overview", "team", "slo", "capacity", "cost", "operator"]
+
+#: Placeholders in the chart's files; the chart replaces them by its values.
+RUNBOOK_TOKEN, GRAFANA_TOKEN = "__RUNBOOK_URL__", "__GRAFANA_URL__"
+
+#: The tenants that an alert may be about: known to the operator and not suspended. While the operator is away
+#: it is what was known last: its restart neither silences a tenant's alerts nor starts their ``for`` anew.
+ACTIVE = "tenant:airflow_tenant_info:active"
+ACTIVE_EXPR = """\
+max by (tenant, namespace, team) (
+  airflow_tenant_info{paused="false"}
+    or
+  (last_over_time(airflow_tenant_info{paused="false"}[1h]) unless on () (up{job="airflow-operator"} == 1))
+)"""
+
+
+@dataclass(frozen=True)
+class Link:
+    """The dashboard that shows the alert's cause; ``variables`` maps its variables to labels of the alert."""
+
+    board: Board
+    variables: tuple[tuple[str, str], ...] = ()
+    tenant: bool = True
+
+    def path(self) -> str:
+        """Path and query, with Prometheus templates for the values."""
+        query = ["var-tenant={{ $labels.tenant }}"] if self.tenant else []
+        query += [f"var-{name}={{{{ $labels.{label} | urlquery }}}}" for name, label in self.variables]
+        return f"/d/airflow-{self.board}" + (f"?{'&'.join(query)}" if query else "")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alerting rule.
+
+    ``hold`` is the rule's ``for`` ("" for none). ``needs`` names the programs whose series the expression
+    reads; without one of them the alert is silent. ``silent_without`` names what else has to be set up.
+    ``inhibited_by`` names the alerts that tell the cause. ``expr`` is empty for the alerts that the operator
+    makes per tenant: they are listed here for the runbook only.
+    """
+
+    name: str
+    area: str
+    priority: Name
+    expr: str
+    hold: str
+    summary: str
+    description: str
+    link: Link
+    needs: tuple[str, ...]
+    silent_without: str = ""
+    inhibited_by: tuple[str, ...] = field(default=())
+
+    @property
+    def severity(self) -> Severity:
+        """The severity that the priority stands for."""
+        return PRIORITIES[self.priority].severity
+
+    @property
+    def anchor(self) -> str:
+        """The alert's section in the runbook."""
+        return self.name.lower()
+
+    def rule(self, runbook_url: str, grafana_url: str) -> dict[str, object]:
+        """The rule as Prometheus reads it; the two are the bases of the annotations' links."""
+        return {
+            "alert": self.name,
+            "expr": self.expr,
+            **({"for": self.hold} if self.hold else {}),
+            "labels": {"severity": self.severity, "priority": self.priority},
+            "annotations": {
+                "summary": self.summary,
+                "description": self.description,
+                "runbook_url": f"{runbook_url}#{self.anchor}",
+                "dashboard_url": f"{grafana_url}{self.link.path()}",
+            },
+        }
+
+
+def promql(text: str) -> str:
+    """An expression as it was meant to be read: without the indentation of the Python around it."""
+    return dedent(text).strip()
+
+
+def of_tenant(expr: str) -> str:
+    """Only for active tenants, by ``tenant`` and ``namespace``; adds the ``team`` and keeps the value."""
+    return _joined(expr, "tenant, namespace", "team")
+
+
+def of_namespace(expr: str) -> str:
+    """The same for series that know only their ``namespace``: the alert gets ``tenant`` and ``team``."""
+    return _joined(expr, "namespace", "tenant, team")
+
+
+def missing(expr: str) -> str:
+    """The active tenants for which ``expr`` (by tenant and namespace) has no sample: silence per tenant."""
+    return f"{ACTIVE} unless on (tenant, namespace) (\n{indent(promql(expr), '  ')}\n)"
+
+
+def grown(counter: str, window: str, by: str) -> str:
+    """How much a StatsD counter has grown, summed by some labels.
+
+    Such a counter does not start at zero: it appears with its first event, which ``increase`` does not see. A
+    series that was not there a window ago counts with all it has.
+    """
+    return f"sum by ({by}) (({counter} unless {counter} offset {window}) or increase({counter}[{window}]))"
+
+
+def metric_names(expr: str) -> set[str]:
+    """The metrics that an expression selects (names that hold an underscore or a colon, or ``up``)."""
+    bare = re.sub(r'"[^"]*"', '""', expr)
+    bare = re.sub(r"\{[^}]*\}", "", bare)
+    bare = re.sub(r"\b(by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    names = re.findall(r"(?<![\w:])[a-z][\w:]*(?!\w*\s*\()", bare)
+    return {name for name in names if ("_" in name or ":" in name or name == "up") and name not in _WORDS}
+
+
+_WORDS = {"group_left", "group_right"}
+
+
+def _joined(expr: str, on: str, gets: str) -> str:
+    return f"(\n{indent(promql(expr), '  ')}\n) * on ({on}) group_left ({gets}) {ACTIVE}"

@@ -1,0 +1,84 @@
+"""The files made of the alerts: Prometheus rules, Alertmanager's inhibition, priorities as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tenant_dashboards.alerts import inhibition
+from tenant_dashboards.alerts.model import ACTIVE, ACTIVE_EXPR, GRAFANA_TOKEN, RUNBOOK_TOKEN
+from tenant_dashboards.alerts.priorities import PRIORITIES
+from tenant_dashboards.alerts.registry import ALL, FLEET, areas, by_name
+
+#: Where the links of the plain rule files lead; whoever loads them elsewhere replaces both.
+RUNBOOK_URL = "https://github.com/YOUR-FORK/airflow-tenants/blob/main/docs/runbook.md"
+GRAFANA_URL = "http://localhost:3000"
+
+_HEADER = "# Made by `python -m tenant_dashboards`: change dashboards/src/tenant_dashboards/alerts instead.\n"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Multi-line strings as blocks, everything else plain."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def as_yaml(content: Any) -> str:
+    """YAML in the given order, with the header of generated files."""
+    dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+    return _HEADER + dumped
+
+
+def groups(runbook_url: str, grafana_url: str) -> dict[str, dict[str, Any]]:
+    """One rule group per area; the first one also records which tenants are active."""
+    made: dict[str, dict[str, Any]] = {
+        "active": {"name": "airflow-tenants-active", "rules": [{"record": ACTIVE, "expr": ACTIVE_EXPR}]}
+    }
+    for area in areas():
+        rules = [alert.rule(runbook_url, grafana_url) for alert in FLEET if alert.area == area]
+        made[area] = {"name": f"airflow-{area}", "rules": rules}
+    return made
+
+
+def priorities() -> dict[str, Any]:
+    """The table of priorities, every alert with its own, and which alert silences which."""
+    table = {
+        row.name: {
+            "severity": row.severity,
+            "meaning": row.meaning,
+            "respond": row.respond,
+            "resolve": row.resolve,
+            "channels": list(row.channels),
+        }
+        for row in PRIORITIES.values()
+    }
+    return {
+        "priorities": table,
+        "alerts": {alert.name: alert.priority for alert in ALL},
+        "inhibits": {
+            source: {
+                "equal": list(inhibition.TENANT) if by_name(source).link.tenant else [],
+                "silences": list(names),
+            }
+            for source, names in inhibition.inhibitions().items()
+        },
+    }
+
+
+def files() -> dict[Path, str]:
+    """Every generated file with its content; paths are relative to the repository."""
+    made = {Path("docs/data/alert-priorities.yaml"): as_yaml(priorities())}
+    for folder, urls in (
+        ("dashboards/generated/rules", (RUNBOOK_URL, GRAFANA_URL)),
+        ("charts/tenant-operator/files/rules", (RUNBOOK_TOKEN, GRAFANA_TOKEN)),
+    ):
+        for area, group in groups(*urls).items():
+            made[Path(folder) / f"{area}.yaml"] = as_yaml({"groups": [group]})
+    return made

@@ -1,0 +1,67 @@
+"""Does work start in time."""
+
+from __future__ import annotations
+
+from tenant_dashboards.alerts.model import Alert, Link, of_tenant
+
+AREA = "scheduling"
+_NEEDS = ("operator", "statsd")
+_INHIBITED = ("AirflowMetricsMissing", "AirflowSchedulerHeartbeatMissing", "AirflowManySchedulersMissing")
+
+ALERTS = (
+    Alert(
+        "AirflowSchedulerLoopSlow",
+        AREA,
+        "P2",
+        of_tenant(
+            """
+            histogram_quantile(0.95,
+              sum by (tenant, namespace, le) (rate(airflow_scheduler_scheduler_loop_duration_bucket[10m]))
+            ) > 5
+            """
+        ),
+        "15m",
+        "The scheduler loop of tenant {{ $labels.tenant }} takes {{ $value | humanizeDuration }}",
+        "p95 of one loop is above 5 seconds: everything that waits for the scheduler starts late.",
+        Link("capacity"),
+        _NEEDS,
+        inhibited_by=_INHIBITED,
+    ),
+    Alert(
+        "AirflowDagRunScheduleDelayHigh",
+        AREA,
+        "P2",
+        of_tenant(
+            """
+            histogram_quantile(0.9,
+              sum by (tenant, namespace, le) (rate(airflow_dagrun_schedule_delay_bucket[30m]))
+            ) > 300
+            """
+        ),
+        "15m",
+        "DAG runs of tenant {{ $labels.tenant }} start {{ $value | humanizeDuration }} late",
+        "p90 of the time between when a run was due and when it started is above 5 minutes.",
+        Link("slo"),
+        _NEEDS,
+        inhibited_by=_INHIBITED,
+    ),
+    Alert(
+        "AirflowFirstTaskStartDelayHigh",
+        AREA,
+        "P2",
+        of_tenant(
+            """
+            histogram_quantile(0.9,
+              sum by (tenant, namespace, dag_id, le) (rate(airflow_dagrun_first_task_start_delay_bucket[1h]))
+            ) > 600
+            """
+        ),
+        "15m",
+        "The first task of {{ $labels.dag_id }} waits {{ $value | humanizeDuration }}",
+        "p90 of the time between a run's queueing and its first task is above 10 minutes "
+        "(tenant {{ $labels.tenant }}).",
+        Link("slo", (("dag_id", "dag_id"),)),
+        _NEEDS,
+        inhibited_by=_INHIBITED,
+    ),
+)
