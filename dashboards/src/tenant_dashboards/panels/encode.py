@@ -13,10 +13,10 @@ from tenant_dashboards.panels.fields import field_config, ref_id
 from tenant_dashboards.panels.layout import Place, Placed, arrange, panel_id
 from tenant_dashboards.panels.model import Annotation, Board, BoardLink, Kind, Panel, Target, Variable
 from tenant_dashboards.panels.options import options, transformations
+from tenant_dashboards.panels.slim import slim
 
 SCHEMA_VERSION = 42  # the newest classic one: Grafana 10 to 13 take it, 13 migrates it to v2 on load
 PLUGIN_VERSION = "12.0.0"  # without one Grafana runs the migrations of panels of Grafana 6
-_SDK_ONLY = {"auto", "auto_min", "auto_count"}  # of interval variables; the SDK gives them to all
 
 
 def to_json(board: Board) -> dict[str, Any]:
@@ -58,10 +58,7 @@ def datasource() -> common.DataSourceRef:
 
 def _plain(made: dashboard.Dashboard) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(made, cls=JSONEncoder))
-    for variable in plain["templating"]["list"]:
-        for key in _SDK_ONLY:
-            variable.pop(key, None)
-    return plain
+    return slim(plain)
 
 
 def _panels(board: Board) -> list[dashboard.Panel | dashboard.RowPanel]:
@@ -109,8 +106,6 @@ def _target(panel: Panel, index: int, target: Target) -> prometheus.Dataquery:
     instant = target.instant or panel.kind is Kind.TABLE
     formats = {Kind.TABLE: prometheus.PromQueryFormat.TABLE, Kind.HEATMAP: prometheus.PromQueryFormat.HEATMAP}
     return prometheus.Dataquery(
-        datasource=datasource(),
-        editor_mode=prometheus.QueryEditorMode.CODE,
         expr=target.expr,
         format_val=formats.get(panel.kind, prometheus.PromQueryFormat.TIME_SERIES),
         instant=instant,

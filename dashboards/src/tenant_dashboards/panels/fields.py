@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models import common, dashboard, heatmap, statetimel
 from tenant_dashboards.panels.model import Column, Kind, Link, Panel, Step, Text
 
 _REFS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LINES = {Kind.TIMESERIES, Kind.HEATMAP}  # every series has its own colour
 _SPEC_DASH = common.LineStyle(fill="dash", dash=[10, 10])
 
 
@@ -21,7 +22,7 @@ def field_config(panel: Panel) -> dashboard.FieldConfigSource:
 
 
 def _defaults(panel: Panel) -> dashboard.FieldConfig:
-    table = panel.kind is Kind.TABLE
+    table, lines = panel.kind is Kind.TABLE, panel.kind in _LINES
     return dashboard.FieldConfig(
         unit=None if table else panel.unit,
         no_value=panel.no_data,
@@ -29,7 +30,7 @@ def _defaults(panel: Panel) -> dashboard.FieldConfig:
         min_val=None if table or panel.kind is Kind.STATE_TIMELINE else panel.min,
         max_val=panel.max,
         mappings=_mappings(panel.texts),
-        thresholds=_thresholds(panel.thresholds),
+        thresholds=_thresholds(panel.thresholds) if panel.thresholds or not lines else None,
         color=dashboard.FieldColor(mode=_color_mode(panel)),
         links=[_data_link(link) for link in panel.links] or None,
         custom=_custom(panel),
@@ -38,7 +39,7 @@ def _defaults(panel: Panel) -> dashboard.FieldConfig:
 
 def _color_mode(panel: Panel) -> dashboard.FieldColorModeId:
     modes = dashboard.FieldColorModeId
-    return modes.PALETTE_CLASSIC if panel.kind in {Kind.TIMESERIES, Kind.HEATMAP} else modes.THRESHOLDS
+    return modes.PALETTE_CLASSIC if panel.kind in _LINES else modes.THRESHOLDS
 
 
 def _thresholds(steps: tuple[Step, ...]) -> dashboard.ThresholdsConfig:
@@ -50,9 +51,9 @@ def _thresholds(steps: tuple[Step, ...]) -> dashboard.ThresholdsConfig:
     )
 
 
-def _mappings(texts: tuple[Text, ...]) -> list[dashboard.ValueMapping]:
+def _mappings(texts: tuple[Text, ...]) -> list[dashboard.ValueMapping] | None:
     if not texts:
-        return []
+        return None
     return [
         dashboard.ValueMap(
             options={
@@ -80,22 +81,18 @@ def _custom(panel: Panel) -> object:
 
 
 def _graph(panel: Panel) -> common.GraphFieldConfig:
-    """Lines never bridge a gap (a missing series is news); bars for counts of events."""
-    styles = common.GraphThresholdsStyleMode
-    bands = styles.DASHED if panel.thresholds else styles.OFF
-    scale = common.ScaleDistribution.LOG if panel.log_scale else common.ScaleDistribution.LINEAR
+    """Lines with gaps where there are gaps (Grafana's default: a missing series is news); bars count events."""
+    stack = common.StackingConfig(mode=common.StackingMode.NORMAL, group="A")
+    dashed = common.GraphThresholdsStyleConfig(mode=common.GraphThresholdsStyleMode.DASHED)
+    log = common.ScaleDistributionConfig(type_val=common.ScaleDistribution.LOG, log=2)
     return common.GraphFieldConfig(
         draw_style=common.GraphDrawStyle.BARS if panel.bars else common.GraphDrawStyle.LINE,
         line_width=1 if panel.bars else 2,
         fill_opacity=70 if panel.bars else (30 if panel.stacked else 8),
-        gradient_mode=common.GraphGradientMode.NONE,
-        show_points=common.VisibilityMode.AUTO if not panel.bars else common.VisibilityMode.NEVER,
-        span_nulls=False,
-        stacking=common.StackingConfig(
-            mode=common.StackingMode.NORMAL if panel.stacked else common.StackingMode.NONE, group="A"
-        ),
-        thresholds_style=common.GraphThresholdsStyleConfig(mode=bands),
-        scale_distribution=common.ScaleDistributionConfig(type_val=scale, log=2 if panel.log_scale else None),
+        show_points=common.VisibilityMode.NEVER if panel.bars else common.VisibilityMode.AUTO,
+        stacking=stack if panel.stacked else None,
+        thresholds_style=dashed if panel.thresholds else None,
+        scale_distribution=log if panel.log_scale else None,
     )
 
 
