@@ -10,16 +10,13 @@ from tenant_dashboards import packaging
 
 def main(arguments: list[str] | None = None) -> int:
     """Write every generated file, or with `--check` say what differs; returns the exit code."""
-    defaults = packaging.Addresses()
     parser = argparse.ArgumentParser(prog="tenant_dashboards", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
     parser.add_argument(
         "--root", type=Path, default=packaging.ROOT, help="the repository (default: this one)"
     )
-    parser.add_argument("--runbook-url", default=defaults.runbook, help="runbook in the plain files")
-    parser.add_argument("--grafana-url", default=defaults.grafana, help="Grafana in the plain files")
     given = parser.parse_args(arguments)
-    files = packaging.render(packaging.Addresses(given.runbook_url, given.grafana_url))
+    files = packaging.generate()
     changes = (packaging.differences if given.check else packaging.write)(given.root, files)
     for change in changes:
         print(change if given.check else f"written, was {change}")

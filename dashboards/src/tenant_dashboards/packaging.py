@@ -1,4 +1,4 @@
-"""Every generated file of the dashboards package: what is in it, where it lies, and whether it is up to date."""
+"""Every generated file: what is in it, where it lies, and whether it is up to date."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tenant_dashboards.alerts import render
 from tenant_dashboards.boards import boards
 from tenant_dashboards.boards.parts import RUNBOOK_URL, Flavour
 from tenant_dashboards.panels.encode import to_json
@@ -17,46 +18,38 @@ from tenant_dashboards.panels.model import Board
 
 ROOT = Path(__file__).resolve().parents[3]
 GENERATED = "dashboards/generated"
+CHARTS = {Flavour.PLATFORM: "charts/tenant-operator", Flavour.TEAM: "charts/airflow-tenant"}
 FOLDER = "Airflow"
 _CONFIG_MAP_LIMIT = 1024 * 1024  # bytes, of one object in etcd
 _SIDECAR = {"grafana_dashboard": "1"}  # the label that the sidecar of Grafana's charts looks for by default
 
 
-@dataclass(frozen=True)
-class Addresses:
-    """What plain files say about where things are; the charts' copies keep tokens instead."""
-
-    runbook: str = "https://docs.example.com/airflow-tenants/runbook.html"
-    grafana: str = "https://grafana.example.com"
-
-
 Files = dict[str, str]  # path under the repository -> text
 
 
-def platform_boards(addresses: Addresses) -> Files:
+def platform_boards() -> Files:
     """The platform's boards as JSON for import, review and provisioning."""
     return {
-        f"{GENERATED}/platform/{name}.json": pretty(model).replace(RUNBOOK_URL, addresses.runbook)
+        f"{GENERATED}/platform/{name}.json": pretty(model).replace(RUNBOOK_URL, render.RUNBOOK_URL)
         for name, model in _models(Flavour.PLATFORM).items()
     }
 
 
-def team_boards(_addresses: Addresses) -> Files:
+def team_boards() -> Files:
     """A team's boards with tokens, for review."""
     return {f"{GENERATED}/team/{name}.json": pretty(model) for name, model in _models(Flavour.TEAM).items()}
 
 
-def chart_copies(_addresses: Addresses) -> Files:
+def chart_copies() -> Files:
     """The same, compact, where the charts read them."""
-    homes = {Flavour.PLATFORM: "charts/tenant-operator", Flavour.TEAM: "charts/airflow-tenant"}
     return {
         f"{home}/files/dashboards/{name}.json": compact(model) + "\n"
-        for flavour, home in homes.items()
+        for flavour, home in CHARTS.items()
         for name, model in _models(flavour).items()
     }
 
 
-def provisioning(_addresses: Addresses) -> Files:
+def provisioning() -> Files:
     """Grafana's own file provisioning of the platform's boards.
 
     https://grafana.com/docs/grafana/latest/administration/provisioning/#dashboards
@@ -74,15 +67,15 @@ def provisioning(_addresses: Addresses) -> Files:
     return {f"{GENERATED}/provisioning/dashboards.yaml": to_yaml({"apiVersion": 1, "providers": [provider]})}
 
 
-def config_maps(addresses: Addresses) -> Files:
-    """One ConfigMap a board, for the sidecar of Grafana's chart (its folderAnnotation is `grafana_folder`)."""
+def config_maps() -> Files:
+    """One ConfigMap a board, for the sidecar of Grafana's chart (folderAnnotation `grafana_folder`)."""
     return {
-        f"{GENERATED}/configmaps/{name}.yaml": to_yaml(_config_map(name, model, addresses))
+        f"{GENERATED}/configmaps/{name}.yaml": to_yaml(_config_map(name, model))
         for name, model in _models(Flavour.PLATFORM).items()
     }
 
 
-def grafana_operator(_addresses: Addresses) -> Files:
+def grafana_operator() -> Files:
     """Manifests for grafana-operator v5: a folder, and a board for each ConfigMap of :func:`config_maps`.
 
     https://grafana.github.io/grafana-operator/docs/api/
@@ -100,30 +93,33 @@ def grafana_operator(_addresses: Addresses) -> Files:
     return files
 
 
+def alert_files() -> Files:
+    """Rules and priorities: see :mod:`tenant_dashboards.alerts.render`."""
+    return {path.as_posix(): text for path, text in render.files().items()}
+
+
 @dataclass(frozen=True)
 class Output:
     """One kind of generated file: who makes it, and the folders that hold nothing else."""
 
-    make: Callable[[Addresses], Files]
+    make: Callable[[], Files]
     folders: tuple[str, ...]
 
 
 OUTPUTS = (
     Output(platform_boards, (f"{GENERATED}/platform",)),
     Output(team_boards, (f"{GENERATED}/team",)),
-    Output(
-        chart_copies, ("charts/tenant-operator/files/dashboards", "charts/airflow-tenant/files/dashboards")
-    ),
+    Output(chart_copies, tuple(f"{home}/files/dashboards" for home in CHARTS.values())),
     Output(provisioning, (f"{GENERATED}/provisioning",)),
     Output(config_maps, (f"{GENERATED}/configmaps",)),
     Output(grafana_operator, (f"{GENERATED}/grafana-operator",)),
+    Output(alert_files, (f"{GENERATED}/rules", f"{CHARTS[Flavour.PLATFORM]}/files/rules")),
 )
 
 
-def render(addresses: Addresses | None = None, outputs: tuple[Output, ...] = OUTPUTS) -> Files:
+def generate(outputs: tuple[Output, ...] = OUTPUTS) -> Files:
     """Every generated file; the same code always gives the same bytes."""
-    where = addresses or Addresses()
-    return {path: text for output in outputs for path, text in output.make(where).items()}
+    return {path: text for output in outputs for path, text in output.make().items()}
 
 
 def differences(root: Path, files: Files, outputs: tuple[Output, ...] = OUTPUTS) -> list[str]:
@@ -138,7 +134,7 @@ def differences(root: Path, files: Files, outputs: tuple[Output, ...] = OUTPUTS)
     return found + [f"not generated: {path}" for path in stale(root, files, outputs)]
 
 
-def stale(root: Path, files: Files, outputs: tuple[Output, ...] = OUTPUTS) -> list[str]:
+def stale(root: Path, files: Files, outputs: tuple[Output, ...]) -> list[str]:
     """Files in the folders of generated files that nothing generates any more."""
     there = [path for output in outputs for folder in output.folders for path in (root / folder).glob("*")]
     return sorted(str(path.relative_to(root)) for path in there if str(path.relative_to(root)) not in files)
@@ -156,7 +152,7 @@ def write(root: Path, files: Files, outputs: tuple[Output, ...] = OUTPUTS) -> li
 
 
 def config_map_name(name: str) -> str:
-    """The ConfigMap of a platform board; its key is the same with .json (the sidecar wants unique file names)."""
+    """The ConfigMap of a platform board; its key is the same with .json: the sidecar wants unique names."""
     return f"airflow-dashboard-{name}"
 
 
@@ -180,8 +176,8 @@ def _models(flavour: Flavour) -> dict[str, dict[str, Any]]:
     return {board.slug: to_json(board) for board in made}
 
 
-def _config_map(name: str, model: dict[str, Any], addresses: Addresses) -> dict[str, Any]:
-    text = compact(model).replace(RUNBOOK_URL, addresses.runbook)
+def _config_map(name: str, model: dict[str, Any]) -> dict[str, Any]:
+    text = compact(model).replace(RUNBOOK_URL, render.RUNBOOK_URL)
     if len(text.encode()) > _CONFIG_MAP_LIMIT:
         msg = f"{name}: a ConfigMap holds 1 MiB, this board has {len(text.encode())} bytes"
         raise ValueError(msg)

@@ -81,7 +81,7 @@ def _custom(panel: Panel) -> object:
 
 
 def _graph(panel: Panel) -> common.GraphFieldConfig:
-    """Lines with gaps where there are gaps (Grafana's default: a missing series is news); bars count events."""
+    """Lines with gaps where there are gaps (Grafana's default), bars for counts of events."""
     stack = common.StackingConfig(mode=common.StackingMode.NORMAL, group="A")
     dashed = common.GraphThresholdsStyleConfig(mode=common.GraphThresholdsStyleMode.DASHED)
     log = common.ScaleDistributionConfig(type_val=common.ScaleDistribution.LOG, log=2)
