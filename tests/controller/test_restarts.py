@@ -130,12 +130,12 @@ def test_it_answers_on_its_port(stack: Stack) -> None:
     assert operator.total("airflow_operator_reconcile_total", result="success") > 0
     assert operator.total("airflow_operator_helm_operation_total", result="success") > 0
     series = {"tenant": tenant.name, "namespace": tenant.namespace, "type": "Ready"}
-    assert operator.total("airflow_tenant_condition", **series, status="True") == 1
-    assert operator.total("airflow_tenant_condition", **series) == 1, "one status at a time"
+    assert operator.total("airflow_tenant_status_condition", **series, status="True") == 1
+    assert operator.total("airflow_tenant_status_condition", **series) == 1, "one status at a time"
 
     tenant.delete()
     tenant.wait_gone()
-    eventually(lambda: operator.total("airflow_tenant_condition", tenant=tenant.name) == 0, 10)
+    eventually(lambda: operator.total("airflow_tenant_status_condition", tenant=tenant.name) == 0, 10)
 
 
 def test_it_is_not_ready_before_it_has_seen_the_cluster(stack: Stack) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import kopf
 import yaml
+from prometheus_client import disable_created_metrics
 
 from tenant_operator.adapters import kube
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
@@ -30,9 +31,11 @@ from tenant_operator.handlers import tenant
 from tenant_operator.handlers.serving import serve
 from tenant_operator.plan.values import Defaults
 from tenant_operator.reconcile.airflow import AirflowFlow
+from tenant_operator.reconcile.collector import TenantCollector
 from tenant_operator.reconcile.controller import Controller
 from tenant_operator.reconcile.finalize import Finalizer
 from tenant_operator.reconcile.flow import Flow
+from tenant_operator.reconcile.health import HealthFlow
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.watches import Watches
 
@@ -41,6 +44,8 @@ log = logging.getLogger("tenant_operator")
 
 async def run(config: Settings, stop: asyncio.Event) -> None:
     """Run the operator until `stop` is set; ends what it began and leaves tenants as they are."""
+    # A `_created` series beside each counter and histogram would double them and nobody reads it.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics, clock = Metrics(), SystemClock()
     api = await kube.connect()
     client = kube.KubeClient(api, clock, metrics)
@@ -50,7 +55,9 @@ async def run(config: Settings, stop: asyncio.Event) -> None:
             config.chart_path, metrics, helm=config.helm, kube_version=await client.server_version()
         )
         metrics.build.labels(version("airflow-tenant-operator"), renderer.chart.version).set(1)
-        sessions = AirflowSessions(config.airflow_url_template)
+        for resource, price in config.prices.items():
+            metrics.price(resource, config.cost_currency, price)
+        sessions = AirflowSessions(config.airflow_url_template, metrics)
         stack.push_async_callback(sessions.close)
         defaults = await _defaults(config, client)
         index = Index()
@@ -64,9 +71,11 @@ async def run(config: Settings, stop: asyncio.Event) -> None:
             Watches(client, index, metrics),
             metrics,
             config,
+            HealthFlow(sessions, metrics),
         )
+        tenants = TenantCollector(lambda: controller.states)
         await stack.enter_async_context(
-            serve(metrics, lambda: controller.ready, config.metrics_host, config.metrics_port)
+            serve(metrics, tenants, lambda: controller.ready, config.metrics_host, config.metrics_port)
         )
         registry = kopf.OperatorRegistry()
         tenant.register(registry, controller)

@@ -1,56 +1,106 @@
 from __future__ import annotations
 
+import gzip
+
 import aiohttp
 import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics import parser as strict
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from tests.unit.operator.support import raw
 
+from tenant_operator.api.status import TenantStatus
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.handlers.serving import serve
+from tenant_operator.reconcile.collector import TenantCollector
+from tenant_operator.reconcile.state import TenantState
+
+NOBODY = TenantCollector(list)
+ONE = TenantCollector(lambda: [TenantState(raw=raw(), status=TenantStatus())])
+#: What Prometheus 3 sends.
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 
 
-async def fetch(port: int, path: str) -> tuple[int, str, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
-        return answer.status, await answer.text(), answer.headers["Content-Type"]
+def parse_openmetrics(text: str) -> list[Metric]:
+    """By the library's parser, which refuses what OpenMetrics does not allow."""
+    return list(strict.text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
+
+
+async def fetch(port: int, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    """Status, body as sent, headers; nothing is unpacked."""
+    async with (
+        aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=["Accept-Encoding"]) as session,
+        session.get(f"http://127.0.0.1:{port}{path}", headers=headers) as answer,
+    ):
+        return answer.status, await answer.read(), dict(answer.headers)
 
 
 async def test_alive_at_once_ready_when_told() -> None:
     ready = False
-    async with serve(Metrics(), lambda: ready, "127.0.0.1", 0) as port:
-        assert (await fetch(port, "/healthz"))[:2] == (200, "ok\n")
+    async with serve(Metrics(), NOBODY, lambda: ready, "127.0.0.1", 0) as port:
+        assert (await fetch(port, "/healthz"))[:2] == (200, b"ok\n")
         status, text, _ = await fetch(port, "/readyz")
-        assert (status, text) == (503, "the watches have not seen the cluster yet\n")
+        assert (status, text) == (503, b"the watches have not seen the cluster yet\n")
         ready = True
-        assert (await fetch(port, "/readyz"))[:2] == (200, "ok\n")
+        assert (await fetch(port, "/readyz"))[:2] == (200, b"ok\n")
         assert (await fetch(port, "/else"))[0] == 404
 
 
-async def test_metrics_are_prometheus_text() -> None:
-    metrics = Metrics()
-    metrics.drift.labels("Deployment").inc()
-    async with serve(metrics, lambda: True, "127.0.0.1", 0) as port:
-        status, text, kind = await fetch(port, "/metrics")
+async def test_metrics_are_prometheus_text_for_whoever_asks_for_nothing() -> None:
+    async with serve(Metrics(), ONE, lambda: True, "127.0.0.1", 0) as port:
+        status, body, headers = await fetch(port, "/metrics")
     assert status == 200
-    assert kind.startswith("text/plain")
-    assert 'airflow_operator_drift_corrected_total{kind="Deployment"} 1.0' in text
+    assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "Content-Encoding" not in headers
+    families = {family.name: family for family in parse_text(body.decode())}
+    assert families["airflow_tenant_info"].samples[0].labels["tenant"] == "payments"
+    assert families["airflow_operator_leader"].samples[0].value == 1
+
+
+async def test_prometheus_gets_openmetrics() -> None:
+    async with serve(Metrics(), ONE, lambda: True, "127.0.0.1", 0) as port:
+        _, body, headers = await fetch(port, "/metrics", Accept=PROMETHEUS)
+    assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert body.count(b"# EOF") == 1
+    names = {family.name for family in parse_openmetrics(body.decode())}  # strict, unlike the other parser
+    assert {"airflow_tenant_info", "airflow_operator_leader", "process_cpu_seconds"} <= names
+
+
+async def test_both_formats_hold_the_same_series() -> None:
+    metrics = Metrics()
+    async with serve(metrics, ONE, lambda: True, "127.0.0.1", 0) as port:
+        _, plain, _ = await fetch(port, "/metrics")
+        _, modern, _ = await fetch(port, "/metrics", Accept=PROMETHEUS)
+    series = [
+        {
+            (sample.name, tuple(sorted(sample.labels.items())))
+            for family in families
+            for sample in family.samples
+            if not sample.name.endswith("_created")
+        }
+        for families in (parse_text(plain.decode()), parse_openmetrics(modern.decode()))
+    ]
+    assert series[0] == series[1]
+
+
+async def test_the_answer_is_packed_only_for_those_who_can_unpack_it() -> None:
+    async with serve(Metrics(), ONE, lambda: True, "127.0.0.1", 0) as port:
+        _, body, headers = await fetch(port, "/metrics", **{"Accept-Encoding": "deflate, gzip"})
+        _, plain, _ = await fetch(port, "/metrics", **{"Accept-Encoding": "identity"})
+    assert headers["Content-Encoding"] == "gzip"
+    assert b'airflow_tenant_info{tenant="payments"' in gzip.decompress(body)
+    assert b'airflow_tenant_info{tenant="payments"' in plain
+    assert len(body) < len(plain) / 3
 
 
 async def test_the_port_is_free_afterwards() -> None:
-    async with serve(Metrics(), lambda: True, "127.0.0.1", 0) as port:
+    async with serve(Metrics(), NOBODY, lambda: True, "127.0.0.1", 0) as port:
         pass
     with pytest.raises(aiohttp.ClientConnectorError):
         await fetch(port, "/healthz")
-    async with serve(Metrics(), lambda: True, "127.0.0.1", port) as again:
+    async with serve(Metrics(), NOBODY, lambda: True, "127.0.0.1", port) as again:
         assert again == port
-
-
-def test_condition_series_show_one_status_and_go_with_the_tenant() -> None:
-    metrics = Metrics()
-    one = {"tenant": "t", "namespace": "ns", "type": "Ready"}
-
-    def value(status: str) -> float | None:
-        return metrics.registry.get_sample_value("airflow_tenant_condition", {**one, "status": status})
-
-    metrics.show_conditions("t", "ns", {"Ready": "False"})
-    metrics.show_conditions("t", "ns", {"Ready": "True"})
-    assert (value("True"), value("False"), value("Unknown")) == (1, None, None)
-    metrics.forget("t", "ns")
-    assert (value("True"), value("False"), value("Unknown")) == (None, None, None)

@@ -13,7 +13,7 @@ from tenant_operator.api.status import (
     TenantStatus,
 )
 from tenant_operator.core.errors import ConditionType, InvalidSpec, NotReady, Reason, TenantError
-from tenant_operator.plan.outcome import GATES, PROGRESS, Finding, Findings, events, status
+from tenant_operator.plan.outcome import ASIDE, GATES, PROGRESS, Finding, Findings, events, status
 
 NOW = 1_700_000_000.0
 STAMP = "2023-11-14T22:13:20Z"
@@ -42,19 +42,19 @@ def test_all_gates_open_is_ready() -> None:
     assert (ready.status, ready.reason) == ("True", "Succeeded")
     assert ready.message == "Airflow 3.3.2 is up, 3 DAGs from main@0123456"
     assert not {"Reconciling", "Stalled"} & shown(after).keys()
-    assert shown(after).keys() == {"Ready", *GATES}
+    assert shown(after).keys() == {"Ready", *GATES, *ASIDE}
 
 
 def test_nothing_looked_at_is_unknown_and_on_its_way() -> None:
     after = made(Findings())
     assert shown(after) == {
-        **{gate.value: ("Unknown", "Pending") for gate in GATES},
+        **{gate.value: ("Unknown", "Pending") for gate in (*GATES, *ASIDE)},
         "Ready": ("False", "Pending"),
         "Reconciling": ("True", "Pending"),
     }
 
 
-@pytest.mark.parametrize("gate", [gate for gate in GATES if gate is not ConditionType.DAGS])
+@pytest.mark.parametrize("gate", [gate for gate in GATES if gate not in {"DagsSynced", "ComponentsHealthy"}])
 @pytest.mark.parametrize("finding", ["unknown", "false"])
 def test_ready_speaks_for_the_first_gate_that_is_closed(gate: ConditionType, finding: str) -> None:
     findings = all_open()
@@ -76,6 +76,19 @@ def test_dags_that_nobody_has_parsed_yet_do_not_keep_a_tenant_from_being_ready()
     assert shown(made(findings), "Ready")["Ready"][0] == "True"
     findings.gates[ConditionType.DAGS] = Finding.false(Reason.GIT_SYNC_FAILED, "git")
     assert shown(made(findings), "Ready")["Ready"] == ("False", "GitSyncFailed")
+
+
+@pytest.mark.covers("G-16")
+def test_a_component_that_is_unhealthy_closes_ready_and_one_that_nobody_has_asked_does_not() -> None:
+    findings = all_open()
+    findings.gates[ConditionType.HEALTH] = Finding.unknown("not asked")
+    assert shown(made(findings), "Ready")["Ready"][0] == "True"
+    findings.gates[ConditionType.HEALTH] = Finding.false(Reason.COMPONENT_UNHEALTHY, "scheduler: silent")
+    after = made(findings)
+    assert shown(after, "Ready", "Reconciling", "Stalled") == {"Ready": ("False", "ComponentUnhealthy")}
+    ready = after.condition("Ready")
+    assert ready is not None
+    assert ready.message == "scheduler: silent"
 
 
 ERRORS: list[tuple[TenantError, dict[str, tuple[str, str]]]] = [

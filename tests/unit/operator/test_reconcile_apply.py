@@ -15,7 +15,6 @@ from tenant_operator.core.errors import (
     Reason,
 )
 from tenant_operator.core.kinds import Kind, Object, ObjectId
-from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import ChartInfo
 from tenant_operator.plan import record
 from tenant_operator.plan.release import Release
@@ -119,7 +118,7 @@ def past(*revisions: int, status: str = "superseded", last: str = "deployed", ma
 
 async def written(secrets: Any, manifest: str = "m", fails: Exception | None = None) -> tuple[int, Any]:
     cluster = Cluster(fails)
-    applier = Applier(cluster, Index(), Clock(), Metrics())  # type: ignore[arg-type]
+    applier = Applier(cluster, Index(), Clock())  # type: ignore[arg-type]
     release = Release("d", manifest, ())
     revision = await applier.write_record(tenant(), CHART, release, {"a": 1}, secrets)
     return revision, cluster.calls

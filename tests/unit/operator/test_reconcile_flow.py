@@ -142,7 +142,7 @@ async def test_an_edit_that_arrives_while_a_pass_renders_is_neither_lost_nor_tol
     settings = Settings(resync_interval=100 * DEADLINE, concurrency=2)
     flow = Flow(cluster, helm, index, SystemClock(), Counter(), metrics, settings, Defaults())  # type: ignore[arg-type]
     nobody: Any = Nobody()
-    controller = Controller(flow, nobody, nobody, index, nobody, metrics, settings)
+    controller = Controller(flow, nobody, nobody, index, nobody, metrics, settings, nobody)
     told_at_render: list[list[Object]] = []
 
     def edit() -> None:

@@ -198,11 +198,14 @@ async def test_the_metrics_show_what_waits_and_what_runs() -> None:
         for key in "abc":
             queue.add(key)
         await seen.until(1)
-        value = metrics.registry.get_sample_value
-        assert value("airflow_operator_active_reconciles") == 1
-        assert value("airflow_operator_queue_length") == 2
+
+        def value(name: str) -> float | None:
+            return metrics.registry.get_sample_value(f"airflow_operator_{name}", {"controller": "tenant"})
+
+        assert value("active_reconciles") == 1
+        assert value("queue_length") == 2
         seen.gate.set()
         await seen.until(3)
         await asyncio.sleep(0.02)
-        assert value("airflow_operator_active_reconciles") == 0
-        assert value("airflow_operator_queue_length") == 0
+        assert value("active_reconciles") == 0
+        assert value("queue_length") == 0

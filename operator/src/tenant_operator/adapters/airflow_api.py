@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ from tenant_operator.core.airflow_types import (
 PAGE = 100  # Airflow silently returns no more than this
 MAX_PAGES = 100
 ROLES = "/auth/fab/v1/roles"
+_PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 _LISTS: Mapping[ObjectKind, tuple[str, str]] = {
     ObjectKind.POOLS: ("/api/v2/pools", "name"),
     ObjectKind.VARIABLES: ("/api/v2/variables", "key"),
@@ -96,13 +98,7 @@ class AirflowApi:
 
     async def health(self) -> Health:
         """See AirflowPort. Needs no login; Airflow answers 200 whatever the body says."""
-        body = await self._transport.get("/api/v2/monitor/health", public=True)
-
-        def part(name: str) -> str:
-            found = body.get(name)
-            return str(found.get("status") or "") if isinstance(found, dict) else ""
-
-        return Health(part("metadatabase"), part("scheduler"), part("dag_processor"), part("triggerer"))
+        return _health(await self._transport.get("/api/v2/monitor/health", public=True))
 
     async def dag_facts(self, bundle: str) -> DagFacts:
         """See AirflowPort. Two requests; the version is taken from the first 100 DAGs."""
@@ -215,6 +211,29 @@ def _connection(item: Item) -> Connection:
 def _role(item: Item) -> Role:
     pairs = ((pair["action"]["name"], pair["resource"]["name"]) for pair in item.get("actions") or ())
     return Role(str(item["name"]), frozenset((str(action), str(resource)) for action, resource in pairs))
+
+
+def _health(body: Item) -> Health:
+    """The body tells, not the code: Airflow answers 200 even when its database is down."""
+    parts = {name: found if isinstance(found := body.get(name), dict) else {} for name in _PARTS}
+    statuses = {name: str(part.get("status") or "") for name, part in parts.items()}
+    if not statuses["metadatabase"]:
+        raise AirflowUnavailable("a health answer without metadatabase: is this Airflow?")
+    beats = {
+        name.replace("_", "-"): at
+        for name, part in parts.items()
+        if (at := _seconds(part.get(f"latest_{name}_heartbeat"))) is not None
+    }
+    return Health(**statuses, heartbeats=beats)
+
+
+def _seconds(stamp: Any) -> float | None:
+    """Seconds since the epoch of an ISO 8601 time; one without a zone is no time at all."""
+    try:
+        at = datetime.fromisoformat(stamp)
+        return at.timestamp() if at.tzinfo is not None else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _import_error(item: Item) -> str:

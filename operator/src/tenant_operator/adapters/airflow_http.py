@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +67,10 @@ class Transport:
         timeout: float = 20.0,
         write_timeout: float = 60.0,
         concurrency: int = 4,
+        observe: Callable[[str, str, float], None] | None = None,
     ) -> None:
+        # `observe` is told method, code (`error` when there was no answer) and seconds of each request.
+        self._observe = observe
         self._session = session
         self._url = url.rstrip("/")
         self._username = username
@@ -127,14 +131,15 @@ class Transport:
         url = URL(self._url + path, encoded=True).with_query(list(params))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         deadline = self._read if method == "GET" else self._write
+        code, started = "error", time.perf_counter()
         try:
-            async with (
-                self._slots,
-                self._session.request(
+            async with self._slots:
+                started = time.perf_counter()
+                async with self._session.request(
                     method, url, json=body, headers=headers, timeout=deadline, allow_redirects=False
-                ) as response,
-            ):
-                answer = Answer(response.status, await _json(response))
+                ) as response:
+                    answer = Answer(response.status, await _json(response))
+                    code = str(response.status)
         except TimeoutError:
             raise AirflowUnavailable(f"{method} {path}: no answer in {deadline.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -143,6 +148,9 @@ class Transport:
                 raise AirflowUnavailable(f"{method} {path}: {type(error).__name__}") from None
         else:
             return _ready(f"{method} {path}", answer)
+        finally:
+            if self._observe is not None:
+                self._observe(method, code, time.perf_counter() - started)
         return await self._send(method, path, params, body, token, again=False)
 
 

@@ -83,8 +83,7 @@ class HelmRenderer:
         async with self._slots:
             started = time.perf_counter()
             code, out, err = await _run(argv, json_as_yaml(values).encode())
-            self._metrics.render_seconds.observe(time.perf_counter() - started)
-        self._metrics.renders.labels("template", "success" if code == 0 else "error").inc()
+            self._metrics.helm("template", time.perf_counter() - started, ok=code == 0)
         if code != 0:
             raise RenderError(f"the chart refused the values made from spec: {_short(err)}")
         manifest = out.decode()

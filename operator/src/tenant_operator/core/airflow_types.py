@@ -262,18 +262,30 @@ class SyncResult:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Airflow's own view of its parts: healthy, unhealthy, or "" for a part that never ran."""
+    """Airflow's own view of its parts: healthy, unhealthy, or "" for a part that never ran.
+
+    `heartbeats` are seconds since the epoch by component, of those that ever had one.
+    """
 
     metadatabase: str = ""
     scheduler: str = ""
     dag_processor: str = ""
     triggerer: str = ""
+    heartbeats: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def unhealthy(self) -> tuple[str, ...]:
         """Parts that are not healthy."""
-        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-        return tuple(part for part in parts if getattr(self, part) != "healthy")
+        return tuple(part for part, status in self.by_component().items() if status != "healthy")
+
+    def by_component(self) -> dict[str, str]:
+        """The statuses by the names that components have in the cluster; the database's is Airflow's word."""
+        return {
+            "metadatabase": self.metadatabase,
+            "scheduler": self.scheduler,
+            "dag-processor": self.dag_processor,
+            "triggerer": self.triggerer,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class ConditionType(StrEnum):
     HEALTH = "ComponentsHealthy"
     DAGS = "DagsSynced"
     OBJECTS = "ObjectsSynced"
+    MONITORING = "MonitoringReady"
 
 
 class Reason(StrEnum):
@@ -68,6 +69,7 @@ class Reason(StrEnum):
     AIRFLOW_LOGIN_FAILED = "AirflowLoginFailed"
     OBJECTS_REJECTED = "ObjectsRejected"
     OBJECTS_DRIFTED = "ObjectsDrifted"
+    NO_ALERT_CHANNEL = "NoAlertChannel"
     API_SERVER_UNAVAILABLE = "ApiServerUnavailable"
     INTERNAL_ERROR = "InternalError"
 
@@ -96,6 +98,11 @@ class TenantError(Exception):
         self.reason = reason or self.reason
         self.retry = self.retry if retry is None else retry
         self.stalled = self.stalled if stalled is None else stalled
+
+    @property
+    def result(self) -> str:
+        """The word by which metrics count a pass that ended so (core.metrics.RESULTS)."""
+        return "permanent_error" if self.stalled else "error"
 
 
 class InvalidSpec(TenantError):
@@ -146,6 +153,11 @@ class NotReady(TenantError):
     condition = ConditionType.RELEASE
     reason = Reason.COMPONENTS_STARTING
     retry = 20.0
+
+    @property
+    def result(self) -> str:
+        """To wait is no failure."""
+        return "permanent_error" if self.stalled else "requeue"
 
 
 class DeletionBlocked(TenantError):

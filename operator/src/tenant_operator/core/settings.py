@@ -22,6 +22,10 @@ _FIELDS_BY_VARIABLE = {
     "METRICS_HOST": "metrics_host",
     "AIRFLOW_URL_TEMPLATE": "airflow_url_template",
     "DELETION_DEADLINE": "deletion_deadline",
+    "COST_CURRENCY": "cost_currency",
+    "COST_CPU_CORE_HOUR": "cost_cpu_core_hour",
+    "COST_MEMORY_GIB_HOUR": "cost_memory_gib_hour",
+    "COST_STORAGE_GIB_MONTH": "cost_storage_gib_month",
 }
 
 
@@ -48,6 +52,20 @@ class Settings(BaseModel):
     metrics_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the NetworkPolicy says who may come in
     airflow_url_template: str = "http://{service}.{namespace}.svc:8080"
     deletion_deadline: float = 600.0
+    cost_currency: str = Field("USD", pattern="^[A-Z]{3}$", description="ISO 4217 code of the prices below")
+    cost_cpu_core_hour: float | None = Field(None, ge=0, allow_inf_nan=False)
+    cost_memory_gib_hour: float | None = Field(None, ge=0, allow_inf_nan=False)
+    cost_storage_gib_month: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """The prices that the installation states, by resource; what is left out has none."""
+        stated = {
+            "cpu_core_hour": self.cost_cpu_core_hour,
+            "memory_gib_hour": self.cost_memory_gib_hour,
+            "storage_gib_month": self.cost_storage_gib_month,
+        }
+        return {resource: price for resource, price in stated.items() if price is not None}
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:

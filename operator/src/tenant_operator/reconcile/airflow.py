@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
@@ -25,6 +26,7 @@ from tenant_operator.core.airflow_errors import (
 )
 from tenant_operator.core.airflow_types import (
     AirflowPort,
+    Difference,
     Mode,
     ObjectKind,
     OwnedNames,
@@ -69,6 +71,7 @@ class AirflowFlow:
         self._index = index
         self._git = git
         self._git_seen: dict[str, dict[str, git_sync.Seen]] = {}
+        self._drifting: dict[str, frozenset[Difference]] = {}
 
     def forget(self, tenant: str) -> None:
         """Drop a tenant that is gone."""
@@ -76,6 +79,7 @@ class AirflowFlow:
         self._failures.pop(tenant, None)
         self._synced.pop(tenant, None)
         self._git_seen.pop(tenant, None)
+        self._drifting.pop(tenant, None)
 
     async def run(self, state: TenantState) -> float | None:
         """Look once and keep the view in the state; returns the seconds until the next look.
@@ -83,13 +87,19 @@ class AirflowFlow:
         Whatever fails ends in the view, and so in the tenant's status.
         """
         generation = state.generation  # an edit may arrive meanwhile: this look knows nothing of it
+        started, result = time.perf_counter(), "error"
         try:
-            return await self._attempt(state)
+            delay = await self._attempt(state)
+            result = "success"
         except (AirflowError, InvalidObject, TenantError, KubeError) as error:
-            return self._failed(state, generation, error)
+            delay = self._failed(state, generation, error)
         except Exception as error:  # raising would leave the old view in the status
             log.exception("tenant %s: the look into its Airflow failed", state.name)
-            return self._failed(state, generation, error)
+            delay = self._failed(state, generation, error)
+        self._metrics.finished("airflow", result, time.perf_counter() - started)
+        if result == "error":
+            self._metrics.retries.labels("airflow").inc()
+        return delay
 
     async def _attempt(self, state: TenantState) -> float | None:
         try:
@@ -188,9 +198,9 @@ class AirflowFlow:
         )
         if result.ok:
             self._synced[tenant.name] = wanted
+        self._count_drift(tenant, state, result)
         if tenant.spec.sync.mode == "Enforce":
             for difference in result.drift:
-                self._metrics.drift.labels(difference.kind.singular).inc()
                 await self._kube.event(
                     state.raw,
                     "Warning",
@@ -198,6 +208,19 @@ class AirflowFlow:
                     f"put back {difference} (changed by hand in Airflow)",
                 )
         return result
+
+    def _count_drift(self, tenant: Tenant, state: TenantState, result: SyncResult) -> None:
+        """Observe mode shows a difference at every look until somebody acts: it is counted once."""
+        observe = tenant.spec.sync.mode == "Observe"
+        before = self._drifting.get(tenant.name, frozenset())
+        for difference in result.drift:
+            kind = difference.kind.singular
+            if observe:
+                state.drift_detected[kind] += difference not in before
+            else:
+                state.drift_detected[kind] += 1
+                state.drift_corrected[kind] += 1
+        self._drifting[tenant.name] = frozenset(result.drift if observe else ())
 
     async def _remember(self, state: TenantState, ledger: Owned) -> None:
         """Store a ledger ahead of the writes; a status that is written meanwhile says the same.

@@ -20,7 +20,6 @@ from tenant_operator.core.errors import (
     unavailable,
 )
 from tenant_operator.core.kinds import Object, ObjectId
-from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import ChartInfo, Clock, Kube
 from tenant_operator.plan import record
 from tenant_operator.plan.release import Planned, Release
@@ -36,12 +35,11 @@ _AT_ONCE = 8
 class Applier:
     """Applies, repairs and prunes the objects of releases."""
 
-    def __init__(self, kube: Kube, index: Index, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, kube: Kube, index: Index, clock: Clock) -> None:
         """All state is the tenants' own."""
         self._kube = kube
         self._index = index
         self._clock = clock
-        self._metrics = metrics
 
     def stale(self, state: TenantState, kept: Kept) -> set[ObjectId]:
         """Objects that differ from the release: never applied, changed in it, touched by others or gone."""
@@ -73,15 +71,19 @@ class Applier:
         if kind is None:  # pragma: no cover - plan.release refuses strangers
             raise ApplyError(f"unknown kind {planned.id.kind}")
         known = state.applied.get(planned.id)
+        again = known is not None and known[0] == planned.digest
         child = self._index.children(tenant.name).objects.get(planned.id)
         try:
             live = await self._kube.apply(kind, planned.object)
         except KubeError as error:
+            if again and 400 <= error.status < 500:
+                state.drift_detected[kind.kind] += 1
             raise refused(planned.id, error) from error
         # An apply that found all as it should be leaves the resourceVersion where the watch saw it.
         wrote = child is None or int(live["metadata"]["resourceVersion"]) != child.resource_version
-        if known is not None and known[0] == planned.digest and wrote:
-            self._metrics.drift.labels(kind.kind).inc()
+        if again and wrote:
+            state.drift_detected[kind.kind] += 1
+            state.drift_corrected[kind.kind] += 1
             log.info("put back %s of tenant %s", planned.id.label, tenant.name)
         self._index.put(kind, live)
         state.applied[planned.id] = (planned.digest, version_of(kind, live))
@@ -94,7 +96,7 @@ class Applier:
         for id_ in sorted(before - wanted):
             kind = kinds.kind_of(id_)
             child = live.get(id_)
-            if kind in kinds.RENDERED and child is not None and id_.namespace == tenant.namespace:
+            if kind in kinds.MANAGED and child is not None and id_.namespace == tenant.namespace:
                 await self._kube.delete(kind, id_.name, id_.namespace, uid=child.uid)
                 log.info("pruned %s of tenant %s", id_.label, tenant.name)
             state.applied.pop(id_, None)
@@ -168,6 +170,8 @@ def refused(id_: ObjectId, error: KubeError) -> ApplyError:
             f"{id_.label}: {error.message}: raise spec.quota.hard or ask for less",
             reason=Reason.QUOTA_EXCEEDED,
         )
+    if kinds.kind_of(id_) in kinds.OPTIONAL and "page not found" in error.message:
+        return ApplyError(f"{id_.label}: the cluster has lost this kind of object", retry=10.0)
     if isinstance(error, NotFound) or "is being terminated" in error.message:
         return ApplyError(
             f"namespace {id_.namespace} was deleted: it is made anew when it is gone",

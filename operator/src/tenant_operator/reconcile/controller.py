@@ -1,7 +1,7 @@
 """Holds everything together: events come in, tenants go through their passes, one at a time each.
 
-Two queues: one for Kubernetes, one for the tenants' Airflows. A slow or dead Airflow keeps a worker of
-the second busy, and no other tenant waits for it.
+Three queues: one for Kubernetes, one for the objects in the tenants' Airflows, one for the health of their
+components. A slow or dead Airflow keeps a worker of the latter two busy, and no tenant's pass waits for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenant_operator.core import names
@@ -22,6 +22,7 @@ from tenant_operator.plan.tenant import parse_status
 from tenant_operator.reconcile.airflow import AirflowFlow
 from tenant_operator.reconcile.finalize import Finalizer
 from tenant_operator.reconcile.flow import Flow
+from tenant_operator.reconcile.health import HealthFlow, probed
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.queue import WorkQueue
 from tenant_operator.reconcile.state import TenantState
@@ -45,6 +46,7 @@ class Controller:
         watches: Watches,
         metrics: Metrics,
         settings: Settings,
+        health: HealthFlow,
     ) -> None:
         """Nothing runs until `run`."""
         self._flow = flow
@@ -54,9 +56,20 @@ class Controller:
         self._watches = watches
         self._metrics = metrics
         self._settings = settings
+        self._health = health
         self._states: dict[str, TenantState] = {}
         self._queue = WorkQueue(self._pass, workers=settings.concurrency, metrics=metrics)
-        self._airflow_queue = WorkQueue(self._airflow_pass, workers=settings.concurrency)
+        self._airflow_queue = WorkQueue(
+            self._airflow_pass, workers=settings.concurrency, metrics=metrics, name="airflow"
+        )
+        self._health_queue = WorkQueue(
+            self._health_pass, workers=settings.concurrency, metrics=metrics, name="health"
+        )
+
+    @property
+    def states(self) -> Iterable[TenantState]:
+        """The tenants of this moment."""
+        return self._states.values()
 
     @property
     def ready(self) -> bool:
@@ -66,16 +79,23 @@ class Controller:
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watches.run(self.children_changed))
+            group.create_task(self._watches.run(self.children_changed, self.kinds_changed))
             group.create_task(self._measure_lag())
             await self._watches.synced.wait()
             group.create_task(self._queue.run())
             group.create_task(self._airflow_queue.run())
+            group.create_task(self._health_queue.run())
 
     def children_changed(self, tenant: str) -> None:
         """A watch saw something new about a tenant's objects."""
         if tenant in self._states:
             self._queue.add(tenant)
+
+    def kinds_changed(self) -> None:
+        """The cluster has an optional kind more or less: every release is another one."""
+        for name, state in self._states.items():
+            state.full = True
+            self._queue.add(name)
 
     def tenant_changed(self, raw: Mapping[str, Any]) -> None:
         """The tenant itself was seen: new, edited, deleted or merely listed again."""
@@ -87,7 +107,6 @@ class Controller:
             state = None
         if state is None:
             self._states[name] = TenantState(raw=obj, status=parse_status(raw))
-            self._metrics.tenants.set(len(self._states))
             self._queue.add(name)
             return
         if _asks_for_work(state.raw, obj):
@@ -104,11 +123,9 @@ class Controller:
         self._states.pop(name, None)
         self._queue.forget(name)
         self._airflow_queue.forget(name)
+        self._health_queue.forget(name)
         self._index.forget(name)
         self._airflow.forget(name)
-        if state is not None:
-            self._metrics.forget(name, state.status.namespace)
-        self._metrics.tenants.set(len(self._states))
 
     async def _pass(self, name: str) -> float | None:
         state = self._states.get(name)
@@ -122,13 +139,21 @@ class Controller:
             # The status itself could not be written: the API server is away, or busy.
             log.warning("tenant %s: the status could not be written: %s", name, error)
             state.full = True
+            self._failed("status")
             return _STATUS_RETRY
         except Exception as error:
+            self._failed("tenant")
             await self._confess(state, error)
             raise  # the queue logs it with its trace, and tries again
         if state.serving and (state.airflow is None or state.airflow.generation != state.generation):
             self._airflow_queue.add(name)
+        if state.health is None and probed(state):
+            self._health_queue.add(name)
         return None if delay is None else delay * (0.9 + random.random() / 5)  # noqa: S311 - jitter
+
+    def _failed(self, handler: str) -> None:
+        self._metrics.reconciles.labels("tenant", "error").inc()
+        self._metrics.retries.labels(handler).inc()
 
     async def _confess(self, state: TenantState, error: Exception) -> None:
         """Tell in the status that a pass failed for a reason that nobody foresaw."""
@@ -140,9 +165,13 @@ class Controller:
     async def _end(self, state: TenantState) -> float | None:
         try:
             await self._finalizer.run(state)
+            self._metrics.reconciles.labels("tenant", "success").inc()
         except (TenantError, KubeError) as failure:
             error = unavailable(failure) if isinstance(failure, KubeError) else failure
             await self._flow.write_status(state, Findings(), error)
+            self._metrics.reconciles.labels("tenant", error.result).inc()
+            if error.result == "error":
+                self._metrics.retries.labels("deletion").inc()
             return min(error.retry, _STATUS_RETRY) if isinstance(failure, Forbidden) else error.retry
         return None
 
@@ -156,12 +185,23 @@ class Controller:
             self._queue.add(name)
         return delay
 
+    async def _health_pass(self, name: str) -> float | None:
+        state = self._states.get(name)
+        if state is None:
+            return None
+        before = state.health
+        delay = await self._health.run(state)
+        after = state.health
+        if after is not None and (before is None or before.finding != after.finding):
+            self._queue.add(name)
+        return delay
+
     async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             wanted = loop.time() + _LAG_PERIOD
             await asyncio.sleep(_LAG_PERIOD)
-            self._metrics.loop_lag.set(max(0.0, loop.time() - wanted))
+            self._metrics.beat(max(0.0, loop.time() - wanted))
 
 
 def _asks_for_work(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -68,7 +68,7 @@ class Flow:
         self._metrics = metrics
         self._settings = settings
         self._defaults = defaults
-        self._applier = Applier(kube, index, clock, metrics)
+        self._applier = Applier(kube, index, clock)
         self._stages = Stages(kube, index, self._applier)
 
     async def run(self, state: TenantState) -> float | None:
@@ -93,11 +93,10 @@ class Flow:
             delay = error.retry or self._settings.resync_interval
         self._take_airflow(state, findings, generation, suspended=suspended)
         await self.write_status(state, findings, error, generation=generation, suspended=suspended)
-        result = (
-            "error" if error is not None and error.stalled else "requeue" if error is not None else "success"
-        )
-        self._metrics.reconciles.labels(result).inc()
-        self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
+        result = "success" if error is None else error.result
+        self._metrics.finished("tenant", result, time.perf_counter() - started)
+        if result == "error":
+            self._metrics.retries.labels("tenant").inc()
         return delay
 
     def _explain(self, failure: TenantError | KubeError, state: TenantState) -> TenantError:
@@ -257,6 +256,8 @@ class Flow:
             findings.inventory = sorted(str(id_) for id_, _, _ in kept.index)
             return
         unpacked, chart_values = kept.unpack()
+        operation = "upgrade" if state.status.release.revision else "install"
+        started = time.perf_counter()
         try:
             await self._applier.prune(tenant, state, unpacked)
             findings.inventory = unpacked.inventory
@@ -265,7 +266,9 @@ class Flow:
                 existing = {item["metadata"]["name"]: item for item in listed}
             revision = await self._applier.write_record(tenant, chart, unpacked, chart_values, existing)
         except KubeError as error:
+            self._metrics.helm(operation, time.perf_counter() - started, ok=False)
             raise refused(unpacked.objects[0].id, error) from error
+        self._metrics.helm(operation, time.perf_counter() - started, ok=True)
         findings.release = ReleaseStatus(
             name=tenant.name,
             revision=revision,
@@ -279,6 +282,8 @@ class Flow:
     def _take_airflow(
         self, state: TenantState, findings: Findings, generation: int, *, suspended: bool
     ) -> None:
+        if state.health is not None:
+            findings.gates.setdefault(ConditionType.HEALTH, state.health.finding)
         view = state.airflow
         if view is None:
             return
@@ -311,9 +316,6 @@ class Flow:
             now=self._clock.now(),
             error=error,
             suspended=suspended,
-        )
-        self._metrics.show_conditions(
-            state.name, after.namespace, {condition.type: condition.status for condition in after.conditions}
         )
         if after == before:
             return

@@ -28,9 +28,12 @@ _LAST_BACKOFF = 300.0
 class WorkQueue:
     """Runs `handler` for keys with at most `workers` at once; failures are retried with a growing delay."""
 
-    def __init__(self, handler: Handler, *, workers: int, metrics: Metrics | None = None) -> None:
-        """The queue does nothing until `run`."""
+    def __init__(
+        self, handler: Handler, *, workers: int, metrics: Metrics | None = None, name: str = "tenant"
+    ) -> None:
+        """The queue does nothing until `run`; `name` is its label in the metrics."""
         self._handler = handler
+        self._name = name
         self._workers = workers
         self._metrics = metrics
         self._ready: deque[str] = deque()
@@ -119,5 +122,5 @@ class WorkQueue:
 
     def _show(self) -> None:
         if self._metrics is not None:
-            self._metrics.queue.set(len(self._ready))
-            self._metrics.active.set(len(self._active))
+            self._metrics.queue.labels(self._name).set(len(self._ready))
+            self._metrics.active.labels(self._name).set(len(self._active))

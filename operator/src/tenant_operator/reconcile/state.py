@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tenant_operator.api.status import DagSourceStatus, ObjectsStatus, Owned, TenantStatus
 from tenant_operator.core.kinds import Object, ObjectId
+from tenant_operator.plan.health import HealthView
 from tenant_operator.plan.outcome import Finding
 from tenant_operator.plan.release import Planned, Release, Stage
 
@@ -87,6 +89,13 @@ class TenantState:
     #: the components of the present release are up, so Airflow can be asked
     serving: bool = False
     airflow: AirflowView | None = None
+    #: the last probe of the components; None while none may be made
+    health: HealthView | None = None
+    #: objects that somebody else had changed, by kind, since the operator started
+    drift_detected: Counter[str] = field(default_factory=Counter)
+    drift_corrected: Counter[str] = field(default_factory=Counter)
+    #: DAG sources whose newest commit Airflow has not parsed, and since when (seconds since the epoch)
+    revisions_pending: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
