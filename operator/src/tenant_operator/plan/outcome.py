@@ -21,6 +21,9 @@ GATES: tuple[ConditionType, ...] = (
     ConditionType.OBJECTS,
 )
 
+#: Told beside the gates: Airflow works without them, so Ready does not wait for them.
+ASIDE: tuple[ConditionType, ...] = (ConditionType.MONITORING,)
+
 #: Gates that stand open until something is known against them: a DAG source that Airflow has not parsed yet
 #: is the team's business, and components that have not been asked yet are no reason to doubt.
 _OPEN_UNTIL_KNOWN = frozenset({ConditionType.HEALTH, ConditionType.DAGS})
@@ -117,7 +120,7 @@ def status(
 def _speaks_of(kind: ConditionType, findings: Findings, before: TenantStatus, generation: int) -> int:
     """The generation that a condition is about: a gate that the pass did not come to keeps its own."""
     old = before.condition(kind)
-    if kind not in GATES or kind in findings.gates or old is None:
+    if kind not in (*GATES, *ASIDE) or kind in findings.gates or old is None:
         return generation
     return old.observed_generation
 
@@ -125,10 +128,7 @@ def _speaks_of(kind: ConditionType, findings: Findings, before: TenantStatus, ge
 def _conditions(
     findings: Findings, before: TenantStatus, error: TenantError | None, *, suspended: bool
 ) -> dict[ConditionType, Finding]:
-    wanted = {kind: findings.gates[kind] for kind in GATES if kind in findings.gates}
-    for kind in GATES:
-        if kind not in wanted:
-            wanted[kind] = _kept(before, kind)
+    wanted = {kind: findings.gates.get(kind) or _kept(before, kind) for kind in (*GATES, *ASIDE)}
     if suspended:
         old = _kept(before, ConditionType.READY)
         wanted[ConditionType.READY] = Finding(
