@@ -183,6 +183,13 @@ _ALL = (
         "github.com/prometheus-operator/prometheus-operator",
         variables=(_PROMETHEUS_VERSION,),
     ),
+    Recipe(
+        "loki",
+        "loki",
+        ("github.com/grafana/loki/v3/cmd/loki",),
+        "github.com/grafana/loki/v3",
+        variables=("github.com/grafana/loki/v3/pkg/util/build.Version={number}",),
+    ),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 

@@ -103,10 +103,13 @@ def test_a_connection_from_the_environment_opens_the_store_as_well() -> None:
 @pytest.mark.covers("LG-10")
 def test_traces_go_to_the_receiver_and_say_whose_they_are() -> None:
     found = tenant(traces={"otlpEndpoint": "http://otel-collector.observability:4318"})
-    assert logs.config(found)["traces"] == {"otel_on": "True"}
+    assert logs.config(found)["traces"] == {
+        "otel_on": "True",
+        "task_runner_flush_timeout_milliseconds": "5000",
+    }
     assert logs.environment(found) == {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel-collector.observability:4318",
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_TRACES_EXPORTER": "otlp_proto_http",
         "OTEL_SERVICE_NAME": "airflow-payments",
         "OTEL_RESOURCE_ATTRIBUTES": "airflowtenants.io/tenant=payments,airflowtenants.io/team=pay",
     }

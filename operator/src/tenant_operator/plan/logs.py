@@ -28,7 +28,8 @@ def config(tenant: Tenant) -> Config:
         }
     sections = {"logging": logging}
     if tenant.spec.traces.otlp_endpoint:
-        sections["traces"] = {"otel_on": "True"}
+        # A receiver that is away must not keep each task's process for half a minute.
+        sections["traces"] = {"otel_on": "True", "task_runner_flush_timeout_milliseconds": "5000"}
     given = tenant.spec.airflow.config
     return {
         section: {**sections.get(section, {}), **given.get(section, {})}
@@ -47,7 +48,8 @@ def environment(tenant: Tenant) -> dict[str, str]:
     attributes = {names.LABEL_TENANT: tenant.name, names.LABEL_TEAM: tenant.spec.owner.team}
     return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        # Airflow chooses the exporter by this name, and gRPC without it, whatever ..._PROTOCOL says.
+        "OTEL_TRACES_EXPORTER": "otlp_proto_http",
         "OTEL_SERVICE_NAME": f"airflow-{tenant.name}",
         "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{key}={value}" for key, value in attributes.items()),
     }

@@ -1,0 +1,274 @@
+"""What a real Airflow writes when it is set up as a tenant's: JSON lines, a log store, traces."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+
+import pytest
+from tests.airflow.environment import airflow_bin
+from tests.airflow.server import AirflowServer, free_port, wait_until
+from tests.unit.operator.support import tenant
+
+from tenant_operator.plan import logs
+
+DAG = '''
+"""Fails once, then succeeds."""
+from datetime import timedelta
+import logging
+import pendulum
+import structlog
+from airflow.sdk import DAG, get_current_context, task
+
+START = pendulum.datetime(2024, 1, 1, tz="UTC")
+
+with DAG("settle", schedule=None, start_date=START, is_paused_upon_creation=False):
+
+    @task(retries=1, retry_delay=timedelta(seconds=0))
+    def pay():
+        structlog.get_logger("payments").info("order settled", order=4711)
+        logging.getLogger("payments").info("plain words")
+        if get_current_context()["ti"].try_number == 1:
+            raise RuntimeError("the bank is closed")
+
+    pay()
+'''
+BUCKET = "airflow-logs"
+#: Flask-AppBuilder says it before any logging is set up.
+NOT_AIRFLOWS = "appbuilder.app is deprecated"
+_CREDENTIAL = "testing/20260101/us-east-1/s3/aws4_request"
+_SIGNED = f"AWS4-HMAC-SHA256 Credential={_CREDENTIAL}, SignedHeaders=host, Signature=0"
+_DEADLINE = 120.0
+
+
+@dataclass
+class Told:
+    """What was found when the run had ended."""
+
+    airflow: AirflowServer
+    run_id: str
+    scheduler: list[dict[str, Any]]
+    store: str
+    traces: list[bytes]
+
+    def lines(self, try_number: int) -> list[dict[str, Any]]:
+        """What the task itself said in one of its tries, as the scheduler's standard output has it."""
+        return [
+            line
+            for line in self.scheduler
+            if line.get("try_number") == try_number and line.get("logger") == "payments"
+        ]
+
+    def key(self, attempt: int) -> str:
+        return f"payments/dag_id=settle/run_id={self.run_id}/task_id=pay/attempt={attempt}.log"
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    """OTLP over HTTP: takes every export and says so. https://opentelemetry.io/docs/specs/otlp/#otlphttp"""
+
+    received: list[bytes]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/traces" and self.headers["Content-Type"] == "application/x-protobuf":
+            self.received.append(body)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[tuple[str, list[bytes]]]:
+    received: list[bytes] = []
+    handler = type("Receiver", (_Receiver,), {"received": received})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", received
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An S3 with one empty bucket; its address."""
+    port = free_port()
+    log = (tmp_path_factory.mktemp("moto") / "moto.log").open("wb")
+    process = subprocess.Popen(
+        [str(airflow_bin() / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def made() -> bool:
+        try:
+            return request("PUT", f"{url}/{BUCKET}")[0] == 200
+        except URLError:
+            return False
+
+    try:
+        wait_until(made, 60)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+        log.close()
+
+
+def request(method: str, url: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers in lower case, and body. Raises HTTPError and URLError."""
+    asked = urllib.request.Request(url, headers={"Authorization": _SIGNED}, method=method)  # noqa: S310 - our own address
+    with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310 - our own address
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return answer.status, headers, answer.read()
+
+
+@pytest.fixture(scope="module")
+def told(
+    tmp_path_factory: pytest.TempPathFactory, store: str, receiver: tuple[str, list[bytes]]
+) -> Iterator[Told]:
+    """One run of the DAG, with two tries, in an Airflow that the operator's plan has set up."""
+    home = tmp_path_factory.mktemp("logs")
+    (home / "dags").mkdir()
+    (home / "dags" / "settle.py").write_text(DAG)
+    found = tenant(
+        connections=[{"id": "logs_s3", "type": "aws"}],
+        logging={"remote": {"folder": f"s3://{BUCKET}/payments", "connectionId": "logs_s3", "encrypt": True}},
+        traces={"otlpEndpoint": receiver[0]},
+    )
+    config = {
+        f"AIRFLOW__{section.upper()}__{key.upper()}": value
+        for section, keys in logs.config(found).items()
+        for key, value in keys.items()
+    }
+    settings = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **config,
+        **logs.environment(found),
+    }
+    server = AirflowServer.start(home, settings)
+    try:
+        connection = {
+            "connection_id": "logs_s3",
+            "conn_type": "aws",
+            "login": "testing",
+            "password": "testing",
+            "extra": json.dumps({"endpoint_url": store, "region_name": "us-east-1"}),
+        }
+        server.call("POST", "/api/v2/connections", connection)
+        server.run("dag-processor")
+        server.run("scheduler")
+        wait_until(
+            lambda: server.call("GET", "/api/v2/dags")["total_entries"] == 1,
+            _DEADLINE,
+            lambda: server.log("dag-processor"),
+        )
+        path = "/api/v2/dags/settle/dagRuns"
+        run_id = server.call("POST", path, {"logical_date": None})["dag_run_id"]
+        state = wait_until(
+            lambda: (
+                s
+                if (s := server.call("GET", f"{path}/{quote(run_id, safe='')}")["state"])
+                in {"success", "failed"}
+                else None
+            ),
+            _DEADLINE,
+            lambda: server.log("scheduler"),
+        )
+        assert state == "success", server.log("scheduler")
+        wait_until(lambda: receiver[1], _DEADLINE, lambda: server.log("scheduler"))
+        lines = [
+            json.loads(line)
+            for line in (home / "scheduler.log").read_text().splitlines()
+            if line.startswith("{")
+        ]
+        yield Told(server, run_id, lines, store, receiver[1])
+    finally:
+        server.stop()
+
+
+@pytest.mark.covers("LG-04", "LG-12")
+def test_every_line_of_a_task_carries_dag_run_task_and_try(told: Told) -> None:
+    for attempt in (1, 2):
+        settled, plain = told.lines(attempt)[:2]
+        assert (settled["event"], settled["order"], settled["level"]) == ("order settled", 4711, "info")
+        assert plain["event"] == "plain words"
+        for line in (settled, plain):
+            assert (line["dag_id"], line["run_id"], line["task_id"]) == ("settle", told.run_id, "pay")
+            assert line["timestamp"]
+
+
+@pytest.mark.covers("LG-04")
+def test_every_line_of_every_component_is_a_json_object(told: Told) -> None:
+    for component in ("api-server", "scheduler", "dag-processor"):
+        text = (told.airflow.directory / f"{component}.log").read_text()
+        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in lines if not line.startswith(NOT_AIRFLOWS)]
+        odd = [line for line in lines if not line.startswith("{")]
+        assert len(lines) - len(odd) >= 3, text[-2000:]
+        assert not odd, (component, odd[:5])
+        for line in lines:
+            assert {"timestamp", "level", "event"} <= set(json.loads(line)), line
+
+
+@pytest.mark.covers("LG-01")
+def test_the_log_of_each_try_is_in_the_store_and_encrypted(told: Told) -> None:
+    for attempt in (1, 2):
+        status, headers, body = request("GET", f"{told.store}/{BUCKET}/{quote(told.key(attempt))}")
+        assert status == 200
+        assert headers["x-amz-server-side-encryption"] == "AES256"
+        assert b"order settled" in body
+        assert (b"the bank is closed" in body) == (attempt == 1)
+
+
+@pytest.mark.covers("LG-01")
+def test_a_log_is_read_back_through_the_api_when_the_pod_and_its_files_are_gone(told: Told) -> None:
+    shutil.rmtree(told.airflow.directory / "logs")
+    path = f"/api/v2/dags/settle/dagRuns/{quote(told.run_id, safe='')}/taskInstances/pay/logs/1"
+    text = json.dumps(told.airflow.call("GET", path))
+    assert f"s3://{BUCKET}/{told.key(1)}" in text
+    assert "the bank is closed" in text
+    assert "plain words" in text
+
+
+def test_nothing_secret_is_in_the_lines(told: Told) -> None:
+    everything = "".join(path.read_text() for path in Path(told.airflow.directory).glob("*.log"))
+    assert told.airflow.password not in everything
+
+
+@pytest.mark.covers("LG-10")
+def test_spans_of_the_run_and_of_its_task_reach_the_receiver(told: Told) -> None:
+    sent = b"".join(told.traces)
+    for part in (
+        b"airflow-payments",
+        b"airflowtenants.io/team",
+        b"settle",
+        b"pay",
+        told.run_id.encode(),
+    ):
+        assert part in sent, part
+
+
+def test_an_unknown_log_is_told_and_does_not_break_the_server(told: Told) -> None:
+    path = f"/api/v2/dags/settle/dagRuns/{quote(told.run_id, safe='')}/taskInstances/pay/logs/9"
+    with pytest.raises(HTTPError) as refused:
+        told.airflow.call("GET", path)
+    assert refused.value.code == 404
+    refused.value.close()
