@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +69,20 @@ class KubeClient:
         """The cluster's version as Helm wants it: v1.34.4."""
         answer = await self._call("GET", "/version")
         return str(answer["gitVersion"])
+
+    async def served(self, wanted: Iterable[Kind]) -> frozenset[Kind]:
+        """Those of some kinds that the cluster serves, in the very version, by its own discovery."""
+        kinds = set(wanted)
+        answer = await self._call("GET", "/apis")
+        versions = {
+            str(version["groupVersion"]) for group in answer["groups"] for version in group["versions"]
+        }
+        found = set()
+        for api_version in {kind.api_version for kind in kinds} & versions:
+            listed = await self._call("GET", f"/apis/{api_version}")
+            plurals = {str(resource["name"]) for resource in listed.get("resources") or []}
+            found |= {kind for kind in kinds if kind.api_version == api_version and kind.plural in plurals}
+        return frozenset(found)
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
         """See core.ports.Kube."""

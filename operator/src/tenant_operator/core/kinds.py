@@ -54,7 +54,7 @@ STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets", generation=True)
 JOB = Kind("batch/v1", "Job", "jobs", generation=True)
 ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 
-#: What a tenant's release may consist of: these are applied, watched, repaired and pruned.
+#: What a tenant's release consists of in every cluster: these are applied, watched, repaired and pruned.
 RENDERED: tuple[Kind, ...] = (
     Kind("v1", "ServiceAccount", "serviceaccounts"),
     Kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
@@ -69,12 +69,22 @@ RENDERED: tuple[Kind, ...] = (
     STATEFUL_SET,
     DEPLOYMENT,
 )
+_MONITORING = "monitoring.coreos.com"
+#: What a release has of these only where the cluster has the kind: other projects' CustomResourceDefinitions.
+OPTIONAL: tuple[Kind, ...] = (
+    Kind(f"{_MONITORING}/v1", "PodMonitor", "podmonitors", generation=True),
+    Kind(f"{_MONITORING}/v1", "PrometheusRule", "prometheusrules", generation=True),
+    Kind(f"{_MONITORING}/v1alpha1", "AlertmanagerConfig", "alertmanagerconfigs", generation=True),
+    Kind("grafana.integreatly.org/v1beta1", "GrafanaDashboard", "grafanadashboards", generation=True),
+)
+#: Everything that a release may consist of, in the order in which it is applied.
+MANAGED: tuple[Kind, ...] = (*RENDERED, *OPTIONAL)
 #: Watched whole although no workload: their status moves all the time, and no generation tells it apart.
 DIGESTED: tuple[Kind, ...] = tuple(kind for kind in RENDERED if kind.kind == "ResourceQuota")
 WORKLOADS: tuple[Kind, ...] = (DEPLOYMENT, STATEFUL_SET, JOB)
 
 _BY_NAME: Mapping[tuple[str, str], Kind] = {
-    (kind.group, kind.kind): kind for kind in (*RENDERED, TENANT, NAMESPACE, SECRET, POD, PVC)
+    (kind.group, kind.kind): kind for kind in (*MANAGED, TENANT, NAMESPACE, SECRET, POD, PVC)
 }
 
 

@@ -21,12 +21,14 @@ class Stage(StrEnum):
     """The gates of a release, in order. A later stage is applied only when the earlier one is ready."""
 
     WALL = "wall"
+    #: what Prometheus, Alertmanager and Grafana get: early, so that they see a start that fails, and no gate
+    MONITORING = "monitoring"
     DATABASE = "database"
     MIGRATE = "migrate"
     COMPONENTS = "components"
 
 
-_KIND_ORDER = {kind.kind: index for index, kind in enumerate(kinds.RENDERED)}
+_KIND_ORDER = {kind.kind: index for index, kind in enumerate(kinds.MANAGED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def build(tenant: Tenant, digest_: str, manifest: str, objects: Iterable[Object]
 
 def _plan(tenant: Tenant, rendered: Object) -> Planned:
     kind = kinds.find(str(rendered.get("apiVersion")), str(rendered.get("kind")))
-    if kind not in kinds.RENDERED:
+    if kind not in kinds.MANAGED:
         raise RenderError(
             f"the chart renders a {rendered.get('kind')}, which the operator does not manage: "
             "use a chart whose objects the operator knows"

@@ -124,7 +124,7 @@ class Finalizer:
 
     async def _delete(self, id_: ObjectId) -> None:
         kind = kinds.kind_of(id_)
-        if kind in kinds.RENDERED:
+        if kind in kinds.MANAGED:
             await self._kube.delete(kind, id_.name, id_.namespace)
 
     def _release_objects(self, state: TenantState, namespace: str) -> list[ObjectId]:

@@ -87,8 +87,10 @@ class Index:
     """Children by tenant, fed by the watches and by the answers to our own writes."""
 
     def __init__(self) -> None:
-        """Start empty; `synced` tells how many of the watches have made their first list."""
+        """Start empty."""
         self._tenants: dict[str, Children] = defaultdict(Children)
+        #: names of the optional kinds (core.kinds.OPTIONAL) that the cluster has and whose objects are known
+        self.served: frozenset[str] = frozenset()
 
     def children(self, tenant: str) -> Children:
         """The live objects of a tenant."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from tenant_operator.core import kinds
-from tenant_operator.core.errors import ConditionType, NotReady, Reason
+from tenant_operator.core.errors import ApplyError, ConditionType, NotReady, Reason
 from tenant_operator.core.kinds import ObjectId
 from tenant_operator.core.ports import Kube
 from tenant_operator.plan.outcome import Finding, Findings
@@ -34,6 +35,7 @@ class Stages:
         unpacked: Release | None = None
         if stale:
             unpacked, _ = kept.unpack()
+            stale -= await self._monitoring(tenant, state, unpacked, stale, findings)
             # Objects that were applied before and were touched are put back at once, whatever the gates say.
             digests = {id_: digest for id_, _, digest in kept.index}
             known = {id_ for id_ in stale if state.applied.get(id_, ("",))[0] == digests[id_]}
@@ -49,6 +51,25 @@ class Stages:
                 if closed.reason in _WAITING:
                     await self._refused_pods(tenant, ids, closed)
                 raise
+
+    async def _monitoring(
+        self,
+        tenant: Tenant,
+        state: TenantState,
+        release: Release,
+        stale: AbstractSet[ObjectId],
+        findings: Findings,
+    ) -> AbstractSet[ObjectId]:
+        """Apply what watches the tenant, and return its ids. Airflow works without: a refusal closes no gate.
+
+        It stays stale, so that the next pass tries again.
+        """
+        ours = [planned for planned in release.of(Stage.MONITORING) if planned.id in stale]
+        try:
+            await self._applier.apply(tenant, state, ours)
+        except ApplyError as error:
+            findings.gates[ConditionType.MONITORING] = Finding.false(error.reason, str(error))
+        return {planned.id for planned in ours}
 
     def _gate(self, stage: Stage, tenant: Tenant, ids: Sequence[ObjectId], findings: Findings) -> None:
         children = self._index.children(tenant.name)

@@ -1,7 +1,8 @@
 """List-and-watch of everything that carries a tenant's label, kept alive for ever.
 
 One watch per kind for the whole cluster, selected by label on the server. Kinds without a state worth
-reading are watched as metadata only, which halves their size.
+reading are watched as metadata only, which halves their size. Kinds of other projects are watched where
+the cluster has them: discovery is asked again and again, because their definitions come and go.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Protocol
 
 from tenant_operator.core import kinds, names
-from tenant_operator.core.errors import KubeError
+from tenant_operator.core.errors import Forbidden, KubeError, NotFound
 from tenant_operator.core.kinds import Kind, Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.reconcile.index import Index
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 _STREAM_SECONDS = 300
 _LAST_BACKOFF = 30.0
+_DISCOVERY_SECONDS = 10.0
+#: A kind must be absent for this long to count as gone: an API server that starts lists some groups late.
+_GONE_SECONDS = 30.0
 
 
 class Watcher(Protocol):
@@ -38,9 +42,15 @@ class Watcher(Protocol):
     ) -> AsyncIterator[Object]:
         """Events since a version."""
 
+    async def served(self, wanted: Iterable[Kind]) -> frozenset[Kind]:
+        """Those of some kinds that the cluster has."""
+
 
 class Watches:
-    """Feeds the index; `run` calls `changed(tenant)` whenever something of a tenant is news."""
+    """Feeds the index; `run` calls `changed(tenant)` whenever something of a tenant is news.
+
+    `served_changed()` is called whenever the index serves other optional kinds than before.
+    """
 
     def __init__(
         self,
@@ -48,29 +58,80 @@ class Watches:
         index: Index,
         metrics: Metrics,
         watched: Sequence[Kind] = (*kinds.RENDERED, kinds.POD),
+        optional: Sequence[Kind] = kinds.OPTIONAL,
     ) -> None:
         """Nothing happens until `run`."""
         self._client = client
         self._index = index
         self._metrics = metrics
         self._kinds = watched
-        self._unsynced = set(watched)
+        self._optional = optional
+        self._unsynced = {*watched, *optional}
         self.synced = asyncio.Event()
 
-    async def run(self, changed: Callable[[str], None]) -> None:
+    async def run(
+        self, changed: Callable[[str], None], served_changed: Callable[[], None] = lambda: None
+    ) -> None:
         """Watch all kinds until cancelled."""
+        self._changed, self._served_changed = changed, served_changed
         async with asyncio.TaskGroup() as group:
             for kind in self._kinds:
-                group.create_task(self._keep(kind, changed))
+                group.create_task(self._keep(kind))
+            await self._follow_optional(group)
 
-    async def _keep(self, kind: Kind, changed: Callable[[str], None]) -> None:
+    async def _follow_optional(self, group: asyncio.TaskGroup) -> None:
+        """Watch each optional kind for as long as the cluster has it."""
+        tasks: dict[Kind, asyncio.Task[None]] = {}
+        seen: dict[Kind, float] = {}
+        while self._optional:
+            try:
+                found = await self._client.served(self._optional)
+            except KubeError as error:
+                log.warning("cannot ask which kinds the cluster has: %s", error)
+                await asyncio.sleep(_DISCOVERY_SECONDS)
+                continue
+            now = time.monotonic()
+            seen |= dict.fromkeys(found, now)
+            for kind in found - tasks.keys():
+                log.info("the cluster has %s", kind.plural)
+                tasks[kind] = group.create_task(self._keep(kind))
+            for kind in [kind for kind in tasks if now - seen[kind] >= _GONE_SECONDS]:
+                log.info("the cluster no longer has %s", kind.plural)
+                tasks.pop(kind).cancel()
+                self._forget(kind)
+            for kind in set(self._optional) - tasks.keys():
+                self._first_seen(kind)
+            await asyncio.sleep(_DISCOVERY_SECONDS)
+
+    def _forget(self, kind: Kind) -> None:
+        for tenant in self._index.replace(kind, ()):
+            self._changed(tenant)
+        self._serve(self._index.served - {kind.kind})
+
+    def _serve(self, names_: frozenset[str]) -> None:
+        if names_ != self._index.served:
+            self._index.served = names_
+            self._served_changed()
+
+    def _first_seen(self, kind: Kind) -> None:
+        """Nothing more is to be waited for of this kind."""
+        self._unsynced.discard(kind)
+        if not self._unsynced:
+            self.synced.set()
+
+    async def _keep(self, kind: Kind) -> None:
         failures, began = 0, time.monotonic()
         while True:
             try:
                 began = time.monotonic()
-                await self._list_and_watch(kind, changed)
+                await self._list_and_watch(kind)
                 failures = 0
             except KubeError as error:
+                if kind in self._optional and isinstance(error, NotFound):
+                    await asyncio.sleep(_DISCOVERY_SECONDS)  # its definition is gone: discovery will tell
+                    continue
+                if kind in self._optional and isinstance(error, Forbidden):
+                    self._first_seen(kind)  # a right that is missing must not keep all tenants waiting
                 # One that held for a while is no reason to wait long before the next.
                 failures = 1 if time.monotonic() - began > _STREAM_SECONDS else failures + 1
                 self._metrics.watch_restarts.labels(kind.plural).inc()
@@ -78,7 +139,7 @@ class Watches:
                 log.warning("watch of %s broke (%s), again in %.1f s", kind.plural, error, delay)
                 await asyncio.sleep(delay)
 
-    async def _list_and_watch(self, kind: Kind, changed: Callable[[str], None]) -> None:
+    async def _list_and_watch(self, kind: Kind) -> None:
         full = kind in kinds.WORKLOADS or kind in kinds.DIGESTED or kind is kinds.POD
         selector = names.LABEL_TENANT
         if kind is kinds.POD:
@@ -86,10 +147,10 @@ class Watches:
             selector += f",{names.LABEL_COMPONENT}!=worker"
         objects, version = await self._client.list_all(kind, labels=selector, metadata_only=not full)
         for tenant in self._index.replace(kind, objects):
-            changed(tenant)
-        self._unsynced.discard(kind)
-        if not self._unsynced:
-            self.synced.set()
+            self._changed(tenant)
+        if kind in self._optional:
+            self._serve(self._index.served | {kind.kind})
+        self._first_seen(kind)
         while True:
             try:
                 async for event in self._client.watch(
@@ -97,7 +158,7 @@ class Watches:
                 ):
                     version = event["object"]["metadata"]["resourceVersion"]
                     if touched := self._take(kind, event):
-                        changed(touched)
+                        self._changed(touched)
             except KubeError as error:
                 if error.status == 410:
                     return
