@@ -16,6 +16,7 @@ from typing import Any
 import kopf
 import yaml
 from prometheus_client import disable_created_metrics
+from pydantic import ValidationError
 
 from tenant_operator.adapters import kube
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
@@ -29,6 +30,7 @@ from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.settings import Settings
 from tenant_operator.handlers import tenant
 from tenant_operator.handlers.serving import serve
+from tenant_operator.plan.monitoring import MonitoringDefaults
 from tenant_operator.plan.values import Defaults
 from tenant_operator.reconcile.airflow import AirflowFlow
 from tenant_operator.reconcile.collector import TenantCollector
@@ -89,10 +91,10 @@ async def run(config: Settings, stop: asyncio.Event) -> None:
 
 
 async def _defaults(config: Settings, client: kube.KubeClient) -> Defaults:
-    """Images from the installation's file; the Kubernetes API's own addresses from the cluster."""
-    images: dict[str, Any] = {}
+    """What the installation's file says; the Kubernetes API's own addresses from the cluster."""
+    given: dict[str, Any] = {}
     if config.tenant_defaults_file is not None:
-        images = (yaml.safe_load(config.tenant_defaults_file.read_text()) or {}).get("images") or {}
+        given = yaml.safe_load(config.tenant_defaults_file.read_text()) or {}
     addresses = {host} if (host := os.environ.get("KUBERNETES_SERVICE_HOST")) else set()
     ports = {443}
     for item in await client.list(kinds.ENDPOINT_SLICE, "default", "kubernetes.io/service-name=kubernetes"):
@@ -100,11 +102,19 @@ async def _defaults(config: Settings, client: kube.KubeClient) -> Defaults:
         for endpoint in item.get("endpoints") or []:
             addresses |= set(endpoint.get("addresses") or [])
     return Defaults(
-        images=images,
+        images=given.get("images") or {},
+        monitoring=_monitoring(given.get("monitoring") or {}),
         operator_namespace=config.operator_namespace,
         api_server_addresses=tuple(sorted(addresses)),
         api_server_ports=tuple(sorted(ports)),
     )
+
+
+def _monitoring(given: dict[str, Any]) -> MonitoringDefaults:
+    try:
+        return MonitoringDefaults.model_validate(given)
+    except ValidationError as error:
+        raise SystemExit(f"wrong tenantDefaults.monitoring: {error}") from None
 
 
 async def _until(stop: asyncio.Event, *coroutines: Any) -> None:

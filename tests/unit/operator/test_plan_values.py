@@ -53,6 +53,20 @@ MINIMAL: dict[str, Any] = {
     "secretChecksums": {},
     "createUserJob": {"users": _USERS},
     "dags": {"sources": []},
+    "monitoring": {
+        "podMonitor": {"enabled": False, "labels": {}},
+        "dashboards": {
+            "enabled": True,
+            "labels": {"grafana_dashboard": "1"},
+            "folderAnnotation": "grafana_folder",
+            "folder": "pay",
+            "grafanaDashboard": {"enabled": False, "instanceSelector": {}},
+        },
+        "prometheusRule": {"enabled": False, "labels": {}},
+        "rulesConfigMap": {"enabled": False, "labels": {}},
+        "rules": {"groups": []},
+        "alertmanagerConfig": {"enabled": False, "labels": {}, "spec": {}},
+    },
     "networkPolicies": {
         "enabled": True,
         "operatorNamespace": "airflow-tenants-system",

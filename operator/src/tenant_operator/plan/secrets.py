@@ -13,7 +13,6 @@ import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from tenant_operator.api.rules import SecretKeyRef
 from tenant_operator.core import names
@@ -139,6 +138,18 @@ def references(tenant: Tenant) -> Iterator[Reference]:
         yield from _key(f"spec.variables[{item.key}].valueSecretRef", item.value_secret_ref)
 
 
+def alert_references(tenant: Tenant) -> Iterator[Reference]:
+    """The Secrets of the channels of alerts. Alertmanager reads them; a tenant runs without them."""
+    alerts = tenant.spec.monitoring.alerts
+    place = "spec.monitoring.alerts"
+    if alerts.slack is not None:
+        yield from _key(f"{place}.slack.apiUrlSecretRef", alerts.slack.api_url_secret_ref)
+    if alerts.pagerduty is not None:
+        yield from _key(f"{place}.pagerduty.routingKeySecretRef", alerts.pagerduty.routing_key_secret_ref)
+    if alerts.webhook is not None:
+        yield from _key(f"{place}.webhook.urlSecretRef", alerts.webhook.url_secret_ref)
+
+
 def _is_ssh(repo: str) -> bool:
     return repo.startswith("ssh://") or "://" not in repo
 
@@ -155,15 +166,15 @@ def resolve(tenant: Tenant, existing: Secrets) -> Resolved:
     fingerprints are keyed with the tenant's own random key: they go into annotations, and a bare hash
     of a weak password could be guessed.
     """
-    problems = [
-        *_problems(
+    lacking = [
+        *problems(
             [Reference("", name, keys=keys) for name, keys in required(tenant).items()], tenant, existing
         ),
-        *_problems(references(tenant), tenant, existing),
+        *problems(references(tenant), tenant, existing),
     ]
-    if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise SecretError("; ".join(problems[:3]) + more)
+    if lacking:
+        more = f"; and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise SecretError("; ".join(lacking[:3]) + more)
     used = {name: set(keys) for name, keys in required(tenant).items()}
     for reference in references(tenant):
         used.setdefault(reference.secret, set()).update(reference.keys)
@@ -174,7 +185,8 @@ def resolve(tenant: Tenant, existing: Secrets) -> Resolved:
     return Resolved(checksums, data)
 
 
-def _problems(wanted: Any, tenant: Tenant, existing: Secrets) -> Iterator[str]:
+def problems(wanted: Iterable[Reference], tenant: Tenant, existing: Secrets) -> Iterator[str]:
+    """What is missing, in words that name Secret, key, field and remedy."""
     for reference in wanted:
         by = f" ({reference.field})" if reference.field else ""
         secret = existing.get(reference.secret)

@@ -6,7 +6,7 @@ No secret goes in here: the chart gets names of Secrets, and fingerprints to rol
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,8 @@ from tenant_operator.api.airflow import DEFAULT_VERSION, Airflow, Component, Dag
 from tenant_operator.api.rules import Resources
 from tenant_operator.api.tenant import Peer, Subject
 from tenant_operator.core import names
-from tenant_operator.plan import logs
+from tenant_operator.plan import logs, monitoring
+from tenant_operator.plan.monitoring import MonitoringDefaults
 from tenant_operator.plan.tenant import Tenant
 
 Values = dict[str, Any]
@@ -29,10 +30,13 @@ class Defaults:
     operator_namespace: str = "airflow-tenants-system"
     api_server_addresses: Sequence[str] = ()
     api_server_ports: Sequence[int] = (443, 6443)
+    monitoring: MonitoringDefaults = field(default_factory=MonitoringDefaults)
 
 
-def build(tenant: Tenant, checksums: Mapping[str, str], defaults: Defaults) -> Values:
-    """The values of the tenant's release."""
+def build(
+    tenant: Tenant, checksums: Mapping[str, str], defaults: Defaults, served: Collection[str] = ()
+) -> Values:
+    """The values of the tenant's release; `served`: the optional kinds that the cluster has, by name."""
     spec = tenant.spec
     values: Values = {
         "labels": tenant.labels,
@@ -41,6 +45,7 @@ def build(tenant: Tenant, checksums: Mapping[str, str], defaults: Defaults) -> V
         "env": _environment(tenant),
         **_secrets(tenant, checksums),
         "dags": {"sources": [_source(source) for source in spec.dags.sources]},
+        "monitoring": monitoring.values(tenant, defaults.monitoring, served),
         "networkPolicies": _network(tenant, defaults),
         "teamAccess": {
             group: [_subject(subject) for subject in getattr(spec.access.kubernetes, group)]
@@ -188,7 +193,9 @@ def _network(tenant: Tenant, defaults: Defaults) -> Values:
         kubernetes_api["cidrs"] = [
             f"{address}/{128 if ':' in address else 32}" for address in defaults.api_server_addresses
         ]
+    scrapers = monitoring.network(tenant, defaults.monitoring)
     return {
+        **({"monitoring": scrapers} if scrapers else {}),
         "enabled": True,
         "operatorNamespace": defaults.operator_namespace,
         "operatorPodLabels": {"app.kubernetes.io/name": names.FIELD_MANAGER},

@@ -30,7 +30,7 @@ from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Clock, Kube, Renderer, Tokens
 from tenant_operator.core.settings import Settings
-from tenant_operator.plan import bootstrap, outcome, release, secrets, values
+from tenant_operator.plan import bootstrap, monitoring, outcome, release, secrets, values
 from tenant_operator.plan.outcome import Finding, Findings
 from tenant_operator.plan.tenant import Tenant, parse
 from tenant_operator.reconcile import retention
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 #: The API server's authorizer learns of a new RoleBinding by a watch of its own, some time later (seconds).
 _BINDING_SETTLES = 10.0
+#: Pause between two looks for a Secret that an alert channel names (seconds).
+_CHANNEL_RETRY = 30.0
 
 
 class Flow:
@@ -91,6 +93,8 @@ class Flow:
             findings.fail(error)
             state.full = state.full or not isinstance(error, NotReady)
             delay = error.retry or self._settings.resync_interval
+        if delay is not None and _lacks_channel_secret(state):
+            state.full, delay = True, min(delay, _CHANNEL_RETRY)
         self._take_airflow(state, findings, generation, suspended=suspended)
         await self.write_status(state, findings, error, generation=generation, suspended=suspended)
         result = "success" if error is None else error.result
@@ -123,7 +127,12 @@ class Flow:
         findings.gates[ConditionType.SECRETS] = Finding.true("all Secrets are there")
         # What is applied from here on must be found by a later prune, even if this release never comes up.
         findings.inventory = sorted({*state.status.inventory, *(str(id_) for id_, _, _ in kept.index)})
-        await self._stages.run(tenant, state, kept, findings)
+        try:
+            await self._stages.run(tenant, state, kept, findings)
+        except NotReady:
+            _watched(state, findings)  # what watches the tenant is applied before the first gate
+            raise
+        _watched(state, findings)
         await self._complete(tenant, state, kept, findings, existing)
 
     async def _look(
@@ -231,7 +240,9 @@ class Flow:
     async def _render(self, tenant: Tenant, state: TenantState, existing: dict[str, Object]) -> Kept:
         resolved = secrets.resolve(tenant, existing)
         state.checksums = resolved.checksums
-        chart_values = values.build(tenant, resolved.checksums, self._defaults)
+        served = self._index.served
+        state.monitoring = monitoring.finding(tenant, self._defaults.monitoring, served, existing)
+        chart_values = values.build(tenant, resolved.checksums, self._defaults, served)
         digest = release.input_digest(self._renderer.chart, chart_values)
         if state.release is not None and state.release.digest == digest:
             return state.release
@@ -327,6 +338,17 @@ class Flow:
         state.status = after
         for event in outcome.events(before, after):
             await self._kube.event(state.raw, event.type, event.reason, event.message)
+
+
+def _lacks_channel_secret(state: TenantState) -> bool:
+    """Nobody watches Secrets: whether one that alerts are sent by has come is found out by looking."""
+    return state.monitoring is not None and state.monitoring.reason is Reason.SECRET_MISSING
+
+
+def _watched(state: TenantState, findings: Findings) -> None:
+    """Tell what is installed, unless a refusal has been told already."""
+    if state.monitoring is not None:
+        findings.gates.setdefault(ConditionType.MONITORING, state.monitoring)
 
 
 def _ours(tenant: Tenant) -> Finding:

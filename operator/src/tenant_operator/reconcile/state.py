@@ -12,6 +12,7 @@ from typing import Any
 
 from tenant_operator.api.status import DagSourceStatus, ObjectsStatus, Owned, TenantStatus
 from tenant_operator.core.kinds import Object, ObjectId
+from tenant_operator.plan.git_sync import Revision
 from tenant_operator.plan.health import HealthView
 from tenant_operator.plan.outcome import Finding
 from tenant_operator.plan.release import Planned, Release, Stage
@@ -78,6 +79,8 @@ class TenantState:
     #: fingerprints of the Secrets that the last full pass saw
     checksums: Mapping[str, str] = field(default_factory=dict)
     release: Kept | None = None
+    #: what MonitoringReady says once that release is applied
+    monitoring: Finding | None = None
     #: digest and version of each object as our last apply left it
     applied: dict[ObjectId, tuple[str, str]] = field(default_factory=dict)
     #: digest of the namespace and binding that were last applied
@@ -94,8 +97,8 @@ class TenantState:
     #: objects that somebody else had changed, by kind, since the operator started
     drift_detected: Counter[str] = field(default_factory=Counter)
     drift_corrected: Counter[str] = field(default_factory=Counter)
-    #: DAG sources whose newest commit Airflow has not parsed, and since when (seconds since the epoch)
-    revisions_pending: dict[str, float] = field(default_factory=dict)
+    #: how Airflow follows each Git source; replaced, never changed in place
+    revisions: Mapping[str, Revision] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
