@@ -107,6 +107,7 @@ def test_the_users_configuration_wins_even_when_it_is_empty_or_false(
     assert chart.config[f"AIRFLOW__{section.upper()}__{key.upper()}"] == expected
 
 
+@pytest.mark.covers("M-01")
 def test_defaults_of_the_configuration() -> None:
     config = render_chart(LOCAL).config
     expected = {
@@ -122,8 +123,9 @@ def test_defaults_of_the_configuration() -> None:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "AIRFLOW__FAB__ENABLE_PROXY_FIX": "True",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+        "AIRFLOW__LOGGING__JSON_LOGS": "True",
         "AIRFLOW__METRICS__LEGACY_NAMES_ON": "False",
-        "AIRFLOW__METRICS__STATSD_DISABLED_TAGS": "job_id,run_id,file_path",
+        "AIRFLOW__METRICS__STATSD_DISABLED_TAGS": "job_id,run_id,dagrun_id,file_path",
         "AIRFLOW__METRICS__STATSD_HOST": f"{RELEASE}-statsd",
         "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
         "AIRFLOW__METRICS__STATSD_ON": "True",

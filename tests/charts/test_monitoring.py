@@ -30,6 +30,7 @@ BOARD = {
     "links": ["/d/__UID_SLO__", "/d/__UID_CAPACITY__", "/d/__UID_COST__"],
     "expr": 'up{namespace="__NAMESPACE__"} > 0',
     "legend": "{{pod}} {{ .Release.Name }}",
+    "runbook": "__RUNBOOK_URL__",
 }
 ANNOTATIONS = {"prometheus.io/scrape", "prometheus.io/port", "prometheus.io/path"}
 
@@ -54,7 +55,8 @@ def boards(chart: Chart, release: str = RELEASE) -> dict[str, Any]:
 
 @pytest.mark.covers("G-12")
 def test_a_team_s_dashboards_are_about_its_tenant_and_no_template_touches_them(with_boards: Path) -> None:
-    found = boards(render_chart(MONITORED, with_boards))
+    runbook = {"monitoring": {"dashboards": {"runbookUrl": "https://wiki.example.com/airflow"}}}
+    found = boards(render_chart(merged(MONITORED, runbook), with_boards))
     assert found.keys() == {"payments-team.json", "payments-slo.json"}
     assert found["payments-team.json"] == {
         "uid": "team-payments",
@@ -63,6 +65,7 @@ def test_a_team_s_dashboards_are_about_its_tenant_and_no_template_touches_them(w
         "links": ["/d/slo-payments", "/d/capacity-payments", "/d/cost-payments"],
         "expr": f'up{{namespace="{NAMESPACE}"}} > 0',
         "legend": "{{pod}} {{ .Release.Name }}",
+        "runbook": "https://wiki.example.com/airflow",
     }
 
 

@@ -10,6 +10,7 @@ role and the password of its Secret, nothing else about it changes.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from typing import Any
@@ -77,5 +78,16 @@ def main() -> int:
     return 0
 
 
+def run() -> int:
+    """``main``, whose failure ends with a line for people: with JSON logs the reason is inside a long one."""
+    try:
+        return main()
+    except Exception as error:
+        logging.getLogger(__name__).exception("the migration failed")
+        sys.stdout.flush()
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -11,6 +11,7 @@ User configuration wins over what the chart computes, key by key.
     "executor" .Values.executor
     "execution_api_server_url" (printf "%s/execution/" $apiUrl)
     "hostname_callable" "airflow.utils.net.get_host_ip_address")
+  "logging" (dict "json_logs" "True" "colored_console_log" "False")
   "metrics" (dict "statsd_on" (ternary "True" "False" .Values.statsd.enabled)) -}}
 {{- if .Values.statsd.enabled -}}
 {{- /* tags that are another one for every run or file would make series without end */ -}}
@@ -21,7 +22,7 @@ User configuration wins over what the chart computes, key by key.
   "statsd_prefix" "airflow"
   "statsd_influxdb_enabled" "True"
   "legacy_names_on" "False"
-  "statsd_disabled_tags" "job_id,run_id,file_path") -}}
+  "statsd_disabled_tags" "job_id,run_id,dagrun_id,file_path") -}}
 {{- end -}}
 {{- if not (include "airflow-tenant.executorIsLocal" .) -}}
 {{- $_ := set $computed "kubernetes_executor" (dict

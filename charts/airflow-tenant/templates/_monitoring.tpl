@@ -20,9 +20,10 @@ gets a hash of the whole, so that two tenants with the same beginning stay two.
 {{/* JSON {file name: text} of the team's dashboards, with the tenant's names in them. */}}
 {{- define "airflow-tenant.dashboards" -}}
 {{- $release := .Release -}}
+{{- $runbook := .Values.monitoring.dashboards.runbookUrl -}}
 {{- $boards := dict -}}
 {{- range $path, $bytes := .Files.Glob "files/dashboards/*.json" -}}
-{{- $text := toString $bytes | trim | replace "__TENANT__" $release.Name | replace "__NAMESPACE__" $release.Namespace -}}
+{{- $text := toString $bytes | trim | replace "__TENANT__" $release.Name | replace "__NAMESPACE__" $release.Namespace | replace "__RUNBOOK_URL__" $runbook -}}
 {{- range $board := list "team" "slo" "capacity" "cost" -}}
 {{- $text = $text | replace (printf "__UID_%s__" (upper $board)) (include "airflow-tenant.dashboardUid" (dict "board" $board "tenant" $release.Name)) -}}
 {{- end -}}

@@ -6,7 +6,7 @@ from tenant_operator.core import kinds, names
 from tenant_operator.core.kinds import Kind, ObjectId
 
 
-@pytest.mark.parametrize("kind", kinds.RENDERED, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", kinds.MANAGED, ids=lambda kind: kind.kind)
 def test_an_id_can_be_written_and_read(kind: Kind) -> None:
     id_ = ObjectId(kind.kind, "airflow-x", "x-scheduler", kind.group)
     assert ObjectId.parse(str(id_)) == id_

@@ -100,7 +100,7 @@ class Nobody:
         self.synced = asyncio.Event()
         self.synced.set()
 
-    async def run(self, _: object) -> None:
+    async def run(self, *_: object) -> None:
         """Nothing ever comes, and nothing is to be done."""
 
     def forget(self, _: str) -> None:
