@@ -62,12 +62,12 @@ def _counter(name: str, unit: str = "short") -> Metric:
     return Metric(name, COUNTER, unit)
 
 
-# --- Airflow: liveness -----------------------------------------------------------------------------
+# --- Airflow: liveness -------------------------------------------------------------------------------------
 SCHEDULER_HEARTBEAT = _counter("airflow_scheduler_heartbeat")
 DAG_PROCESSOR_HEARTBEAT = _counter("airflow_dag_processor_heartbeat")
 TRIGGERER_HEARTBEAT = _counter("airflow_triggerer_heartbeat")
 
-# --- Airflow: scheduler and DAG runs ---------------------------------------------------------------
+# --- Airflow: scheduler and DAG runs -----------------------------------------------------------------------
 SCHEDULER_LOOP = _seconds("airflow_scheduler_scheduler_loop_duration")
 SCHEDULER_CRITICAL_SECTION = _seconds("airflow_scheduler_critical_section_duration")
 SCHEDULER_EXECUTABLE = Metric("airflow_scheduler_tasks_executable")
@@ -83,7 +83,7 @@ DEADLINE_CREATED = _counter("airflow_deadline_alerts_deadline_created")
 DEADLINE_MISSED = _counter("airflow_deadline_alerts_deadline_missed")
 DEADLINE_MET = _counter("airflow_deadline_alerts_deadline_not_missed")
 
-# --- Airflow: tasks --------------------------------------------------------------------------------
+# --- Airflow: tasks ----------------------------------------------------------------------------------------
 TI_START = _counter("airflow_ti_start")
 TI_FINISH = _counter("airflow_ti_finish")
 TI_FAILURES = _counter("airflow_ti_failures")
@@ -96,7 +96,7 @@ TI_CREATED = _counter("airflow_task_instance_created")
 TASK_DURATION = _seconds("airflow_task_duration")
 TASK_SCHEDULED_DURATION = _seconds("airflow_task_scheduled_duration")
 
-# --- Airflow: DAG files ----------------------------------------------------------------------------
+# --- Airflow: DAG files ------------------------------------------------------------------------------------
 IMPORT_ERRORS = Metric("airflow_dag_processing_import_errors")
 DAGBAG_SIZE = Metric("airflow_dagbag_size")
 TOTAL_PARSE_TIME = Metric("airflow_dag_processing_total_parse_time", GAUGE, "s")
@@ -104,7 +104,7 @@ PARSE_QUEUE = Metric("airflow_dag_processing_file_path_queue_size")
 FILE_PARSE_DURATION = _seconds("airflow_dag_processing_last_duration")
 FILE_PARSE_AGE = Metric("airflow_dag_processing_last_run_seconds_ago", GAUGE, "s")
 
-# --- Airflow: pools, executor, triggerer -----------------------------------------------------------
+# --- Airflow: pools, executor, triggerer -------------------------------------------------------------------
 POOL_OPEN = Metric("airflow_pool_open_slots")
 POOL_RUNNING = Metric("airflow_pool_running_slots")
 POOL_QUEUED = Metric("airflow_pool_queued_slots")
@@ -119,7 +119,7 @@ TRIGGERS_RUNNING = Metric("airflow_triggers_running")
 TRIGGERS_BLOCKED = _counter("airflow_triggers_blocked_main_thread")
 POD_CREATION_STATUS = _counter("airflow_kubernetes_executor_pod_creation_status")
 
-# --- The operator ----------------------------------------------------------------------------------
+# --- The operator ------------------------------------------------------------------------------------------
 OPERATOR_BUILD_INFO = Metric("airflow_operator_build_info", INFO)
 OPERATOR_LEADER = Metric("airflow_operator_leader")
 RECONCILE_TOTAL = _counter("airflow_operator_reconcile_total")
@@ -139,7 +139,7 @@ DRIFT_DETECTED = _counter("airflow_operator_drift_detected_total")
 DRIFT_CORRECTED = _counter("airflow_operator_drift_corrected_total")
 COST_UNIT_PRICE = Metric("airflow_cost_unit_price")
 
-# --- The operator: one tenant ----------------------------------------------------------------------
+# --- The operator: one tenant ------------------------------------------------------------------------------
 TENANT_INFO = Metric("airflow_tenant_info", INFO)
 TENANT_CONDITION = Metric("airflow_tenant_status_condition")
 TENANT_CONDITION_SINCE = Metric("airflow_tenant_condition_last_transition_timestamp_seconds", GAUGE, "s")
@@ -159,7 +159,7 @@ TENANT_SLO_OBJECTIVE = Metric("airflow_tenant_slo_objective_ratio", GAUGE, "perc
 TENANT_DURATION_LIMIT = Metric("airflow_tenant_dag_duration_limit_seconds", GAUGE, "s")
 TENANT_SECRET_EXPIRY = Metric("airflow_tenant_secret_expiry_timestamp_seconds", GAUGE, "s")
 
-# --- SLO records (Sloth's names) -------------------------------------------------------------------
+# --- SLO records (Sloth's names) ---------------------------------------------------------------------------
 SLO_OBJECTIVE = Metric("slo:objective:ratio", GAUGE, "percentunit")
 SLO_ERROR_BUDGET = Metric("slo:error_budget:ratio", GAUGE, "percentunit")
 SLO_PERIOD_DAYS = Metric("slo:time_period:days", GAUGE, "d")
@@ -174,7 +174,7 @@ def slo_error_ratio(window: str) -> Metric:
     return Metric(f"slo:sli_error:ratio_rate{window}", GAUGE, "percentunit")
 
 
-# --- Prometheus itself -----------------------------------------------------------------------------
+# --- Prometheus itself -------------------------------------------------------------------------------------
 UP = Metric("up")
 ALERTS = Metric("ALERTS")
 ALERTS_FOR_STATE = Metric("ALERTS_FOR_STATE", GAUGE, "s")
@@ -182,17 +182,17 @@ SCRAPE_SAMPLES = Metric("scrape_samples_scraped")
 SCRAPE_SERIES_ADDED = Metric("scrape_series_added")
 SCRAPE_DURATION = Metric("scrape_duration_seconds", GAUGE, "s")
 
-# --- A Python process (the operator) ---------------------------------------------------------------
+# --- A Python process (the operator) -----------------------------------------------------------------------
 PROCESS_CPU = _counter("process_cpu_seconds_total", "s")
 PROCESS_MEMORY = Metric("process_resident_memory_bytes", GAUGE, "bytes")
 PROCESS_OPEN_FDS = Metric("process_open_fds")
 PROCESS_MAX_FDS = Metric("process_max_fds")
 PROCESS_START = Metric("process_start_time_seconds", GAUGE, "s")
 
-# --- git-sync --------------------------------------------------------------------------------------
+# --- git-sync ----------------------------------------------------------------------------------------------
 GIT_SYNC = _counter("git_sync_count_total")
 
-# --- kube-state-metrics, kubelet and cAdvisor ------------------------------------------------------
+# --- kube-state-metrics, kubelet and cAdvisor --------------------------------------------------------------
 CONTAINER_CPU = _counter("container_cpu_usage_seconds_total", "s")
 CONTAINER_THROTTLED = _counter("container_cpu_cfs_throttled_periods_total")
 CONTAINER_PERIODS = _counter("container_cpu_cfs_periods_total")
@@ -213,15 +213,15 @@ VOLUME_USED = Metric("kubelet_volume_stats_used_bytes", GAUGE, "bytes")
 VOLUME_AVAILABLE = Metric("kubelet_volume_stats_available_bytes", GAUGE, "bytes")
 VOLUME_CAPACITY = Metric("kubelet_volume_stats_capacity_bytes", GAUGE, "bytes")
 
-# --- Argo CD ---------------------------------------------------------------------------------------
+# --- Argo CD -----------------------------------------------------------------------------------------------
 ARGOCD_APP_INFO = Metric("argocd_app_info", INFO)
 
-# --- git-sync's and Airflow's less usual ones -------------------------------------------------------------------
+# --- git-sync's and Airflow's less usual ones --------------------------------------------------------------
 GIT_SYNC_DURATION = Metric("git_sync_duration_seconds", "summary", "s")
 OPENLINEAGE_EMIT = _seconds("airflow_ol_emit_attempts")
 OPENLINEAGE_EMIT_FAILED = _counter("airflow_ol_emit_failed")
 
-# --- What the library's DAGs send over StatsD (gauges expire in the exporter: read them with last_over_time) -----
+# --- What the library's DAGs send (gauges expire in the exporter: read them with last_over_time) -----------
 CANARY_LATENCY = _seconds("airflow_canary_latency")
 FEATURES_WATERMARK = Metric("airflow_features_watermark_timestamp_seconds", GAUGE, "s")
 FEATURES_TTL = Metric("airflow_features_ttl_seconds", GAUGE, "s")
@@ -232,7 +232,7 @@ MODEL_ACCURACY_BASELINE = Metric("airflow_model_accuracy_baseline", GAUGE, "perc
 MODEL_BIAS = Metric("airflow_model_bias", GAUGE, "percentunit")
 MODEL_BIAS_LIMIT = Metric("airflow_model_bias_limit", GAUGE, "percentunit")
 
-# --- PostgreSQL (postgres_exporter), PgBouncer, Redis (redis_exporter) -------------------------------------------
+# --- PostgreSQL (postgres_exporter), PgBouncer, Redis (redis_exporter) -------------------------------------
 PG_UP = Metric("pg_up")
 PG_CONNECTIONS = Metric("pg_stat_activity_count")
 PG_MAX_CONNECTIONS = Metric("pg_settings_max_connections")
@@ -240,12 +240,16 @@ PG_BLOCKS_HIT = _counter("pg_stat_database_blks_hit")
 PG_BLOCKS_READ = _counter("pg_stat_database_blks_read")
 PG_SIZE = Metric("pg_database_size_bytes", GAUGE, "bytes")
 PG_OLDEST_TRANSACTION = Metric("pg_stat_activity_max_tx_duration", GAUGE, "s")
-# two dialects: prometheus-community's exporter, and jbub's, which the image of the Airflow project is built from
+# two dialects: prometheus-community's exporter, and jbub's, from which the Airflow project builds its image
 # https://github.com/prometheus-community/pgbouncer_exporter https://github.com/jbub/pgbouncer_exporter
 PGBOUNCER_WAITING = Metric("pgbouncer_pools_client_waiting_connections")
 PGBOUNCER_ACTIVE = Metric("pgbouncer_pools_client_active_connections")
 PGBOUNCER_JBUB_WAITING = Metric("pgbouncer_exporter_pools_waiting_clients")
 PGBOUNCER_JBUB_ACTIVE = Metric("pgbouncer_exporter_pools_active_clients")
+REDIS_UP = Metric("redis_up")
+# a managed database: yet-another-cloudwatch-exporter's names of Amazon RDS
+RDS_CPU = Metric("aws_rds_cpuutilization_average", GAUGE, "percent")
+RDS_CONNECTIONS = Metric("aws_rds_database_connections_average")
 REDIS_KEY_SIZE = Metric("redis_key_size")
 REDIS_MEMORY_USED = Metric("redis_memory_used_bytes", GAUGE, "bytes")
 REDIS_MEMORY_MAX = Metric("redis_memory_max_bytes", GAUGE, "bytes")
@@ -255,7 +259,7 @@ REDIS_HITS = _counter("redis_keyspace_hits_total")
 REDIS_MISSES = _counter("redis_keyspace_misses_total")
 REDIS_EVICTED = _counter("redis_evicted_keys_total")
 
-# --- ingress-nginx and cAdvisor's disks --------------------------------------------------------------------------
+# --- ingress-nginx and cAdvisor's disks --------------------------------------------------------------------
 INGRESS_REQUESTS = _counter("nginx_ingress_controller_requests")
 INGRESS_DURATION = _seconds("nginx_ingress_controller_request_duration_seconds")
 CONTAINER_READ_BYTES = _counter("container_fs_reads_bytes_total", "bytes")
@@ -269,8 +273,9 @@ KUBE_WAITING_REASON = Metric("kube_pod_container_status_waiting_reason")
 def grown(selector: str, window: str) -> str:
     """By how much a counter grew over ``window``, for counters that do not start at zero.
 
-    Airflow sends a counter with its first event, so ``increase()`` never sees the first failure of a DAG. A series
-    that was not there ``window`` ago counts with its whole value; it is looked for over an hour, so that a gap
-    between two scrapes makes no events up. https://github.com/prometheus/prometheus/issues/1673
+    Airflow sends a counter with its first event, so ``increase()`` never sees the first failure of a DAG. A
+    series that was not there ``window`` ago counts with its whole value; it is looked for over an hour, so
+    that a gap between two scrapes makes no events up. https://github.com/prometheus/prometheus/issues/1673
     """
-    return f"(({selector} unless max_over_time({selector}[1h] offset {window})) or increase({selector}[{window}]))"
+    known = f"max_over_time({selector}[1h] offset {window})"
+    return f"(({selector} unless {known}) or increase({selector}[{window}]))"

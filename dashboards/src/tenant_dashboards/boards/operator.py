@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
+from tenant_dashboards.boards.operator_calls import calls, changes, process, scrape
 from tenant_dashboards.boards.parts import Flavour, alert_annotation, make_board, tile
 from tenant_dashboards.expr import OPERATOR
 from tenant_dashboards.panels.model import (
@@ -24,7 +25,6 @@ from tenant_dashboards.panels.model import (
 _HOUR = "1h"
 _SUMMARY = 'type=~"Ready|Reconciling|Stalled"'
 _TRUE = 'status="True"'
-_STATSD = 'component="statsd"'
 _FAILED = 'result=~"error|permanent_error"'
 
 
@@ -34,7 +34,7 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
         "operator",
         flavour,
         "The tenant operator: liveness, work done, errors, the Kubernetes and Airflow API, its own process.",
-        (_health(), _work(), _tenants(), _calls(), _changes(), _process(), _scrape()),
+        (_health(), _work(), _tenants(), calls(), changes(), process(), scrape()),
         tenant=False,
         annotations=_annotations(),
     )
@@ -143,13 +143,16 @@ def _work() -> Row:
             Panel(
                 "Duration of a pass",
                 Kind.TIMESERIES,
-                "How long a pass takes. Seconds are normal for a new tenant (render, migration), "
-                "milliseconds for one "
-                "that needs nothing. A rising p95 with a rising queue: give the operator more CPU or "
-                "concurrency.",
+                "How long a pass takes, by loop (tenant: objects in Kubernetes; airflow: objects inside "
+                "Airflow; health: the look at the components). Seconds are normal for a new tenant, "
+                "milliseconds for one that needs nothing. A rising p95 with a rising queue: give the operator "
+                "more CPU or concurrency.",
                 tuple(
-                    Target(expr.quantile(q, s.RECONCILE_DURATION, OPERATOR), f"p{q * 100:.0f}")
-                    for q in (0.5, 0.95, 0.99)
+                    Target(
+                        expr.quantile(q, s.RECONCILE_DURATION, OPERATOR, group=("controller",)),
+                        f"{{{{controller}}}} p{q * 100:.0f}",
+                    )
+                    for q in (0.5, 0.95)
                 ),
                 unit="s",
                 thresholds=above(60, 300),
@@ -277,239 +280,6 @@ def _tenants() -> Row:
                 thresholds=above(1),
                 decimals=0,
                 no_data="no tenants",
-            ),
-        ),
-    )
-
-
-def _calls() -> Row:
-    return Row(
-        "Calls",
-        (
-            Panel(
-                "Kubernetes API requests, by code",
-                Kind.TIMESERIES,
-                "Requests a second. 409 is normal in small numbers, 403 is a missing right, 429 is "
-                "throttling: "
-                "spread the resync.",
-                (
-                    Target(
-                        expr.rate(s.KUBE_API_REQUESTS, OPERATOR, group=("method", "code")),
-                        "{{method}} {{code}}",
-                    ),
-                ),
-                unit="reqps",
-                stacked=True,
-                legend_table=True,
-                no_data="no request yet",
-            ),
-            Panel(
-                "Airflow API requests, by code",
-                Kind.TIMESERIES,
-                "Requests a second to the tenants' api-servers. 401 or 403: the operator's token; 5xx: the "
-                "api-server; "
-                "error: no connection (NetworkPolicy, pod down).",
-                (
-                    Target(
-                        expr.rate(s.AIRFLOW_API_REQUESTS, OPERATOR, group=("method", "code")),
-                        "{{method}} {{code}}",
-                    ),
-                ),
-                unit="reqps",
-                stacked=True,
-                legend_table=True,
-                no_data="no request yet",
-            ),
-            Panel(
-                "Airflow API latency",
-                Kind.TIMESERIES,
-                "How long the tenants' api-servers take. Above a second passes get slow: see the "
-                "api-servers' CPU.",
-                tuple(
-                    Target(expr.quantile(q, s.AIRFLOW_API_DURATION, OPERATOR), f"p{q * 100:.0f}")
-                    for q in (0.5, 0.95)
-                ),
-                unit="s",
-                thresholds=above(1, 5),
-                no_data="no request yet",
-            ),
-        ),
-    )
-
-
-def _changes() -> Row:
-    return Row(
-        "Changes",
-        (
-            Panel(
-                "Helm operations, by result",
-                Kind.TIMESERIES,
-                "Renders and releases per interval. A failed one leaves the tenant as it was; the condition "
-                "ReleaseReady has Helm's message.",
-                (
-                    Target(
-                        expr.events(
-                            s.HELM_OPERATION, OPERATOR, group=("operation", "result"), window=expr.RATE
-                        ),
-                        "{{operation}} {{result}}",
-                    ),
-                ),
-                bars=True,
-                stacked=True,
-                decimals=0,
-                no_data="no render yet",
-            ),
-            Panel(
-                "Duration of a Helm operation",
-                Kind.TIMESERIES,
-                "How long Helm takes. A render needs a core for about a second: rising times are CPU "
-                "throttling.",
-                tuple(
-                    Target(expr.quantile(q, s.HELM_OPERATION_DURATION, OPERATOR), f"p{q * 100:.0f}")
-                    for q in (0.5, 0.95)
-                ),
-                unit="s",
-                thresholds=above(5, 30),
-                no_data="no render yet",
-            ),
-            Panel(
-                "Drift seen and put right, by kind",
-                Kind.TIMESERIES,
-                "Objects that somebody else changed, and that the operator set back, per interval. The "
-                "same kind "
-                "again and again: another controller or a person fights the operator.",
-                (
-                    Target(
-                        expr.events(s.DRIFT_CORRECTED, OPERATOR, group="kind", window=expr.RATE),
-                        "{{kind}} put right",
-                        may_be_empty="nobody changed anything",
-                    ),
-                    Target(
-                        expr.events(s.DRIFT_DETECTED, OPERATOR, group="kind", window=expr.RATE),
-                        "{{kind}} seen",
-                        may_be_empty="nobody changed anything",
-                    ),
-                ),
-                bars=True,
-                decimals=0,
-                no_data="no drift",
-            ),
-            Panel(
-                "Watch restarts, by resource",
-                Kind.TIMESERIES,
-                "Watches begun anew after an error, per interval. A few an hour are normal (the API server "
-                "closes "
-                "them); many: network or API server trouble.",
-                (
-                    Target(
-                        expr.events(s.WATCH_RESTARTS, OPERATOR, group="resource", window=expr.RATE),
-                        "{{resource}}",
-                        may_be_empty="no watch broke",
-                    ),
-                ),
-                bars=True,
-                stacked=True,
-                decimals=0,
-                thresholds=above(10),
-                no_data="no restarts",
-            ),
-        ),
-    )
-
-
-def _process() -> Row:
-    return Row(
-        "Process",
-        (
-            Panel(
-                "CPU",
-                Kind.TIMESERIES,
-                "Cores in use. One core all the time is the end of what one Python process can do: lower "
-                "the resync.",
-                (Target(f"sum by (pod) (rate({s.PROCESS_CPU(OPERATOR)}[{expr.RATE}]))", "{{pod}}"),),
-                unit="cores",
-                thresholds=above(0.8, 0.95),
-                no_data="not scraped",
-            ),
-            Panel(
-                "Memory",
-                Kind.TIMESERIES,
-                "Resident memory of the operator; Helm's renders come on top, about 60 MiB each. Near the "
-                "limit "
-                "the pod is killed: raise resources.limits.memory.",
-                (Target(f"sum by (pod) ({s.PROCESS_MEMORY(OPERATOR)})", "{{pod}}"),),
-                unit="bytes",
-                no_data="not scraped",
-            ),
-            Panel(
-                "Open files",
-                Kind.TIMESERIES,
-                "Open file descriptors and the most there may be. A line that only climbs is a leak: "
-                "restart the pod "
-                "and report it.",
-                (
-                    Target(f"sum by (pod) ({s.PROCESS_OPEN_FDS(OPERATOR)})", "{{pod}} open"),
-                    Target(f"max by (pod) ({s.PROCESS_MAX_FDS(OPERATOR)})", "{{pod}} limit", spec=True),
-                ),
-                log_scale=True,
-                min=None,
-                no_data="not scraped",
-            ),
-        ),
-    )
-
-
-def _scrape() -> Row:
-    return Row(
-        "Cost of its monitoring",
-        (
-            Panel(
-                "Samples per scrape",
-                Kind.TIMESERIES,
-                "Series that the operator shows. It grows with the number of tenants, about 100 each; "
-                "anything faster "
-                "is a label that should not be one.",
-                (Target(f"sum by (instance) ({s.SCRAPE_SAMPLES(OPERATOR)})", "{{instance}}"),),
-                no_data="not scraped",
-            ),
-            Panel(
-                "Scrape duration",
-                Kind.TIMESERIES,
-                "How long Prometheus waits for the operator's metrics. Above 5 s the event loop is busy; "
-                "above 10 s "
-                "the scrape fails.",
-                (Target(f"max by (instance) ({s.SCRAPE_DURATION(OPERATOR)})", "{{instance}}"),),
-                unit="s",
-                thresholds=above(5, 10),
-                no_data="not scraped",
-            ),
-            Panel(
-                "New series per scrape",
-                Kind.TIMESERIES,
-                "Series that Prometheus sees for the first time. Peaks belong to new tenants and new "
-                "versions; a "
-                "steady stream is churn and fills Prometheus' memory.",
-                (Target(f"sum by (instance) ({s.SCRAPE_SERIES_ADDED(OPERATOR)})", "{{instance}}"),),
-                thresholds=above(500),
-                no_data="not scraped",
-            ),
-            Panel(
-                "Metrics of tenants, reached",
-                Kind.STAT,
-                "Tenants whose exporter Prometheus reaches, of all tenants that run. Below 100 % the "
-                "alerts of the "
-                "missing ones are blind: see the alert AirflowMetricsMissing.",
-                (
-                    Target(
-                        f"count(max by (tenant) ({s.UP(_STATSD)}) == 1) "
-                        f"/ count(group by (tenant) ({s.TENANT_INFO}))",
-                        "reached",
-                    ),
-                ),
-                unit="percentunit",
-                max=1,
-                thresholds=(Step(None, RED), Step(0.9, ORANGE), Step(1, GREEN)),
-                no_data="no tenant is scraped",
             ),
         ),
     )

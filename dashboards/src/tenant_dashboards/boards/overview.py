@@ -1,0 +1,259 @@
+"""Every tenant at a glance: who is ready, what fires, who fails, who is late, who costs."""
+
+from __future__ import annotations
+
+from tenant_dashboards import expr, usage
+from tenant_dashboards import signals as s
+from tenant_dashboards.boards import states
+from tenant_dashboards.boards.overview_tables import component_table, tenant_table
+from tenant_dashboards.boards.parts import RUNBOOK_URL, Flavour, board_url, make_board, tile
+from tenant_dashboards.expr import TENANT
+from tenant_dashboards.panels.model import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    RED,
+    Board,
+    Column,
+    Kind,
+    Link,
+    Panel,
+    Row,
+    Step,
+    Target,
+    Text,
+    above,
+)
+
+RANGE = "$__range"
+_FIRING = 'alertstate="firing"'
+_OURS = 'alertname=~"Airflow.+"'
+NOTHING_FIRES = "no alert fires while everything is well"
+
+
+def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
+    """The platform's first page; teams have their own."""
+    return make_board(
+        "overview",
+        flavour,
+        "All Airflow tenants: state, alerts, failures, budget, quota and cost, with the way to each of them.",
+        (
+            Row("Now", _tiles()),
+            Row("Alerts and tenants", (_alerts(), tenant_table())),
+            Row("Readiness", (_timeline(),)),
+            Row("Top five", (_failures(), _starving(), _costs())),
+            Row("Components", (component_table(), _unhealthy(), _heartbeat_age())),
+        ),
+    )
+
+
+def _tiles() -> tuple[Panel, ...]:
+    told = "The table below says which; `kubectl describe airflowtenant <name>` says why."
+    critical = s.ALERTS(_FIRING, _OURS, 'severity="critical"')
+    reached = f"max by (tenant) ({s.UP(TENANT, _STATSD)})"
+    return (
+        tile(
+            "Ready",
+            Target(states.count(states.READY), "ready"),
+            f"Tenants that are as their spec says and work. It should be all that are not suspended. {told}",
+            thresholds=(Step(None, GREEN),),
+            decimals=0,
+            no_data="no tenants",
+        ),
+        tile(
+            "Progressing",
+            Target(states.count(states.PROGRESSING), "progressing"),
+            f"Tenants that the operator works on. Minutes are normal, AirflowTenantNotReady fires after "
+            f"15. {told}",
+            thresholds=(Step(None, GREEN), Step(1, ORANGE)),
+            decimals=0,
+            no_data="no tenants",
+        ),
+        tile(
+            "Degraded",
+            Target(states.count(states.DEGRADED), "degraded"),
+            f"Tenants that are not ready and that nothing is done for: a person is needed. {told}",
+            thresholds=(Step(None, GREEN), Step(1, RED)),
+            decimals=0,
+            no_data="no tenants",
+        ),
+        tile(
+            "Suspended",
+            Target(states.count(states.SUSPENDED), "suspended"),
+            "Tenants that their owner suspended (spec.suspend). Their alerts are silent; nothing to do.",
+            thresholds=(Step(None, BLUE),),
+            decimals=0,
+            no_data="no tenants",
+        ),
+        tile(
+            "Critical alerts",
+            Target(f"count({critical}) or vector(0)", "critical"),
+            "Critical alerts that fire now. Start with the first of the list below; each has a runbook.",
+            thresholds=above(1),
+            decimals=0,
+            no_data="no Prometheus",
+        ),
+        tile(
+            "Tenants with metrics",
+            Target(f"count({reached} == 1) / count(max by (tenant) ({s.TENANT_INFO(TENANT)}))", "reached"),
+            "Share of the tenants whose exporter Prometheus reaches. Below 100 % alerts are blind: see the "
+            "runbook of AirflowMetricsMissing (selector of the PodMonitor, NetworkPolicy, exporter pod).",
+            unit="percentunit",
+            max=1,
+            thresholds=(Step(None, RED), Step(0.9, ORANGE), Step(1, GREEN)),
+            no_data="no tenant is scraped",
+        ),
+    )
+
+
+_STATSD = 'component="statsd"'
+
+
+def _alerts() -> Panel:
+    labels = "alertname, severity, priority, tenant"
+    firing = s.ALERTS(TENANT, _FIRING, _OURS)
+    started = f"{s.ALERTS_FOR_STATE(TENANT, _OURS)} and ignoring (alertstate) {firing}"
+    since = f"max by ({labels}) (time() - ({started}))"
+    severity = (
+        Text("critical", "critical", RED),
+        Text("warning", "warning", ORANGE),
+        Text("info", "info", BLUE),
+    )
+    return Panel(
+        "Firing alerts",
+        Kind.TABLE,
+        "What fires now, the oldest first. The alert leads to its runbook (meaning, impact, diagnosis, "
+        "remedy), the "
+        "tenant to its board. Work from P0 down; the rest of one incident is often silenced by its cause.",
+        (Target(since, may_be_empty=NOTHING_FIRES),),
+        no_data="nothing fires",
+        width=24,
+        height=7,
+        columns=(
+            Column("priority", "Priority", width=80),
+            Column("severity", "Severity", texts=severity, cell="color-text", width=100),
+            Column(
+                "alertname",
+                "Alert",
+                links=(Link("Runbook", f"{RUNBOOK_URL}#${{__value.text}}", new_tab=True),),
+            ),
+            Column("tenant", "Tenant", links=(tenant_link(),)),
+            Column("Value", "Fires for", unit="s", decimals=0, width=120),
+        ),
+        sort="Fires for",
+    )
+
+
+def tenant_link() -> Link:
+    """From a tenant's name to its board, at the same time."""
+    return Link(
+        "Board of ${__value.text}", f"{board_url('team')}?var-tenant=${{__value.text}}&${{__url_time_range}}"
+    )
+
+
+def _timeline() -> Panel:
+    return Panel(
+        "State of the tenants",
+        Kind.STATE_TIMELINE,
+        "Every tenant's state over time. A red stripe on all tenants at once is the platform (API server, "
+        "database, "
+        "a release of the operator: see the marks); on one tenant it is the tenant.",
+        (Target(states.state(), "{{tenant}}", step="1m"),),
+        width=24,
+        height=8,
+        thresholds=states.STEPS,
+        texts=states.TEXTS,
+        no_data="no tenants",
+        min=None,
+    )
+
+
+def _failures() -> Panel:
+    failed = expr.events(s.TI_FAILURES, TENANT, group="tenant", window=RANGE)
+    return Panel(
+        "Failed task tries",
+        Kind.BAR_GAUGE,
+        "Tenants with the most failed tries of tasks in the time range. Many tenants at once: something "
+        "that they "
+        "share is down. One: open its board, the table of failing DAGs.",
+        (Target(f"topk(5, {failed})", "{{tenant}}", instant=True),),
+        decimals=0,
+        thresholds=above(1, 50),
+        no_data="no task failed",
+        links=(_to_team(),),
+    )
+
+
+def _starving() -> Panel:
+    starving = f"max by (tenant, pool_name) (max_over_time({s.POOL_STARVING(TENANT)}[{RANGE}]))"
+    return Panel(
+        "Starving tasks",
+        Kind.BAR_GAUGE,
+        "Pools in which tasks waited for slots, at their worst in the time range. More slots for the pool "
+        "(spec.pools), or fewer tasks at the same time: the capacity board has the pool.",
+        (Target(f"topk(5, {starving} > 0)", "{{tenant}} {{pool_name}}", instant=True),),
+        decimals=0,
+        thresholds=above(1, 20),
+        no_data="no task starved",
+        links=(_to_board("capacity", "Pools"),),
+    )
+
+
+def _costs() -> Panel:
+    return Panel(
+        "Cost a day",
+        Kind.BAR_GAUGE,
+        "The most expensive tenants: CPU and memory that they reserve and their volumes, at the prices of "
+        "the "
+        "operator's settings. What they could give back is on the cost board.",
+        (Target(f"topk(5, {usage.by_tenant(usage.cost_reserved())})", "{{tenant}}", instant=True),),
+        unit="none",
+        decimals=2,
+        no_data="no prices, or no kube-state-metrics",
+        links=(_to_board("cost", "Cost"),),
+    )
+
+
+def _to_team() -> Link:
+    return _to_board("team", "Board")
+
+
+def _to_board(slug: str, title: str) -> Link:
+    name = "${__field.labels.tenant}"
+    return Link(f"{title} of {name}", f"{board_url(slug)}?var-tenant={name}&${{__url_time_range}}")
+
+
+def _unhealthy() -> Panel:
+    return Panel(
+        "Unhealthy components",
+        Kind.TIMESERIES,
+        "How many tenants have a component that its own health answer calls unhealthy. One component on "
+        "many tenants "
+        "is a release or a shared database; the table beside names the tenants.",
+        (
+            Target(
+                f"sum by (component) (1 - {s.TENANT_COMPONENT_HEALTHY(TENANT)})",
+                "{{component}}",
+            ),
+        ),
+        width=12,
+        stacked=True,
+        decimals=0,
+        no_data="the operator sees no health answer",
+    )
+
+
+def _heartbeat_age() -> Panel:
+    age = f"max by (component) (time() - {s.TENANT_COMPONENT_HEARTBEAT(TENANT)})"
+    return Panel(
+        "Oldest heartbeat",
+        Kind.TIMESERIES,
+        "The longest time since a component of any tenant last beat, as its health answer says. Airflow "
+        "calls it "
+        "unhealthy after 30 s (scheduler, DAG processor, triggerer); the operator asks every few minutes.",
+        (Target(age, "{{component}}"),),
+        unit="s",
+        width=12,
+        thresholds=above(600),
+        no_data="the operator sees no heartbeat",
+    )

@@ -1,0 +1,39 @@
+"""The four states of a tenant, as numbers that panels colour and count."""
+
+from __future__ import annotations
+
+from tenant_dashboards import expr
+from tenant_dashboards import signals as s
+from tenant_dashboards.expr import TENANT
+from tenant_dashboards.panels.model import BLUE, GREEN, ORANGE, RED, Step, Text
+
+DEGRADED, PROGRESSING, READY, SUSPENDED = range(4)
+TEXTS = (
+    Text(str(READY), "Ready", GREEN),
+    Text(str(PROGRESSING), "Progressing", ORANGE),
+    Text(str(DEGRADED), "Degraded", RED),
+    Text(str(SUSPENDED), "Suspended", BLUE),
+)
+STEPS = (Step(None, RED), Step(PROGRESSING, ORANGE), Step(READY, GREEN), Step(SUSPENDED, BLUE))
+
+
+def state() -> str:
+    """The state of every tenant, by tenant: suspended by its owner, ready, on its way, or degraded."""
+    suspended = s.TENANT_INFO(TENANT, 'paused="true"')
+    ready = expr.condition("Ready", "True", TENANT)
+    reconciling = expr.condition("Reconciling", "True", TENANT)
+    return (
+        f"{SUSPENDED} * max by (tenant) ({suspended}) "
+        f"or {READY} * (max by (tenant) ({ready}) == 1) "
+        f"or {PROGRESSING} * (max by (tenant) ({reconciling}) == 1) "
+        f"or {DEGRADED} * max by (tenant) ({_all()})"
+    )
+
+
+def count(wanted: int) -> str:
+    """How many tenants are in a state; 0 when none is, no data without any tenant."""
+    return f"count(({state()}) == {wanted}) or 0 * count({_all()})"
+
+
+def _all() -> str:
+    return s.TENANT_INFO(TENANT)
