@@ -7,7 +7,7 @@ revoked or a branch deleted.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _COUNT = re.compile(
     r'^git_sync_count_total\{(?:[^}]*,)?status="(?P<status>\w+)"[^}]*\}\s+(?P<value>\d+(?:\.\d+)?(?:[eE]\+?\d+)?)',
@@ -23,6 +23,8 @@ class Counts:
 
     good: int = 0
     errors: int = 0
+    #: those of the good ones that brought another commit
+    news: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ def parse(text: str) -> Counts | None:
     found = {match["status"]: int(float(match["value"])) for match in _COUNT.finditer(text)}
     if not found:
         return None
-    return Counts(found.get("success", 0) + found.get("noop", 0), found.get("error", 0))
+    news = found.get("success", 0)
+    return Counts(news + found.get("noop", 0), found.get("error", 0), news)
 
 
 def judge(before: Seen, address: str, counts: Counts | None) -> Seen:
@@ -59,6 +62,33 @@ def judge(before: Seen, address: str, counts: Counts | None) -> Seen:
     if counts.good > base.good:
         return Seen(address, counts, False)
     return Seen(address, counts, before.failing or counts.errors > base.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """How Airflow follows a source: `parsed` is its commit, `since` when it fell behind (0: it has not)."""
+
+    parsed: str = ""
+    since: float = 0.0
+    #: Airflow was seen with a new commit before git-sync had counted the fetch
+    early: bool = False
+
+
+def follow(old: Revision | None, parsed: str, before: Seen, now: Seen, clock: float) -> Revision:
+    """What is known after a look. git-sync tells no commit, only that it fetched another one.
+
+    `before` and `now` are git-sync at the last look and at this one, `clock` is in seconds since the epoch.
+    """
+    if old is None:
+        return Revision(parsed)
+    counts, base = now.counts, before.counts
+    counted = counts is not None and base is not None and now.address == before.address
+    fetched = counted and counts is not None and base is not None and counts.news > base.news
+    if parsed != old.parsed:
+        return Revision(parsed, early=not fetched)
+    if fetched and not old.early:
+        return Revision(parsed, old.since or clock)
+    return Revision(parsed, old.since, old.early and not fetched)
 
 
 def place(source: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
@@ -18,12 +19,7 @@ from tenant_operator.api.airflow import DagSource
 from tenant_operator.api.rules import seconds
 from tenant_operator.api.status import Owned
 from tenant_operator.core import kinds, names
-from tenant_operator.core.airflow_errors import (
-    AirflowError,
-    AirflowLoginFailed,
-    AirflowUnavailable,
-    InvalidObject,
-)
+from tenant_operator.core.airflow_errors import AirflowError, InvalidObject
 from tenant_operator.core.airflow_types import (
     AirflowPort,
     Difference,
@@ -32,13 +28,13 @@ from tenant_operator.core.airflow_types import (
     OwnedNames,
     SyncResult,
 )
-from tenant_operator.core.errors import ConditionType, Forbidden, KubeError, Reason, TenantError, unavailable
+from tenant_operator.core.errors import ConditionType, KubeError, Reason, TenantError
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Kube
 from tenant_operator.plan import airflow_status, git_sync, secrets, tenant_objects
-from tenant_operator.plan.outcome import Finding
 from tenant_operator.plan.secrets import Resolved
 from tenant_operator.plan.tenant import Tenant, parse
+from tenant_operator.reconcile import trouble
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.objects import sync_objects
 from tenant_operator.reconcile.state import AirflowView, TenantState
@@ -48,7 +44,6 @@ log = logging.getLogger(__name__)
 _FIRST_RETRY = 3.0
 _LAST_RETRY = 60.0
 _DAGS_RETRY = 5.0
-_PATIENCE = 2  # failures in a row, about nine seconds
 
 
 class AirflowFlow:
@@ -61,8 +56,13 @@ class AirflowFlow:
         metrics: Metrics,
         index: Index | None = None,
         git: GitSyncMetrics | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """`sessions` keeps one logged-in client per tenant; without `index` and `git` Git is not judged."""
+        """`sessions` keeps one logged-in client per tenant; without `index` and `git` Git is not judged.
+
+        `now` gives the seconds since the epoch.
+        """
+        self._now = now
         self._kube = kube
         self._sessions = sessions
         self._metrics = metrics
@@ -136,7 +136,8 @@ class AirflowFlow:
         )
         result = await self._sync(tenant, state, resolved, port)
         facts = [await port.dag_facts(source.name) for source in tenant.spec.dags.sources]
-        dags, finding = airflow_status.describe_dags(tenant, facts, await self._unreachable(tenant, state))
+        unreachable = await self._unreachable(tenant, state, {fact.bundle: fact.version for fact in facts})
+        dags, finding = airflow_status.describe_dags(tenant, facts, unreachable)
         view = AirflowView(
             dags=tuple(dags),
             dags_finding=finding,
@@ -150,8 +151,10 @@ class AirflowFlow:
         pending = finding.reason is Reason.DAGS_PENDING
         return view, min(interval, _DAGS_RETRY) if pending else interval
 
-    async def _unreachable(self, tenant: Tenant, state: TenantState) -> frozenset[str]:
-        """The sources whose repository git-sync can no longer fetch."""
+    async def _unreachable(
+        self, tenant: Tenant, state: TenantState, parsed: Mapping[str, str]
+    ) -> frozenset[str]:
+        """The sources whose repository git-sync can no longer fetch. Notes how Airflow follows each."""
         git = self._git
         if git is None or self._index is None:
             return frozenset()
@@ -172,6 +175,13 @@ class AirflowFlow:
             *(look(index, source, key) for (index, source), key in zip(sources, keys, strict=True))
         )
         self._git_seen[tenant.name] = dict(zip(keys, seen, strict=True))
+        old = {key: revision for key, revision in state.revisions.items() if key in parsed}
+        for (_, source), key, now in zip(sources, keys, seen, strict=True):
+            last = before.get(key, git_sync.Seen())
+            old[source.name] = git_sync.follow(
+                old.get(source.name), parsed.get(source.name, ""), last, now, self._now()
+            )
+        state.revisions = old
         return frozenset(
             source.name for (_, source), found in zip(sources, seen, strict=True) if found.failing
         )
@@ -245,7 +255,8 @@ class AirflowFlow:
         before = _known(state)
         state.airflow = replace(
             before,
-            objects_finding=_patient(before, generation, error, failures) or _explain(state, error),
+            objects_finding=trouble.patient(before, generation, error, failures)
+            or trouble.explain(state, error),
             generation=generation,
         )
         return min(_FIRST_RETRY * (1 << min(failures - 1, 10)), _LAST_RETRY)
@@ -256,38 +267,6 @@ def _known(state: TenantState) -> AirflowView:
     status = state.status
     return state.airflow or AirflowView(
         dags=tuple(status.dags), objects=status.objects, owned=status.owned, drift=status.drift
-    )
-
-
-def _patient(before: AirflowView, generation: int, error: Exception, failures: int) -> Finding | None:
-    """A new API server takes a moment to be found, and one that restarts is soon back: don't cry at once."""
-    passing = isinstance(error, (AirflowUnavailable, KubeError)) and not isinstance(error, Forbidden)
-    if failures > _PATIENCE or not passing:
-        return None
-    if before.generation == generation and before.objects_finding.status == "True":
-        return before.objects_finding
-    whose = "the Kubernetes API" if isinstance(error, KubeError) else "Airflow's API"
-    return Finding.unknown(f"waiting for {whose} to answer")
-
-
-def _explain(state: TenantState, error: Exception) -> Finding:
-    if isinstance(error, AirflowLoginFailed):
-        return Finding.false(
-            Reason.AIRFLOW_LOGIN_FAILED,
-            f"Airflow refuses the operator's user: {error}. Delete Secret "
-            f"{names.operator_secret(state.name)} in {state.status.namespace} to have it made anew",
-        )
-    if isinstance(error, AirflowUnavailable):
-        return Finding.false(Reason.AIRFLOW_UNAVAILABLE, f"Airflow's API does not answer: {error}")
-    if isinstance(error, KubeError):
-        told = unavailable(error)
-        return Finding.false(told.reason, told.message)
-    if isinstance(error, TenantError):
-        return Finding.false(error.reason, error.message)
-    if isinstance(error, (InvalidObject, AirflowError)):
-        return Finding.false(Reason.INVALID_SPEC, str(error))
-    return Finding.false(
-        Reason.INTERNAL_ERROR, f"a mistake of the operator ({type(error).__name__}): its log has the trace"
     )
 
 

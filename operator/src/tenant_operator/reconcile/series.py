@@ -17,6 +17,7 @@ from tenant_operator.api.status import Condition, TenantStatus
 from tenant_operator.core import names
 from tenant_operator.core.errors import ConditionType, Reason
 from tenant_operator.core.kinds import Object
+from tenant_operator.plan.git_sync import Revision
 from tenant_operator.plan.health import HealthView
 from tenant_operator.plan.outcome import PROGRESS
 from tenant_operator.reconcile.families import (
@@ -68,7 +69,7 @@ class Snapshot:
     health: HealthView | None
     detected: tuple[tuple[str, int], ...]
     corrected: tuple[tuple[str, int], ...]
-    pending: tuple[tuple[str, float], ...]
+    revisions: Mapping[str, Revision]
     #: digest of the release that is being brought up; empty when nothing was rendered yet
     digest: str
 
@@ -81,7 +82,7 @@ class Snapshot:
             state.health,
             tuple(state.drift_detected.items()),
             tuple(state.drift_corrected.items()),
-            tuple(state.revisions_pending.items()),
+            state.revisions,
             state.release.digest if state.release is not None else "",
         )
 
@@ -186,11 +187,12 @@ def _airflow(tenant: Snapshot) -> Iterator[Row]:
         yield family, ("desired",), counts.desired
         yield family, ("in_sync",), counts.in_sync
         yield family, ("failed",), counts.failed
-    pending = dict(tenant.pending)
     for source in tenant.status.dags:
         if source.commit:
             yield REVISION, (source.name, source.commit), 1
-            yield PENDING_SINCE, (source.name,), pending.get(source.name, 0.0)
+            revision = tenant.revisions.get(source.name)
+            if revision is not None:  # not known before the first look, nor for a folder of the image
+                yield PENDING_SINCE, (source.name,), revision.since
         yield DAG_COUNT, (source.name,), source.dag_count
 
 
