@@ -28,7 +28,7 @@ from tenant_operator.core import logging as log_setup
 from tenant_operator.core.errors import KubeError
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.settings import Settings
-from tenant_operator.handlers import tenant
+from tenant_operator.handlers import routing, tenant
 from tenant_operator.handlers.serving import serve
 from tenant_operator.plan.monitoring import MonitoringDefaults
 from tenant_operator.plan.values import Defaults
@@ -147,7 +147,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         + ". The cluster is the one around the process, or that of KUBECONFIG.",
     )
     parser.add_argument("--version", action="version", version=version("airflow-tenant-operator"))
-    parser.parse_args(argv)
+    routing.add_parser(parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands"))
+    arguments = parser.parse_args(argv)
+    if arguments.command == routing.NAME:
+        return routing.run(arguments)
     config = settings.from_environment()
     log_setup.configure(config.log_level, config.log_format)
     try:

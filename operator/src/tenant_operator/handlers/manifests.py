@@ -1,0 +1,54 @@
+"""Tenants out of YAML files, for commands that need no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import yaml
+
+from tenant_operator.core import names
+from tenant_operator.core.errors import InvalidSpec
+from tenant_operator.plan.tenant import Tenant, parse
+
+
+class ManifestError(Exception):
+    """A file that cannot be read, or that holds a tenant that is wrong or was there before."""
+
+
+def read(paths: Iterable[Path]) -> list[Tenant]:
+    """All AirflowTenants in files, and in folders with all below them; other kinds are passed over.
+
+    Raises ManifestError that names the file.
+    """
+    found: dict[str, tuple[Path, Tenant]] = {}
+    for path in paths:
+        for file in _files(path):
+            for tenant in _tenants(file):
+                if tenant.name in found:
+                    raise ManifestError(f"tenant {tenant.name} is in {found[tenant.name][0]} and in {file}")
+                found[tenant.name] = (file, tenant)
+    return [tenant for _, tenant in found.values()]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml"})
+    return [path]
+
+
+def _tenants(file: Path) -> Iterator[Tenant]:
+    try:
+        documents = list(yaml.safe_load_all(file.read_text()))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ManifestError(f"{file}: {error}") from error
+    for document in documents:
+        if not isinstance(document, dict) or document.get("kind") != names.KIND:
+            continue
+        metadata = document.get("metadata") or {}
+        if not metadata.get("name"):
+            raise ManifestError(f"{file}: an {names.KIND} without metadata.name")
+        try:
+            yield parse({**document, "metadata": {"uid": "", **metadata}})
+        except InvalidSpec as error:
+            raise ManifestError(f"{file}: tenant {metadata['name']}: {error}") from error

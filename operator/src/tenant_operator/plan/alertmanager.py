@@ -1,0 +1,226 @@
+"""A whole Alertmanager configuration for many tenants, for clusters without AlertmanagerConfig resources.
+
+Secrets are not in it: every one is a file below one folder, `<folder>/<tenant>/<secret>/<key>` for those that
+a tenant's spec names and `<folder>/platform/<key>` for the platform's own.
+https://prometheus.io/docs/alerting/latest/configuration/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenant_operator.api.rules import SecretKeyRef
+from tenant_operator.plan import alert_policy as policy
+from tenant_operator.plan.alert_routes import (
+    SEVERITY,
+    SLACK_TEXT,
+    SUMMARY,
+    TITLE,
+    Mail,
+    Means,
+    channels,
+)
+from tenant_operator.plan.tenant import Tenant
+
+Config = dict[str, Any]
+
+#: Receivers of the platform: critical alerts of everybody, and the rest of what no team is told.
+ADMIN, PLATFORM = "slack-admin", "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """How the platform's own people are told, and by what tenants' alerts are sent.
+
+    `mail` None: nothing is mailed. An empty channel or topic, or `pagerduty` False: that way is not used.
+    """
+
+    secrets_directory: str = "/etc/alertmanager/secrets"
+    slack_channel: str = "#airflow-oncall"
+    pagerduty: bool = True
+    sns_topic: str = ""
+    mail: Mail | None = None
+    mail_username: str = ""
+
+    def file(self, *parts: str) -> str:
+        """The file that holds a secret."""
+        return "/".join((self.secrets_directory.rstrip("/"), *parts))
+
+    @property
+    def slack_file(self) -> str:
+        """Slack's URL, which may post to every channel."""
+        return self.file("platform", "slack-api-url")
+
+
+def configuration(tenants: Sequence[Tenant], platform: Platform) -> Config:
+    """Routes by tenant, then by severity and priority; receivers; what silences what."""
+    means = Means(platform.mail, slack=platform.slack_channel != "")
+    reached = [(tenant, there) for tenant in _by_name(tenants) if (there := _channels(tenant, means))]
+    teams: dict[str, str] = {}
+    for tenant, _ in reached:
+        teams.setdefault(tenant.spec.owner.team, tenant.name)
+    receivers = [
+        {"name": f"{tenant.name}/{name}", **_team(tenant, policy.chosen(name, there), platform)}
+        for tenant, there in reached
+        for name in policy.MATRIX
+    ]
+    return {
+        **_global(platform),
+        "route": {
+            "receiver": PLATFORM,
+            "group_by": ["tenant", "alertname"],
+            "group_wait": "30s",
+            "group_interval": "5m",
+            "repeat_interval": "12h",
+            "routes": [
+                {"matchers": ['priority="P4"'], "receiver": policy.LOG_ONLY},
+                {
+                    "matchers": ['severity="critical"'],
+                    "receiver": ADMIN,
+                    "group_wait": "10s",
+                    "repeat_interval": "1h",
+                    "continue": True,
+                },
+                *(_route([f'tenant="{tenant.name}"'], tenant.name) for tenant, _ in reached),
+                # what speaks of a team but of no tenant goes to the people of its first one
+                *(_route([f'team="{team}"', 'tenant=""'], tenant) for team, tenant in teams.items()),
+            ],
+        },
+        "receivers": [
+            {"name": PLATFORM, **_slack(platform.slack_channel, platform.slack_file)},
+            _admin(platform),
+            {"name": policy.LOG_ONLY},
+            *receivers,
+        ],
+        "inhibit_rules": list(_inhibitions()),
+    }
+
+
+def _by_name(tenants: Iterable[Tenant]) -> list[Tenant]:
+    return sorted(tenants, key=lambda tenant: tenant.name)
+
+
+def _channels(tenant: Tenant, means: Means) -> tuple[str, ...]:
+    spec = tenant.spec.monitoring
+    return channels(tenant, means) if spec.enabled and spec.alerts.enabled else ()
+
+
+def _global(platform: Platform) -> Config:
+    mail = platform.mail
+    if mail is None:
+        return {}
+    settings: Config = {
+        "smtp_smarthost": mail.smarthost,
+        "smtp_from": mail.sender,
+        "smtp_require_tls": mail.require_tls,
+    }
+    if platform.mail_username:
+        settings["smtp_auth_username"] = platform.mail_username
+        settings["smtp_auth_password_file"] = platform.file("platform", "smtp-password")
+    return {"global": settings}
+
+
+def _route(matchers: list[str], tenant: str) -> Config:
+    return {
+        "matchers": matchers,
+        "receiver": f"{tenant}/{policy.NOTIFY}",
+        "routes": [
+            {
+                "matchers": ['severity="critical"'],
+                "receiver": f"{tenant}/{policy.PAGE}",
+                "repeat_interval": "1h",
+            },
+            {
+                "matchers": ['severity="info"'],
+                "receiver": f"{tenant}/{policy.INFORM}",
+                "repeat_interval": "24h",
+            },
+        ],
+    }
+
+
+def _admin(platform: Platform) -> Config:
+    made: Config = {"name": ADMIN, **_slack(platform.slack_channel, platform.slack_file)}
+    if platform.pagerduty:
+        made |= _pagerduty(platform.file("platform", "pagerduty-routing-key"))
+    if platform.sns_topic:
+        region = platform.sns_topic.split(":")[3]
+        made["sns_configs"] = [
+            {
+                "topic_arn": platform.sns_topic,
+                "sigv4": {"region": region},
+                "subject": SUMMARY,
+                "send_resolved": True,
+            }
+        ]
+    return made
+
+
+def _team(tenant: Tenant, wanted: Iterable[str], platform: Platform) -> Config:
+    owner, alerts = tenant.spec.owner, tenant.spec.monitoring.alerts
+
+    def file(ref: SecretKeyRef) -> str:
+        return platform.file(tenant.name, ref.name, ref.key)
+
+    made: Config = {}
+    for channel in wanted:
+        if channel == "Slack":
+            own = alerts.slack.api_url_secret_ref if alerts.slack is not None else None
+            made |= _slack(owner.slack, platform.slack_file if own is None else file(own))
+        elif channel == "PagerDuty" and alerts.pagerduty is not None:
+            made |= _pagerduty(file(alerts.pagerduty.routing_key_secret_ref))
+        elif channel == "webhook" and alerts.webhook is not None:
+            url = file(alerts.webhook.url_secret_ref)
+            made["webhook_configs"] = [{"url_file": url, "send_resolved": True}]
+        elif channel == "e-mail":
+            made["email_configs"] = [
+                {"to": owner.email, "headers": {"Subject": TITLE}, "send_resolved": True}
+            ]
+    return made
+
+
+def _slack(channel: str, url_file: str) -> Config:
+    if not channel:
+        return {}
+    return {
+        "slack_configs": [
+            {
+                "api_url_file": url_file,
+                "channel": channel,
+                "title": TITLE,
+                "text": SLACK_TEXT,
+                "send_resolved": True,
+            }
+        ]
+    }
+
+
+def _pagerduty(key_file: str) -> Config:
+    return {
+        "pagerduty_configs": [
+            {
+                "routing_key_file": key_file,
+                "severity": SEVERITY,
+                "description": SUMMARY,
+                "send_resolved": True,
+            }
+        ]
+    }
+
+
+def _inhibitions() -> Iterable[Config]:
+    for source, targets in policy.INHIBITIONS.items():
+        equal = () if source in policy.FLEET_WIDE else policy.SAME_TENANT
+        yield _inhibition(source, "|".join(targets), equal)
+    yield _inhibition(*policy.SAME_OBJECTIVE)
+
+
+def _inhibition(source: str, targets: str, equal: Iterable[str]) -> Config:
+    labels = list(equal)
+    return {
+        "source_matchers": [f'alertname="{source}"'],
+        "target_matchers": [f'alertname=~"{targets}"'],
+        **({"equal": labels} if labels else {}),
+    }
