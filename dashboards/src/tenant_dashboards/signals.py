@@ -217,7 +217,6 @@ VOLUME_CAPACITY = Metric("kubelet_volume_stats_capacity_bytes", GAUGE, "bytes")
 ARGOCD_APP_INFO = Metric("argocd_app_info", INFO)
 
 # --- git-sync's and Airflow's less usual ones --------------------------------------------------------------
-GIT_SYNC_DURATION = Metric("git_sync_duration_seconds", "summary", "s")
 OPENLINEAGE_EMIT = _seconds("airflow_ol_emit_attempts")
 OPENLINEAGE_EMIT_FAILED = _counter("airflow_ol_emit_failed")
 
@@ -239,7 +238,6 @@ PG_MAX_CONNECTIONS = Metric("pg_settings_max_connections")
 PG_BLOCKS_HIT = _counter("pg_stat_database_blks_hit")
 PG_BLOCKS_READ = _counter("pg_stat_database_blks_read")
 PG_SIZE = Metric("pg_database_size_bytes", GAUGE, "bytes")
-PG_OLDEST_TRANSACTION = Metric("pg_stat_activity_max_tx_duration", GAUGE, "s")
 # two dialects: prometheus-community's exporter, and jbub's, from which the Airflow project builds its image
 # https://github.com/prometheus-community/pgbouncer_exporter https://github.com/jbub/pgbouncer_exporter
 PGBOUNCER_WAITING = Metric("pgbouncer_pools_client_waiting_connections")
@@ -267,7 +265,6 @@ CONTAINER_WRITE_BYTES = _counter("container_fs_writes_bytes_total", "bytes")
 CONTAINER_READS = _counter("container_fs_reads_total")
 CONTAINER_WRITES = _counter("container_fs_writes_total")
 KUBE_POD_REASON = Metric("kube_pod_status_reason")
-KUBE_WAITING_REASON = Metric("kube_pod_container_status_waiting_reason")
 
 
 def grown(selector: str, window: str) -> str:

@@ -1,0 +1,52 @@
+"""Small tools of the boards: tables of several queries, panels in a line, links to other boards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tenant_dashboards import signals as s
+from tenant_dashboards.boards.parts import Flavour, board_url
+from tenant_dashboards.expr import NAMESPACE, TENANT
+from tenant_dashboards.panels.model import Link, Panel
+
+DAG = ("tenant", "dag_id")
+TASK = ("tenant", "dag_id", "task_id")
+POOL = ("tenant", "pool_name")
+BAR = "$__interval"  # the window of a bar
+BAR_STEP = "2m"  # increase() needs two scrapes in every bar, and a scrape is every 30 s
+RANGE = "$__range"
+
+
+def row_key(query: str, labels: tuple[str, ...]) -> str:
+    """The query with a label ``row`` made of these labels: what a table of several queries is joined by."""
+    names = ", ".join(f'"{label}"' for label in labels)
+    return f'label_join({query}, "row", " / ", {names})'
+
+
+def only_row(query: str, labels: tuple[str, ...]) -> str:
+    """Like :func:`row_key` and without any other label: for every query of a joined table but the first."""
+    return f"sum by (row) ({row_key(query, labels)})"
+
+
+def sized(width: int, *panels: Panel) -> tuple[Panel, ...]:
+    """The panels with this width."""
+    return tuple(replace(panel, width=width) for panel in panels)
+
+
+def link_to(slug: str, flavour: Flavour, title: str, variable: str) -> Link:
+    """From a cell to another board, with the cell's value as ``variable`` and the same tenant and time."""
+    given = f"?${{tenant:queryparam}}&var-{variable}=${{__value.raw}}&${{__url_time_range}}"
+    return Link(title, board_url(slug, flavour) + given)
+
+
+def quota_share() -> str:
+    """Share of the namespace's quota that is used, 0 to 1, by namespace and resource."""
+    used = s.KUBE_QUOTA(NAMESPACE, 'type="used"')
+    hard = s.KUBE_QUOTA(NAMESPACE, 'type="hard"')
+    resource = "max by (namespace, resource)"
+    return f"{resource} ({used}) / ({resource} ({hard}) > 0)"
+
+
+def zero_or(query: str) -> str:
+    """The query by tenant, or 0 for a tenant that it has nothing of: "nothing failed" is a number."""
+    return f"({query}) or (0 * max by (tenant) ({s.TENANT_INFO(TENANT)}))"

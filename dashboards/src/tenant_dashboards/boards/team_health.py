@@ -1,0 +1,196 @@
+"""The head of the team's board: what is up, and what has gone wrong in the time range, at one glance."""
+
+from __future__ import annotations
+
+from tenant_dashboards import expr
+from tenant_dashboards import signals as s
+from tenant_dashboards.boards.pieces import RANGE, quota_share, zero_or
+from tenant_dashboards.expr import NAMESPACE, TENANT
+from tenant_dashboards.panels.model import (
+    BLUE,
+    GREEN,
+    RED,
+    UP_DOWN,
+    Kind,
+    Panel,
+    Row,
+    Step,
+    Target,
+    Text,
+    above,
+)
+
+_STATES = (*UP_DOWN, Text("2", "paused", BLUE))
+_COLORS = (Step(None, RED), Step(1, GREEN), Step(2, BLUE))
+# the operator's look at the tenant says these; both spellings of Airflow and Kubernetes are known
+_API_SERVER = 'component=~"api.server"'
+_DATABASE = 'component=~"metadatabase|database"'
+_LEGEND = "{{tenant}}"
+_HERE = f"max by (tenant) ({s.TENANT_INFO(TENANT)})"
+
+
+def alive(heartbeat: s.Metric, wanted: str = _HERE) -> str:
+    """2 for a paused tenant, else 1 while the heartbeat counter grows, else 0 where ``wanted`` has a series.
+
+    The operator knows which tenants exist: without it a heartbeat that never came would be no data, not DOWN.
+    """
+    paused = s.TENANT_INFO(TENANT, 'paused="true"')
+    beats = f"(sum by (tenant) (rate({heartbeat(TENANT)}[5m])) > bool 0)"
+    return f"(2 * max by (tenant) ({paused})) or {beats} or (0 * {wanted})"
+
+
+def _seen(component: str) -> str:
+    return f"max by (tenant) ({s.TENANT_COMPONENT_HEALTHY(TENANT, component)})"
+
+
+def _light(title: str, description: str, query: str, no_data: str) -> Panel:
+    return Panel(
+        title,
+        Kind.STAT,
+        description,
+        (Target(query, _LEGEND, instant=True),),
+        unit="none",
+        no_data=no_data,
+        width=4,
+        height=3,
+        texts=_STATES,
+        thresholds=_COLORS,
+        color_background=True,
+        sparkline=False,
+        text_mode="value",
+        min=None,
+    )
+
+
+def health() -> Row:
+    """Six lights: green, red, or blue for a paused tenant."""
+    triggerer = s.TENANT_REPLICAS_DESIRED(TENANT, 'component="triggerer"')
+    servers = s.KUBE_DEPLOYMENT_AVAILABLE(NAMESPACE, 'deployment=~".+-api-server"')
+    synced = expr.events(s.GIT_SYNC, TENANT, 'status=~"success|noop"', group="tenant", window="15m")
+    return Row(
+        "Right now",
+        (
+            _light(
+                "Scheduler",
+                "Does the scheduler beat? DOWN: no new task starts, running ones go on. Look at the "
+                "scheduler's pod and at the database first.",
+                alive(s.SCHEDULER_HEARTBEAT),
+                "no such tenant",
+            ),
+            _light(
+                "DAG processor",
+                "Does the DAG processor beat? DOWN: DAGs keep running, but changed code is not seen. Look "
+                "at its pod: memory, and the first sync of git-sync.",
+                alive(s.DAG_PROCESSOR_HEARTBEAT),
+                "no such tenant",
+            ),
+            _light(
+                "Triggerer",
+                "Does the triggerer beat? DOWN: deferred tasks hang until it is back. Look at its pod and "
+                "at the capacity board's row on triggers.",
+                alive(s.TRIGGERER_HEARTBEAT, f"max by (tenant) ({triggerer} > 0)"),
+                "none wanted",
+            ),
+            _light(
+                "API server",
+                "Is a replica of the API server available? DOWN: no UI, and running tasks cannot report "
+                "their end and fail (in Airflow 3 workers talk to the API server). Look at its pods and "
+                "Secrets.",
+                f"(max by (tenant) ({expr.of_tenant(servers, TENANT)}) > bool 0) or {_seen(_API_SERVER)}",
+                "not measured",
+            ),
+            _light(
+                "Database",
+                "Does Airflow reach its metadata database? DOWN: everything stands still. Look at the "
+                "database's row of the capacity board: connections, CPU, storage.",
+                f"{_seen(_DATABASE)} or max by (tenant) ({s.PG_UP(TENANT)})",
+                "not measured",
+            ),
+            _light(
+                "DAG sync",
+                "Did git-sync look at the repository without an error within 15 minutes? DOWN: expired "
+                "credential, deleted branch, unreachable server. git-sync's own probe stays green then.",
+                f"{synced} > bool 0",
+                "no git-sync",
+            ),
+        ),
+    )
+
+
+def _number(
+    title: str, description: str, query: str, *, unit: str = "short", steps: tuple[Step, ...], no_data: str
+) -> Panel:
+    return Panel(
+        title,
+        Kind.STAT,
+        description,
+        (Target(query, _LEGEND, instant=True),),
+        unit=unit,
+        thresholds=steps,
+        no_data=no_data,
+        width=4,
+        height=4,
+        decimals=1 if unit == "percentunit" else 0,
+        sparkline=False,
+        text_mode="value",
+    )
+
+
+def counts() -> Row:
+    """What went wrong in the time range, as six numbers."""
+    waiting = s.POOL_SCHEDULED(TENANT)
+    return Row(
+        "In this time range",
+        (
+            _number(
+                "Failed DAG runs",
+                "DAG runs that ended as failed in the time range. The table of failing DAGs below names "
+                "them.",
+                zero_or(expr.events(s.DAGRUN_FAILED.count, TENANT, group="tenant", window=RANGE)),
+                steps=above(1, 10),
+                no_data="no such tenant",
+            ),
+            _number(
+                "Task failure ratio",
+                "Failed task tries over all that ended in the time range; repeated tries count. Above 5 % "
+                "look for a shared cause: a warehouse, a connection, a secret.",
+                expr.failure_ratio(TENANT, group="tenant", window=RANGE),
+                unit="percentunit",
+                steps=above(0.05, 0.2),
+                no_data="no task ended",
+            ),
+            _number(
+                "Deadlines missed",
+                "Deadlines of DAG runs that passed before the run ended. Each one is data that somebody "
+                "waited for.",
+                zero_or(expr.events(s.DEADLINE_MISSED, TENANT, group="tenant", window=RANGE)),
+                steps=above(1),
+                no_data="no such tenant",
+            ),
+            _number(
+                "Import errors",
+                "DAG files that cannot be imported now: their DAGs do not run. Airflow's list of import "
+                "errors has the traceback; revert the last commit if it is urgent.",
+                f"max by (tenant) ({s.IMPORT_ERRORS(TENANT)})",
+                steps=above(1),
+                no_data="no DAG processor",
+            ),
+            _number(
+                "Tasks waiting for a slot",
+                "Tasks that are scheduled and wait for a slot of their pool. Growing for long: raise the "
+                "pool in the tenant's spec; the capacity board shows which one.",
+                f"sum by (tenant) ({waiting})",
+                steps=above(10, 100),
+                no_data="no scheduler",
+            ),
+            _number(
+                "Fullest quota",
+                "The resource of the namespace's quota that is used most. At 100 % no pod starts any more "
+                "and tasks stay queued.",
+                f"max({quota_share()})",
+                unit="percentunit",
+                steps=above(0.8, 0.9),
+                no_data="no quota",
+            ),
+        ),
+    )
