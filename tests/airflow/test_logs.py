@@ -16,7 +16,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
 import pytest
-from tests.airflow.environment import airflow_bin
+import yaml
+from tests.airflow.environment import ROOT, airflow_bin
+from tests.airflow.loki import Loki
 from tests.airflow.server import AirflowServer, free_port, wait_until
 from tests.unit.operator.support import tenant
 
@@ -193,7 +195,13 @@ def told(
             lambda: server.log("scheduler"),
         )
         assert state == "success", server.log("scheduler")
-        wait_until(lambda: receiver[1], _DEADLINE, lambda: server.log("scheduler"))
+        # Log and spans leave when the task's process ends, a little after its state is known.
+        finished = '"event":"Workload finished"'
+        wait_until(
+            lambda: (home / "scheduler.log").read_text().count(finished) == 2 and receiver[1],
+            _DEADLINE,
+            lambda: server.log("scheduler"),
+        )
         lines = [
             json.loads(line)
             for line in (home / "scheduler.log").read_text().splitlines()
@@ -272,3 +280,129 @@ def test_an_unknown_log_is_told_and_does_not_break_the_server(told: Told) -> Non
         told.airflow.call("GET", path)
     assert refused.value.code == 404
     refused.value.close()
+
+
+# the same lines in a store
+
+
+@pytest.fixture(scope="module")
+def loki(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
+    """A real Loki with every line of the three components, labelled as the collector's overlay says."""
+    store = Loki.start(tmp_path_factory.mktemp("loki"))
+    try:
+        for component in ("api-server", "scheduler", "dag-processor"):
+            text = (told.airflow.directory / f"{component}.log").read_text()
+            lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+            store.push({**line, "kubernetes": pod("payments", component)} for line in lines)
+        other = {"timestamp": lines[0]["timestamp"], "level": "error", "event": "of another team"}
+        store.push([{**other, "kubernetes": pod("analytics", "scheduler")}])
+        about = {
+            "level": "info",
+            "ts": lines[0]["timestamp"],
+            "tenant": "payments",
+            "msg": "put back Service/x",
+        }
+        store.push([{**about, "kubernetes": {"container_name": "operator", "labels": {}}}])
+        yield store
+    finally:
+        store.stop()
+
+
+def pod(name: str, component: str) -> dict[str, Any]:
+    """What the collector's filter adds to a line."""
+    labels = {
+        "airflowtenants.io/tenant": name,
+        "airflowtenants.io/team": name,
+        "app.kubernetes.io/component": component,
+    }
+    return {
+        "namespace_name": f"airflow-{name}",
+        "pod_name": f"{name}-{component}-0",
+        "container_name": component,
+        "labels": labels,
+    }
+
+
+QUERIES = {
+    query["name"]: query
+    for query in yaml.safe_load((ROOT / "manifests" / "logging" / "queries.yaml").read_text())["queries"]
+}
+
+
+def ask(loki: Loki, told: Told, name: str, **more: str) -> list[dict[str, Any]]:
+    """Run a saved query with its blanks filled in."""
+    filled = {"tenant": "payments", "dag_id": "settle", "run_id": told.run_id, "task_id": "pay", **more}
+    logql = QUERIES[name]["logql"]
+    for blank, value in filled.items():
+        logql = logql.replace(f"${blank}", value)
+    assert "$" not in logql, logql
+    return loki.query(logql)
+
+
+def events(found: list[dict[str, Any]]) -> list[str]:
+    """What the lines say."""
+    lines = [json.loads(value[1]) for stream in found for value in stream["values"]]
+    return [line.get("event") or line["msg"] for line in lines]
+
+
+@pytest.mark.covers("LG-07")
+def test_errors_of_a_team_are_found_and_no_other_teams(loki: Loki, told: Told) -> None:
+    found = events(ask(loki, told, "errors-of-a-tenant"))
+    assert any("Task failed" in event for event in found), found
+    assert "of another team" not in found
+    assert "of another team" in events(ask(loki, told, "errors-of-a-tenant", tenant="analytics"))
+
+
+@pytest.mark.covers("LG-07")
+def test_errors_of_one_dag_are_found_and_no_other_dags(loki: Loki, told: Told) -> None:
+    assert any("Task failed" in event for event in events(ask(loki, told, "errors-of-a-dag")))
+    assert ask(loki, told, "errors-of-a-dag", dag_id="settle_not") == []
+
+
+@pytest.mark.covers("LG-04", "LG-12")
+def test_one_run_and_one_try_of_it_are_read_alone(loki: Loki, told: Told) -> None:
+    assert events(ask(loki, told, "one-run")).count("order settled") == 2
+    assert events(ask(loki, told, "one-try", try_number="2")).count("order settled") == 1
+    assert not any("Task failed" in event for event in events(ask(loki, told, "one-try", try_number="2")))
+
+
+@pytest.mark.covers("LG-12")
+def test_tasks_that_needed_a_second_try_are_counted(loki: Loki, told: Told) -> None:
+    [series] = ask(loki, told, "retries")
+    assert series["metric"] == {"dag_id": "settle", "task_id": "pay"}
+    assert float(series["value"][1]) >= 2
+
+
+@pytest.mark.covers("LG-07")
+def test_errors_are_counted_by_dag(loki: Loki, told: Told) -> None:
+    [series] = ask(loki, told, "errors-by-dag")
+    assert series["metric"] == {"dag_id": "settle"}
+    assert float(series["value"][1]) >= 1
+
+
+@pytest.mark.covers("LG-09")
+def test_changes_by_hand_are_in_the_access_log(loki: Loki, told: Told) -> None:
+    found = [value[1] for stream in ask(loki, told, "changes-through-the-api") for value in stream["values"]]
+    changed = {(line["method"], line["path"], line["status_code"]) for line in map(json.loads, found)}
+    assert changed == {("POST", "/api/v2/connections", 201)}
+
+
+@pytest.mark.covers("LG-09")
+def test_airflows_own_audit_log_says_who_made_the_connection_and_hides_its_password(told: Told) -> None:
+    logged = told.airflow.call("GET", "/api/v2/eventLogs?event=post_connection")["event_logs"]
+    assert [(entry["owner"], json.loads(entry["extra"])["password"]) for entry in logged] == [
+        (told.airflow.username, "***")
+    ]
+
+
+@pytest.mark.parametrize("name", ["loudest-components", "operator-about-a-tenant"])
+def test_every_other_saved_query_finds_what_it_is_for(loki: Loki, told: Told, name: str) -> None:
+    assert ask(loki, told, name)
+
+
+def test_slow_requests_are_only_the_slow_ones(loki: Loki, told: Told) -> None:
+    slow = [json.loads(v[1])["duration_us"] for s in ask(loki, told, "slow-requests") for v in s["values"]]
+    assert all(duration > 500_000 for duration in slow)
+    text = (told.airflow.directory / "api-server.log").read_text()
+    written = [json.loads(line) for line in text.splitlines() if '"request finished"' in line]
+    assert len(slow) == sum(line["duration_us"] > 500_000 for line in written)
