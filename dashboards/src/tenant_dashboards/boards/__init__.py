@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tenant_dashboards.boards import capacity, operator, overview, slo, team
+from tenant_dashboards.boards import capacity, cost, operator, overview, slo, team
 from tenant_dashboards.boards.parts import TEAM_SLUGS, Flavour
 from tenant_dashboards.panels.model import Board
 
-_MODULES = (overview, team, slo, capacity, operator)  # in the order of the links
+_MODULES = (overview, team, slo, capacity, cost, operator)  # in the order of the links
 
 
 def boards(flavour: Flavour) -> tuple[Board, ...]:

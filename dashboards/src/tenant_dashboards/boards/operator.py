@@ -145,7 +145,8 @@ def _work() -> Row:
                 Kind.TIMESERIES,
                 "How long a pass takes, by loop (tenant: objects in Kubernetes; airflow: objects inside "
                 "Airflow; health: the look at the components). Seconds are normal for a new tenant, "
-                "milliseconds for one that needs nothing. A rising p95 with a rising queue: give the operator "
+                "milliseconds for one that needs nothing. A rising p95 with a rising queue: give the "
+                "operator "
                 "more CPU or concurrency.",
                 tuple(
                     Target(
