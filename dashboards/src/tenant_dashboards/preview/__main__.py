@@ -1,0 +1,7 @@
+"""`python -m tenant_dashboards.preview` draws the pictures of the dashboards."""
+
+import sys
+
+from tenant_dashboards.preview.console import main
+
+sys.exit(main())
