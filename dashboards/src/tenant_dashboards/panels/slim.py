@@ -16,6 +16,40 @@ _DATA_LINK = {
 }  # the SDK writes a dashboard's link (icon, tags...) for a value's link
 _PANEL_DEFAULTS = {"transparent": False, "repeatDirection": "h"}
 _TARGET_DEFAULTS = {"instant": False, "editorMode": "code", "format": "time_series"}
+_OPTION_DEFAULTS: dict[str, dict[str, object]] = {  # as each plugin's own defaults say
+    "stat": {
+        "justifyMode": "auto",
+        "orientation": "auto",
+        "percentChangeColorMode": "standard",
+        "showPercentChange": False,
+        "textMode": "auto",
+        "wideLayout": True,
+    },
+    "bargauge": {
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
+        "maxVizHeight": 300,
+        "minVizHeight": 16,
+        "minVizWidth": 8,
+        "namePlacement": "auto",
+        "showUnfilled": True,
+        "sizing": "auto",
+    },
+    "table": {
+        "cellHeight": "sm",
+        "footer": {"countRows": False, "reducer": [], "show": False},
+        "frameIndex": 0,
+        "showHeader": True,
+        "showTypeIcons": False,
+        "sortBy": [],
+    },
+    "state-timeline": {"alignValue": "left", "mergeValues": True, "perPage": 20},
+}
+_REDUCE_DEFAULTS = {"values": False, "fields": ""}
+_CUSTOM_DEFAULTS: dict[str, dict[str, object]] = {
+    "timeseries": {"drawStyle": "line", "showPoints": "auto"},
+    "table": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False},
+    "state-timeline": {"lineWidth": 0},
+}
 
 
 def slim(board: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +66,11 @@ def slim(board: dict[str, Any]) -> dict[str, Any]:
 
 def _panel(panel: dict[str, Any]) -> None:
     _without_defaults(panel, _PANEL_DEFAULTS)
+    kind, options = panel["type"], panel.get("options", {})
+    _without_defaults(options, _OPTION_DEFAULTS.get(kind, {}))
+    _without_defaults(options.get("reduceOptions", {}), _REDUCE_DEFAULTS)
+    custom = panel.get("fieldConfig", {}).get("defaults", {}).get("custom", {})
+    _without_defaults(custom, _CUSTOM_DEFAULTS.get(kind, {}))
     for target in panel.get("targets", ()):
         _without_defaults(target, _TARGET_DEFAULTS)
         if target.get("datasource") == panel.get("datasource"):
