@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AIRFLOW_VENV := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW_VENV)/.ready
+PREVIEW_READY := dashboards/preview/.ready
 MEMBERS := operator devcluster images demo dags/lint dashboards
 PYTHON_SOURCES := operator/src devcluster/src images/src demo/src dags/lint/src dashboards/src tools bench
 AIRFLOW_SOURCES := dags/lib/src dags/airflow_usecases
@@ -13,7 +14,7 @@ COMPILE := uv pip compile -q --python-version 3.11 --python-platform x86_64-many
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock tools/setup.sh $(MEMBERS:%=%/pyproject.toml)
 	@tools/setup.sh $(MEMBERS)
@@ -23,8 +24,12 @@ $(AIRFLOW_READY): $(READY) tests/dags/requirements.lock tools/setup-airflow.sh d
 	@tools/setup-airflow.sh
 	@touch $@
 
+$(PREVIEW_READY): dashboards/preview/package-lock.json dashboards/preview/setup.sh
+	@dashboards/preview/setup.sh
+	@touch $@
+
 .PHONY: setup
-setup: $(READY) $(AIRFLOW_READY) ## Make .venv and .venv-airflow with everything that the targets below need
+setup: $(READY) $(AIRFLOW_READY) $(PREVIEW_READY) ## Make the environments that the targets below need, in the clone
 
 .PHONY: fmt
 fmt: setup ## Format Python and Go
@@ -65,8 +70,18 @@ demo: setup ## Two teams' Airflows from nothing to a successful DAG run
 demo-down: setup ## Remove what `make demo` started
 	$(BIN)/demo down
 
+.PHONY: record
+record: setup ## Renew the recording that the dashboards' tests use: real Airflows for a quarter of an hour
+	$(BIN)/python -m tests.dashboards.recording.record
+
+.PHONY: dashboards-preview
+dashboards-preview: setup ## Draw every dashboard from the recording to docs/images/dashboards
+	$(BIN)/python -m tenant_dashboards.preview
+
 .PHONY: generate
-generate: setup ## Write the generated files: CRD, chart READMEs, index of the DAG library, rules of dag-lint
+generate: setup ## Write the generated files: CRD, chart READMEs, dashboards, rules, DAG index, lint rules
+	$(BIN)/python -m tenant_dashboards
+	$(BIN)/python -m tenant_dashboards.registry
 	$(BIN)/python -m tenant_operator.api.crd > operator/crd/airflowtenants.airflowtenants.io.yaml
 	cp operator/crd/airflowtenants.airflowtenants.io.yaml charts/tenant-operator/files/crd.yaml
 	$(BIN)/python charts/generate_readme.py
@@ -95,4 +110,4 @@ lock: ## Resolve dependencies: of the members, of the Airflow image and of the t
 
 .PHONY: clean
 clean: ## Remove what the targets made inside the clone; caches outside stay
-	rm -rf $(VENV) $(AIRFLOW_VENV) .rows .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(AIRFLOW_VENV) $(PREVIEW_READY) dashboards/preview/node_modules dashboards/preview/dist .rows .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
