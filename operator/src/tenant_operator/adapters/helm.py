@@ -25,17 +25,19 @@ from tenant_operator.core.ports import ChartInfo, Rendered
 from tenant_operator.core.serial import json_as_yaml
 
 _TIMEOUT = 60.0
+_STRANGE = (":bool", ":timestamp", ":value")
 
 
 class _Yaml12Loader(yaml.CSafeLoader):
     """YAML as Helm writes it: only true/false are booleans, dates and octals stay text or decimal.
 
-    PyYAML follows YAML 1.1, where a key or value `on`, `y` or `2024-01-01` turns into something else.
+    PyYAML follows YAML 1.1, where a key or value `on`, `y` or `2024-01-01` turns into something else, and
+    where it does not know what to make of `=`, a match type of Alertmanager.
     """
 
 
 _Yaml12Loader.yaml_implicit_resolvers = {
-    first: [(tag, expression) for tag, expression in resolvers if not tag.endswith((":bool", ":timestamp"))]
+    first: [(tag, expression) for tag, expression in resolvers if not tag.endswith(_STRANGE)]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
 _Yaml12Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
