@@ -5,6 +5,7 @@ from __future__ import annotations
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards import capacity_forecast, capacity_pods, capacity_services, capacity_work
 from tenant_dashboards.boards.parts import Flavour, make_board
+from tenant_dashboards.boards.pieces import for_flavour
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import (
     BLUE,
@@ -30,7 +31,8 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
         "capacity",
         flavour,
         "Pools, executor, triggers, pods, DAG parsing, database, Redis, ingress and volumes of a tenant.",
-        (
+        for_flavour(
+            flavour,
             capacity_forecast.forecast(),
             _pools(),
             capacity_work.executor(),
@@ -52,7 +54,7 @@ def _pools() -> Row:
     """One row for each pool."""
 
     def total(metric: s.Metric) -> str:
-        return f"sum by (tenant) ({metric(TENANT, _POOL)})"
+        return f"sum({metric(TENANT, _POOL)})"
 
     slots = Panel(
         "Slots of pool $pool_name",

@@ -27,14 +27,18 @@ def forecast() -> Row:
         (
             Target(
                 f"max by (tenant, pool_name) (1 - {s.POOL_OPEN(TENANT)} / {_slots()})",
-                "pool {{pool_name}}",
+                "{{tenant}} pool {{pool_name}}",
                 True,
             ),
-            Target(_taken(s.EXECUTOR_RUNNING, s.EXECUTOR_OPEN), "executor", True),
-            Target(_taken(s.TRIGGERS_RUNNING, s.TRIGGERER_CAPACITY_LEFT), "triggerer", True),
-            Target(quota_share(), "quota {{resource}}", True),
-            Target(f"{summed(s.PG_CONNECTIONS, TENANT, group='tenant')} / {_CONNECTIONS}", "database", True),
-            Target(_volume(s.VOLUME_USED(NAMESPACE)), "volume {{persistentvolumeclaim}}", True),
+            Target(_taken(s.EXECUTOR_RUNNING, s.EXECUTOR_OPEN), "{{tenant}} executor", True),
+            Target(_taken(s.TRIGGERS_RUNNING, s.TRIGGERER_CAPACITY_LEFT), "{{tenant}} triggerer", True),
+            Target(quota_share(), "{{namespace}} quota {{resource}}", True),
+            Target(
+                f"{summed(s.PG_CONNECTIONS, TENANT, group='tenant')} / {_CONNECTIONS}",
+                "{{tenant}} database",
+                True,
+            ),
+            Target(_volume(s.VOLUME_USED(NAMESPACE)), "{{namespace}} volume {{persistentvolumeclaim}}", True),
         ),
         thresholds=above(0.8, 0.95),
         unit="percentunit",
@@ -52,10 +56,14 @@ def forecast() -> Row:
         "The same if the last six hours go on in a straight line. At 100 % the thing is full before four "
         "hours are over: act while there is room. A straight line knows no time of day.",
         (
-            Target(f"max by (tenant, pool_name) ({pool})", "pool {{pool_name}}", True),
-            Target(f"max by (namespace, resource) ({quota})", "quota {{resource}}", True),
-            Target(database, "database", True),
-            Target(_volume(_soon(s.VOLUME_USED(NAMESPACE))), "volume {{persistentvolumeclaim}}", True),
+            Target(f"max by (tenant, pool_name) ({pool})", "{{tenant}} pool {{pool_name}}", True),
+            Target(f"max by (namespace, resource) ({quota})", "{{namespace}} quota {{resource}}", True),
+            Target(database, "{{tenant}} database", True),
+            Target(
+                _volume(_soon(s.VOLUME_USED(NAMESPACE))),
+                "{{namespace}} volume {{persistentvolumeclaim}}",
+                True,
+            ),
         ),
         thresholds=above(0.8, 1),
         unit="percentunit",

@@ -38,7 +38,7 @@ def database() -> Row:
             Target(_memory(_POSTGRES), "memory {{pod}}"),
             Target(
                 f"max by (tenant) ({s.RDS_CPU(TENANT)}) / 100",
-                "CPU (RDS)",
+                "{{tenant}} CPU (RDS)",
                 may_be_empty="only a managed database has it",
             ),
         ),
@@ -54,10 +54,10 @@ def database() -> Row:
         "pools; at the limit every component fails to connect. Idle in transaction: somebody holds locks.",
         (
             Target(f"sum by (state) ({s.PG_CONNECTIONS(TENANT)}) > 0", "{{state}}"),
-            Target(f"max by (tenant) ({s.PG_MAX_CONNECTIONS(TENANT)})", "limit", spec=True),
+            Target(f"max by (tenant) ({s.PG_MAX_CONNECTIONS(TENANT)})", "{{tenant}} limit", spec=True),
             Target(
                 f"max by (tenant) ({s.RDS_CONNECTIONS(TENANT)})",
-                "all (RDS)",
+                "{{tenant}} all (RDS)",
                 may_be_empty="only a managed database has it",
             ),
         ),
@@ -71,7 +71,7 @@ def database() -> Row:
         Kind.TIMESERIES,
         "Clients of PgBouncer that have a server connection, and those that wait for one. Waiting for "
         "minutes: raise the pool, or find the long transaction.",
-        (Target(active, "active", color=BLUE), Target(waiting, "waiting", color=RED)),
+        (Target(active, "{{tenant}} active", color=BLUE), Target(waiting, "{{tenant}} waiting", color=RED)),
         decimals=0,
         no_data="no PgBouncer",
     )
@@ -94,7 +94,7 @@ def database() -> Row:
         Kind.TIMESERIES,
         "Size of the databases. Grows without end: nobody cleans old runs (airflow db clean). The volume "
         "below says how much room is left.",
-        (Target(f"max by (datname) ({databases})", "{{datname}}"),),
+        (Target(f"max by (tenant, datname) ({databases})", "{{tenant}} {{datname}}"),),
         unit="bytes",
         no_data="postgres_exporter is not scraped",
     )
@@ -114,7 +114,7 @@ def _either(first: s.Metric, second: s.Metric) -> str:
 def redis() -> Row:
     """Redis as Celery's broker: CPU, memory, hits, evictions."""
     used = (s.REDIS_CPU_USER, s.REDIS_CPU_SYS)
-    cpu = " + ".join(expr.rate(metric, TENANT, group="instance") for metric in used)
+    cpu = " + ".join(expr.rate(metric, TENANT, group="tenant") for metric in used)
     limit = f"(max by (tenant) ({s.REDIS_MEMORY_MAX(TENANT)}) > 0)"
     hits = f"sum by (tenant) (rate({s.REDIS_HITS(TENANT)}[{RATE}]))"
     misses = f"sum by (tenant) (rate({s.REDIS_MISSES(TENANT)}[{RATE}]))"
@@ -124,10 +124,10 @@ def redis() -> Row:
         "CPU of Redis (one thread: 100 % is all it has) and memory as a share of maxmemory. Memory at the "
         "limit evicts keys: a broker loses tasks then. Give it memory before 80 %.",
         (
-            Target(cpu, "CPU"),
+            Target(cpu, "{{tenant}} CPU"),
             Target(
                 f"max by (tenant) ({s.REDIS_MEMORY_USED(TENANT)}) / {limit}",
-                "memory",
+                "{{tenant}} memory",
             ),
         ),
         unit="percentunit",
@@ -151,7 +151,7 @@ def redis() -> Row:
         Kind.TIMESERIES,
         "Keys that Redis threw away for lack of memory in five minutes. In a broker each may be a task that "
         "never runs: raise maxmemory, and set the policy to noeviction.",
-        (Target(expr.events(s.REDIS_EVICTED, TENANT, group="instance", window="5m"), "{{instance}}"),),
+        (Target(expr.events(s.REDIS_EVICTED, TENANT, group="tenant", window="5m"), "{{tenant}}"),),
         decimals=0,
         thresholds=above(1, 1000),
         no_data="no Redis",
@@ -217,7 +217,7 @@ def volumes() -> Row:
         (
             Target(
                 f"{claim} ({s.VOLUME_USED(NAMESPACE)} / ({s.VOLUME_CAPACITY(NAMESPACE)} > 0))",
-                "{{persistentvolumeclaim}}",
+                "{{namespace}} {{persistentvolumeclaim}}",
             ),
         ),
         unit="percentunit",

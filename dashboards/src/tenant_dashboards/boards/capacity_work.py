@@ -10,6 +10,8 @@ from tenant_dashboards.panels.model import BLUE, GREEN, ORANGE, RED, Kind, Panel
 
 _QUEUE = 'queue=~"$queue"'
 _CLASS = ("executor_class_name",)
+_FILE = ("tenant", "file_name")
+_ALL = ()  # of all chosen tenants
 
 
 def executor() -> Row:
@@ -63,10 +65,10 @@ def executor() -> Row:
         "triggerer). Scheduled grows while running is flat: the limit is a pool, a DAG's max_active_tasks, "
         "or the executor.",
         (
-            Target(expr.summed(s.TI_RUNNING, TENANT, _QUEUE, group="tenant"), "running", color=BLUE),
-            Target(expr.summed(s.TI_QUEUED, TENANT, _QUEUE, group="tenant"), "queued", color="yellow"),
-            Target(expr.summed(s.TI_SCHEDULED, TENANT, _QUEUE, group="tenant"), "scheduled", color=ORANGE),
-            Target(expr.summed(s.TI_DEFERRED, TENANT, _QUEUE, group="tenant"), "deferred", color="purple"),
+            Target(expr.summed(s.TI_RUNNING, TENANT, _QUEUE, group=_ALL), "running", color=BLUE),
+            Target(expr.summed(s.TI_QUEUED, TENANT, _QUEUE, group=_ALL), "queued", color="yellow"),
+            Target(expr.summed(s.TI_SCHEDULED, TENANT, _QUEUE, group=_ALL), "scheduled", color=ORANGE),
+            Target(expr.summed(s.TI_DEFERRED, TENANT, _QUEUE, group=_ALL), "deferred", color="purple"),
         ),
         decimals=0,
         no_data="no task was under way",
@@ -78,8 +80,8 @@ def executor() -> Row:
         "zero between the peaks; a floor that rises from day to day means too little capacity.",
         (
             Target(expr.summed(s.TI_SCHEDULED, TENANT, _QUEUE, group="queue"), "scheduled {{queue}}"),
-            Target(expr.summed(s.POOL_QUEUED, TENANT, group="tenant"), "queued in pools"),
-            Target(expr.summed(s.SCHEDULER_STARVING, TENANT, group="tenant"), "starving", color=RED),
+            Target(expr.summed(s.POOL_QUEUED, TENANT, group=_ALL), "queued in pools"),
+            Target(expr.summed(s.SCHEDULER_STARVING, TENANT, group=_ALL), "starving", color=RED),
         ),
         decimals=0,
         no_data="scheduler sends nothing",
@@ -90,9 +92,16 @@ def executor() -> Row:
         "Heartbeats of scheduler, DAG processor and triggerer per minute. Zero is a stopped component; a "
         "falling rate is a scheduler whose loop takes too long.",
         (
-            Target(f"60 * {expr.rate(s.SCHEDULER_HEARTBEAT, TENANT, group='tenant')}", "scheduler"),
-            Target(f"60 * {expr.rate(s.DAG_PROCESSOR_HEARTBEAT, TENANT, group='tenant')}", "DAG processor"),
-            Target(f"60 * {expr.rate(s.TRIGGERER_HEARTBEAT, TENANT, group='tenant')}", "triggerer"),
+            Target(
+                f"60 * {expr.rate(s.SCHEDULER_HEARTBEAT, TENANT, group='tenant')}", "{{tenant}} scheduler"
+            ),
+            Target(
+                f"60 * {expr.rate(s.DAG_PROCESSOR_HEARTBEAT, TENANT, group='tenant')}",
+                "{{tenant}} DAG processor",
+            ),
+            Target(
+                f"60 * {expr.rate(s.TRIGGERER_HEARTBEAT, TENANT, group='tenant')}", "{{tenant}} triggerer"
+            ),
         ),
         unit="cpm",
         no_data="no heartbeat",
@@ -122,8 +131,8 @@ def triggers_and_parsing() -> Row:
         "Triggers that run, and how many more the triggerers can take. None left: deferred tasks wake up "
         "late. Add replicas of the triggerer.",
         (
-            Target(expr.summed(s.TRIGGERS_RUNNING, TENANT, group="tenant"), "running", color=BLUE),
-            Target(expr.summed(s.TRIGGERER_CAPACITY_LEFT, TENANT, group="tenant"), "left", color=GREEN),
+            Target(expr.summed(s.TRIGGERS_RUNNING, TENANT, group=_ALL), "running", color=BLUE),
+            Target(expr.summed(s.TRIGGERER_CAPACITY_LEFT, TENANT, group=_ALL), "left", color=GREEN),
         ),
         stacked=True,
         decimals=0,
@@ -136,8 +145,8 @@ def triggers_and_parsing() -> Row:
         "delay of a change: make slow files faster (panel beside), or give the DAG processor more "
         "processes.",
         (
-            Target(f"max by (tenant) ({s.TOTAL_PARSE_TIME(TENANT)})", "seconds per round"),
-            Target(f"max by (tenant) ({s.PARSE_QUEUE(TENANT)})", "files waiting"),
+            Target(f"max by (tenant) ({s.TOTAL_PARSE_TIME(TENANT)})", "{{tenant}} seconds per round"),
+            Target(f"max by (tenant) ({s.PARSE_QUEUE(TENANT)})", "{{tenant}} files waiting"),
         ),
         unit="none",
         decimals=1,
@@ -145,15 +154,15 @@ def triggers_and_parsing() -> Row:
         no_data="no DAG processor",
     )
     mean = (
-        f"{expr.events(s.FILE_PARSE_DURATION.sum, TENANT, group='file_name', window='1h')} / "
-        f"({expr.events(s.FILE_PARSE_DURATION.count, TENANT, group='file_name', window='1h')} > 0)"
+        f"{expr.events(s.FILE_PARSE_DURATION.sum, TENANT, group=_FILE, window='1h')} / "
+        f"({expr.events(s.FILE_PARSE_DURATION.count, TENANT, group=_FILE, window='1h')} > 0)"
     )
     slow = Panel(
         "Slowest DAG files",
         Kind.BAR_GAUGE,
         "Mean time of the last hour that a file takes to parse, the ten slowest. Above 30 s the processor "
         "kills it (dag_file_processor_timeout is 50 s). Move calls and heavy imports out of the top level.",
-        (Target(f"topk(10, {mean})", "{{file_name}}", True),),
+        (Target(f"topk(10, {mean})", "{{tenant}} {{file_name}}", True),),
         unit="s",
         thresholds=above(5, 30),
         no_data="no file was parsed",
@@ -163,7 +172,12 @@ def triggers_and_parsing() -> Row:
         Kind.TIMESERIES,
         "For how long each file was not looked at, the five oldest. Above 10 minutes changes of it are seen "
         "late: the DAG processor is too slow or stands still.",
-        (Target(f"topk(5, max by (file_name) ({s.FILE_PARSE_AGE(TENANT)}))", "{{file_name}}"),),
+        (
+            Target(
+                f"topk(5, max by (tenant, file_name) ({s.FILE_PARSE_AGE(TENANT)}))",
+                "{{tenant}} {{file_name}}",
+            ),
+        ),
         unit="s",
         thresholds=above(300, 600),
         no_data="no DAG processor",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards.parts import Flavour, board_url
 from tenant_dashboards.expr import NAMESPACE, TENANT
-from tenant_dashboards.panels.model import Link, Panel
+from tenant_dashboards.panels.model import Link, Panel, Row, Target
 
 DAG = ("tenant", "dag_id")
 TASK = ("tenant", "dag_id", "task_id")
@@ -31,6 +31,25 @@ def only_row(query: str, labels: tuple[str, ...]) -> str:
 def sized(width: int, *panels: Panel) -> tuple[Panel, ...]:
     """The panels with this width."""
     return tuple(replace(panel, width=width) for panel in panels)
+
+
+def for_flavour(flavour: Flavour, *rows: Row) -> tuple[Row, ...]:
+    """The rows as they are for the platform; in a team's own board nothing says again whose it is."""
+    return rows if flavour is Flavour.PLATFORM else tuple(_of_one_tenant(row) for row in rows)
+
+
+def _of_one_tenant(row: Row) -> Row:
+    return replace(row, panels=tuple(_untold(panel) for panel in row.panels))
+
+
+def _untold(panel: Panel) -> Panel:
+    columns = tuple(column for column in panel.columns if column.source != "tenant")
+    return replace(panel, targets=tuple(_short(target) for target in panel.targets), columns=columns)
+
+
+def _short(target: Target) -> Target:
+    legend = target.legend.removeprefix("{{tenant}} ").removeprefix("{{namespace}} ")
+    return replace(target, legend=legend)
 
 
 def link_to(slug: str, flavour: Flavour, title: str, variable: str) -> Link:

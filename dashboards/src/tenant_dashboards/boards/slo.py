@@ -5,7 +5,7 @@ from __future__ import annotations
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards import slo_runs, slo_tasks
 from tenant_dashboards.boards.parts import Flavour, make_board
-from tenant_dashboards.boards.pieces import only_row, row_key, sized
+from tenant_dashboards.boards.pieces import for_flavour, only_row, row_key, sized
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import (
     BLUE,
@@ -41,7 +41,15 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
         "slo",
         flavour,
         "Service level objectives of a tenant, and the runs, delays and tasks behind them.",
-        (_objectives(), _burn(), slo_runs.dags(), slo_runs.durations(), slo_runs.delays(), slo_tasks.tasks()),
+        for_flavour(
+            flavour,
+            _objectives(),
+            _burn(),
+            slo_runs.dags(),
+            slo_runs.durations(),
+            slo_runs.delays(),
+            slo_tasks.tasks(),
+        ),
         variables=(
             Variable("slo", "Objective", query=f"label_values({s.SLO_OBJECTIVE(TENANT)}, sloth_slo)"),
             Variable("dag_id", "DAG", query=f"label_values({s.TI_START(TENANT)}, dag_id)"),

@@ -84,7 +84,7 @@ def _success() -> Panel:
         Kind.TIMESERIES,
         "Share of the DAG runs of the day before that succeeded, the ten worst DAGs. Which line falls first "
         "tells which DAG burns the budget.",
-        (Target(f"bottomk(10, ({good} or 0 * {bad}) / {runs})", "{{dag_id}}"),),
+        (Target(f"bottomk(10, ({good} or 0 * {bad}) / {runs})", "{{tenant}} {{dag_id}}"),),
         unit="percentunit",
         max=1,
         thresholds=below(0.95, 0.8),
@@ -103,7 +103,7 @@ def _share() -> Panel:
         (
             Target(
                 f"topk(10, {bad} / on (tenant) group_left () (sum by (tenant) ({bad}) > 0))",
-                "{{dag_id}}",
+                "{{tenant}} {{dag_id}}",
                 True,
             ),
         ),
@@ -125,13 +125,13 @@ def durations() -> Row:
         "of the tenant's spec (dashed). Choose one DAG above to compare. The gap to last week is growth of "
         "data or a slower system.",
         (
-            Target(f"topk(10, {quantile(0.95, s.DAGRUN_SUCCESS, *DAG)})", "{{dag_id}}"),
+            Target(f"topk(10, {quantile(0.95, s.DAGRUN_SUCCESS, *DAG)})", "{{tenant}} {{dag_id}}"),
             Target(
                 f"topk(10, {quantile(0.95, s.DAGRUN_SUCCESS, *DAG, before=True)})",
-                "{{dag_id}} a week before",
+                "{{tenant}} {{dag_id}} a week before",
                 may_be_empty=_NEW,
             ),
-            Target(limit, "{{dag_id}} limit", spec=True),
+            Target(limit, "{{tenant}} {{dag_id}} limit", spec=True),
         ),
         unit="s",
         no_data="no DAG run ended within a day",
@@ -142,10 +142,10 @@ def durations() -> Row:
         "The typical run of a day and the same a week before. p95 moves alone: single runs are slow "
         "(waiting for slots, retries); both move: the work itself has grown.",
         (
-            Target(f"topk(10, {quantile(0.5, s.DAGRUN_SUCCESS, *DAG)})", "{{dag_id}}"),
+            Target(f"topk(10, {quantile(0.5, s.DAGRUN_SUCCESS, *DAG)})", "{{tenant}} {{dag_id}}"),
             Target(
                 f"topk(10, {quantile(0.5, s.DAGRUN_SUCCESS, *DAG, before=True)})",
-                "{{dag_id}} a week before",
+                "{{tenant}} {{dag_id}} a week before",
                 may_be_empty=_NEW,
             ),
         ),
@@ -175,7 +175,12 @@ def delays() -> Row:
         Kind.TIMESERIES,
         "Time from a run's queueing to the start of its first task, the ten slowest DAGs. It is what a team "
         "feels as waiting: pool, executor, pod start. Above 10 minutes look at the capacity board.",
-        (Target(f"topk(10, {quantile(0.95, s.FIRST_TASK_START_DELAY, *DAG, window='1h')})", "{{dag_id}}"),),
+        (
+            Target(
+                f"topk(10, {quantile(0.95, s.FIRST_TASK_START_DELAY, *DAG, window='1h')})",
+                "{{tenant}} {{dag_id}}",
+            ),
+        ),
         unit="s",
         thresholds=above(60, 600),
         no_data="no run within an hour",

@@ -88,7 +88,7 @@ def _trend() -> Panel:
         Kind.TIMESERIES,
         "The ten slowest tasks over time. A slope is growing data: it will meet the DAG's limit some day. A "
         "step is a release or a resource that got slower.",
-        (Target(f"topk(10, {_p95(s.TASK_DURATION, DAY)})", "{{dag_id}} {{task_id}}"),),
+        (Target(f"topk(10, {_p95(s.TASK_DURATION, DAY)})", "{{tenant}} {{dag_id}} {{task_id}}"),),
         unit="s",
         no_data="no task ended within a day",
     )
@@ -101,7 +101,7 @@ def _waiting() -> Panel:
         "How long tasks wait for a slot before they are queued, the ten that wait longest. Airflow 3.3 "
         "sends no time in state queued. High for one pool: raise the pool; high for all: raise the "
         "executor's parallelism.",
-        (Target(f"topk(10, {_p95(s.TASK_SCHEDULED_DURATION, DAY)})", "{{dag_id}} {{task_id}}"),),
+        (Target(f"topk(10, {_p95(s.TASK_SCHEDULED_DURATION, DAY)})", "{{tenant}} {{dag_id}} {{task_id}}"),),
         unit="s",
         thresholds=above(60, 600),
         no_data="no task was scheduled within a day",
@@ -116,7 +116,7 @@ def _retries() -> Panel:
         Kind.TIMESERIES,
         "Tries that failed and will be repeated, of all that ended: the ten highest DAGs. Retries hide a "
         "broken dependency behind green runs and double the time.",
-        (Target(f"topk(10, {again} / ({all_of} > 0))", "{{dag_id}}"),),
+        (Target(f"topk(10, {again} / ({all_of} > 0))", "{{tenant}} {{dag_id}}"),),
         unit="percentunit",
         max=1,
         thresholds=above(0.05, 0.2),

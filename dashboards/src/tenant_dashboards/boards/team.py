@@ -9,6 +9,7 @@ from tenant_dashboards.boards.parts import Flavour, make_board
 from tenant_dashboards.boards.pieces import (
     DAG,
     RANGE,
+    for_flavour,
     link_to,
     only_row,
     row_key,
@@ -30,7 +31,8 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
         "team",
         flavour,
         "Health, DAG runs, tasks, deadlines, DAG code, pools and quota of one Airflow tenant.",
-        (
+        for_flavour(
+            flavour,
             team_health.health(),
             team_health.counts(),
             _attention(flavour),

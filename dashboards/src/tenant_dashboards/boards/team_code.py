@@ -36,7 +36,11 @@ def code() -> Row:
         Kind.STATE_TIMELINE,
         "Which revision of the DAG repository the tenant runs, over time. A change of colour is a release "
         "of DAGs: compare with the moment when something began to fail.",
-        (Target(f"group by (tenant, revision) ({s.TENANT_DAGS_REVISION(TENANT)})", "{{revision}}"),),
+        (
+            Target(
+                f"group by (tenant, revision) ({s.TENANT_DAGS_REVISION(TENANT)})", "{{tenant}} {{revision}}"
+            ),
+        ),
         no_data="DAGs come from the image",
         thresholds=above(2),
         texts=(),
@@ -68,13 +72,13 @@ def code() -> Row:
         "DAGs that the DAG processor found, over the most of the six hours before (dashed). A drop of a "
         "fifth is no clean-up: bad merge, wrong branch or path. Import errors take DAGs away as well.",
         (
-            Target(seen, "DAGs {{tenant}}"),
+            Target(seen, "{{tenant}} DAGs"),
             Target(
                 most,
-                "most in 6 h {{tenant}}",
+                "{{tenant}} most in 6 h",
                 spec=True,
             ),
-            Target(f"max by (tenant) ({s.IMPORT_ERRORS(TENANT)})", "import errors {{tenant}}", color=RED),
+            Target(f"max by (tenant) ({s.IMPORT_ERRORS(TENANT)})", "{{tenant}} import errors", color=RED),
         ),
         decimals=0,
         no_data="DAG processor sends nothing",
@@ -125,7 +129,7 @@ def capacity(flavour: Flavour) -> Row:
         Kind.BAR_GAUGE,
         "Share of the namespace's ResourceQuota that is used. At 100 % no new pod starts: tasks stay "
         "queued. Ask for more in the tenant's spec before 90 %.",
-        (Target(quota_share(), "{{resource}}", instant=True),),
+        (Target(quota_share(), "{{namespace}} {{resource}}", instant=True),),
         unit="percentunit",
         max=1,
         thresholds=above(0.8, 0.9),

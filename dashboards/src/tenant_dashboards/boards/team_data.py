@@ -34,8 +34,8 @@ def _freshness() -> Panel:
         "Age of the newest value of each feature view, and how old it may get (dashed). Above its line the "
         "view is stale: models answer with old values. Look at the DAG that materializes it.",
         (
-            Target(f"time() - {_last(s.FEATURES_WATERMARK, 'view')}", "{{view}}"),
-            Target(_last(s.FEATURES_TTL, "view"), "{{view}} may be", spec=True),
+            Target(f"time() - {_last(s.FEATURES_WATERMARK, 'view')}", "{{tenant}} {{view}}"),
+            Target(_last(s.FEATURES_TTL, "view"), "{{tenant}} {{view}} may be", spec=True),
         ),
         unit="s",
         no_data="no DAG sends features.watermark_timestamp_seconds",
@@ -50,8 +50,8 @@ def _drift() -> Panel:
         "(dashed). Below 0.1 is stable, from 0.25 on shifted: look at the source before a model learns from "
         "it.",
         (
-            Target(_last(s.DRIFT_PSI, "dataset", "column"), "{{dataset}}.{{column}}"),
-            Target(_last(s.DRIFT_PSI_LIMIT, "dataset"), "{{dataset}} limit", spec=True),
+            Target(_last(s.DRIFT_PSI, "dataset", "column"), "{{tenant}} {{dataset}}.{{column}}"),
+            Target(_last(s.DRIFT_PSI_LIMIT, "dataset"), "{{tenant}} {{dataset}} limit", spec=True),
         ),
         unit="none",
         decimals=2,
@@ -67,8 +67,8 @@ def _accuracy() -> Panel:
         "Accuracy of the model in use on the ground truth that came back, over its accuracy at training "
         "(dashed). The gap is the model's drift: a gap of 0.05 starts a training.",
         (
-            Target(_last(s.MODEL_ACCURACY, "model"), "{{model}}"),
-            Target(_last(s.MODEL_ACCURACY_BASELINE, "model"), "{{model}} at training", spec=True),
+            Target(_last(s.MODEL_ACCURACY, "model"), "{{tenant}} {{model}}"),
+            Target(_last(s.MODEL_ACCURACY_BASELINE, "model"), "{{tenant}} {{model}} at training", spec=True),
         ),
         unit="percentunit",
         max=1,
@@ -83,8 +83,8 @@ def _bias() -> Panel:
         "Difference of a challenger's accuracy between groups of customers, and the limit (dashed). Above "
         "it the challenger is not promoted: look at the training data of the weaker group.",
         (
-            Target(_last(s.MODEL_BIAS, "model"), "{{model}}"),
-            Target(_last(s.MODEL_BIAS_LIMIT, "model"), "{{model}} limit", spec=True),
+            Target(_last(s.MODEL_BIAS, "model"), "{{tenant}} {{model}}"),
+            Target(_last(s.MODEL_BIAS_LIMIT, "model"), "{{tenant}} {{model}} limit", spec=True),
         ),
         unit="percentunit",
         no_data="no DAG sends model.bias",

@@ -22,9 +22,8 @@ from tenant_dashboards.panels.model import (
 
 _STATES = (*UP_DOWN, Text("2", "paused", BLUE))
 _COLORS = (Step(None, RED), Step(1, GREEN), Step(2, BLUE))
-# the operator's look at the tenant says these; both spellings of Airflow and Kubernetes are known
-_API_SERVER = 'component=~"api.server"'
-_DATABASE = 'component=~"metadatabase|database"'
+_API_SERVER = 'component="api-server"'
+_DATABASE = 'component="metadatabase"'
 _LEGEND = "{{tenant}}"
 _HERE = f"max by (tenant) ({s.TENANT_INFO(TENANT)})"
 

@@ -61,7 +61,7 @@ def runs() -> Row:
         "A DAG that gets longer every day will miss its deadline: see the SLO board for the comparison with "
         "last week.",
         tuple(
-            Target(f"topk(10, {_p95(metric)})", f"{{{{dag_id}}}} ({name})")
+            Target(f"topk(10, {_p95(metric)})", f"{{{{tenant}}}} {{{{dag_id}}}} ({name})")
             for name, metric in (("success", s.DAGRUN_SUCCESS), ("failed", s.DAGRUN_FAILED))
         ),
         unit="s",
