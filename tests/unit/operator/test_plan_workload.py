@@ -271,3 +271,37 @@ def test_messages_stay_short() -> None:
     ).problem
     assert found is not None
     assert len(found.message) < 500
+
+
+def told(message: str) -> str:
+    state = read_pod(pod(container(state=waiting("CrashLoopBackOff"), lastState=ended(1, message))))
+    assert state.problem is not None
+    return state.problem.message.removeprefix("container scheduler keeps ending with code 1: ")
+
+
+FAILED = json.dumps(
+    {
+        "timestamp": "2026-11-21T15:00:00Z",
+        "event": "Unhandled exception",
+        "exception": [
+            {"exc_type": "KeyError", "exc_value": "'a'", "frames": []},
+            {"exc_type": "AirflowConfigException", "exc_value": 'section "x" is not there', "frames": ["f"]},
+        ],
+    },
+    separators=(",", ":"),
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (FAILED, 'AirflowConfigException: section "x" is not there'),
+        (FAILED[-150:], 'AirflowConfigException: section "x" is not there'),
+        ('{"event":"cannot bind to port 8080","level":"error"}', "cannot bind to port 8080"),
+        ('{"level":"error"}', '{"level":"error"}'),
+        ("[1, 2]", "[1, 2]"),
+    ],
+    ids=["exception", "cut-by-the-kubelet", "event", "neither", "no-object"],
+)
+def test_a_json_log_line_is_told_as_its_exception_or_event(line: str, words: str) -> None:
+    assert told(f"starting\n{line}\n") == words

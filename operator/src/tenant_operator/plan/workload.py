@@ -185,7 +185,23 @@ def _git_words(message: str) -> str:
 def _last_line(text: str) -> str:
     """The line that says it: programs print a traceback first and the reason last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][-300:] if lines else ""
+    return (_reason(lines[-1]) or lines[-1])[-300:] if lines else ""
+
+
+def _reason(line: str) -> str:
+    """What a line of Airflow's JSON log says: its exception, or else its event; empty if it is no such line.
+
+    The kubelet keeps the last 2,048 bytes only, so the line may have lost its beginning.
+    """
+    kinds, values = (re.findall(rf'"{key}":"((?:[^"\\]|\\.)*)"', line) for key in ("exc_type", "exc_value"))
+    if values:
+        kind = f"{kinds[-1]}: " if kinds else ""
+        return kind + str(json.loads(f'"{values[-1]}"'))
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return ""
+    return str(entry.get("event") or "") if isinstance(entry, dict) else ""
 
 
 def _short(text: str) -> str:
