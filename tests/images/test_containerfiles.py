@@ -19,6 +19,7 @@ EXPECTED = {
     "git-sync-standin": ("65533:65533", "dev"),
     "operator": ("65532:65532", "dev"),
     "postgresql": ("999:999", "15"),
+    "prometheus": ("65534:65534", "v3.15.0"),
     "redis": ("999:999", "7.0"),
     "statsd-exporter": ("65534:65534", "v0.30.0"),
     "toolbox": ("65532:65532", "dev"),

@@ -27,6 +27,7 @@ LIMITS = {
     "git-sync-standin": 95,
     "operator": 330,
     "postgresql": 110,
+    "prometheus": 90,
     "redis": 40,
     "statsd-exporter": 20,
     "toolbox": 25,

@@ -125,5 +125,6 @@ RECIPES: Mapping[tuple[str, str], Recipe] = {
     ("operator", "code:/out"): _operator_code,
     ("operator", "helm:/out/helm"): _tool("helm"),
     ("git-sync-standin", "build:/out/git-sync"): _git_sync,
+    ("prometheus", "build:/out/prometheus"): _tool("prometheus"),
     ("statsd-exporter", "build:/out/statsd_exporter"): _tool("statsd_exporter"),
 }
