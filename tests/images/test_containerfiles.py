@@ -86,6 +86,7 @@ def test_the_earlier_stages_use_the_same_files_as_the_recipes(name: str) -> None
             "images/wheel-requirements.txt",
         },
         "git-sync-standin": {"images/git-sync-standin/src"},
+        "prometheus": {"devcluster/go/prometheus"},
         "statsd-exporter": {"devcluster/go/statsd-exporter"},
     }.get(name, set())
     stages = definition(name).stages[:-1]

@@ -87,7 +87,7 @@ def public(builder: None, settings: Settings) -> set[str]:
     return certificates(debian.read_files(package, "usr/share/ca-certificates/mozilla"))
 
 
-@pytest.mark.parametrize("name", [name for name in IMAGES if name != "statsd-exporter"])
+@pytest.mark.parametrize("name", [name for name in IMAGES if name not in ("prometheus", "statsd-exporter")])
 def test_an_image_trusts_the_public_authorities_and_not_the_builders_own(
     name: str, roots: Mapping[str, Path], public: set[str]
 ) -> None:
