@@ -11,16 +11,19 @@ and take about five seconds.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ from tests.airflow.environment import airflow_bin, exclusive
 USERNAME = "operator"
 PASSWORD = "operator-password"
 START_DEADLINE = 120.0
+#: Airflow's components that have heartbeats, as its job table calls them.
+JOBS = ("SchedulerJob", "DagProcessorJob", "TriggererJob")
 _FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 
 
@@ -74,6 +79,23 @@ class AirflowServer:
         """The end of a component's output."""
         text = (self.directory / f"{component}.log").read_text(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
+
+    def heartbeat(self, *jobs: str, at: datetime | None = None) -> None:
+        """As if these had their last heartbeat `at` a time (left out: always a moment ago) and were running.
+
+        Jobs are called as Airflow calls them: SchedulerJob, DagProcessorJob, TriggererJob. Only for servers
+        whose components do not run.
+        """
+        # A heartbeat that lies ahead is never too old.
+        stamp = (at or datetime(2100, 1, 1, tzinfo=UTC)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        with contextlib.closing(sqlite3.connect(self.directory / "airflow.db", timeout=30)) as database:
+            for job in jobs:
+                database.execute("DELETE FROM job WHERE job_type = ?", (job,))
+                database.execute(
+                    "INSERT INTO job (job_type, state, latest_heartbeat) VALUES (?, 'running', ?)",
+                    (job, stamp),
+                )
+            database.commit()
 
     def stop(self) -> None:
         """End every process that was started here."""

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.airflow.server import AirflowServer
+from tests.airflow.server import JOBS, AirflowServer
 from tests.controller.process import eventually
 from tests.controller.stack import Stack, TenantUnderTest, running
 
@@ -23,6 +23,7 @@ _WAIT = 40.0
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowServer]:
     """A real Airflow API server."""
     server = AirflowServer.start(tmp_path_factory.mktemp("airflow"))
+    server.heartbeat(*JOBS)
     yield server
     server.stop()
 
