@@ -36,11 +36,7 @@ def database() -> Row:
         (
             Target(_cpu(_POSTGRES), "CPU {{pod}}"),
             Target(_memory(_POSTGRES), "memory {{pod}}"),
-            Target(
-                f"max by (tenant) ({s.RDS_CPU(TENANT)}) / 100",
-                "{{tenant}} CPU (RDS)",
-                may_be_empty="only a managed database has it",
-            ),
+            Target(f"max by (tenant) ({s.RDS_CPU(TENANT)}) / 100", "{{tenant}} CPU (RDS)"),
         ),
         unit="percentunit",
         max=1,
@@ -55,11 +51,7 @@ def database() -> Row:
         (
             Target(f"sum by (state) ({s.PG_CONNECTIONS(TENANT)}) > 0", "{{state}}"),
             Target(f"max by (tenant) ({s.PG_MAX_CONNECTIONS(TENANT)})", "{{tenant}} limit", spec=True),
-            Target(
-                f"max by (tenant) ({s.RDS_CONNECTIONS(TENANT)})",
-                "{{tenant}} all (RDS)",
-                may_be_empty="only a managed database has it",
-            ),
+            Target(f"max by (tenant) ({s.RDS_CONNECTIONS(TENANT)})", "{{tenant}} all (RDS)"),
         ),
         stacked=True,
         decimals=0,
@@ -98,7 +90,27 @@ def database() -> Row:
         unit="bytes",
         no_data="postgres_exporter is not scraped",
     )
-    return Row("Database", sized(8, load, connections, bouncer, cache, size))
+    return Row("Database", sized(8, load, connections, bouncer, _latency(), cache, size))
+
+
+def _latency() -> Panel:
+    spent = expr.rate(s.PG_READ_TIME, TENANT, group="tenant")
+    blocks = expr.rate(s.PG_BLOCKS_READ, TENANT, group="tenant")
+    return Panel(
+        "Database latency",
+        Kind.TIMESERIES,
+        "Time that a block takes to come from disk (needs track_io_timing), and a managed database's p95 of "
+        "reads and writes. Above 20 ms for 10 minutes: the disk is at its limit, the scheduler's loop "
+        "follows.",
+        (
+            Target(f"{spent} / ({blocks} > 0) / 1000", "{{tenant}} read"),
+            Target(f"max by (tenant) ({s.RDS_READ_LATENCY(TENANT)})", "{{tenant}} read p95 (RDS)"),
+            Target(f"max by (tenant) ({s.RDS_WRITE_LATENCY(TENANT)})", "{{tenant}} write p95 (RDS)"),
+        ),
+        unit="s",
+        thresholds=above(0.01, 0.02),
+        no_data="no database is measured",
+    )
 
 
 _BOUNCERS = (
