@@ -61,7 +61,7 @@ def metrics(template: Path, since: Mapping[str, str], version: str) -> Iterator[
 
 
 def names(defined: str) -> list[str]:
-    """A defined name with the words that Airflow puts in the place of a variable; none if nobody knows them."""
+    """A defined name with the words that Airflow puts in the place of a variable; none if unknown."""
     variable = _VARIABLE.search(defined)
     if variable is None:
         return [defined]
