@@ -233,13 +233,13 @@ class _Objective:
 
     def _absent(self) -> Rule:
         days = _SILENT_DAYS
-        window = f"{EVENTS}{self._own}[{days}d]"
+        events = f"{EVENTS}{self._own}"
         paused = f'airflow_tenant_info{{tenant="{self._tenant.name}",paused="true"}} == 1'
         alert = "AirflowSLOSeriesAbsent"
         return {
             "alert": alert,
-            # six of the seven days must have been watched, so that a new objective is not called silent
-            "expr": f"(sum_over_time({window}) == 0 and count_over_time({window}) > {(days - 1) * 24 * 60})"
+            # it must have been watched for most of the time: a new objective is not silent
+            "expr": f"(sum_over_time({events}[{days}d]) == 0 and {events} offset {days - 1}d)"
             f" unless on (tenant, namespace) ({paused})",
             "labels": self._alert_labels("warning", "P2"),
             "annotations": {
