@@ -19,9 +19,7 @@ ALERTS = (
               {ACTIVE} unless on (tenant, namespace) ({_SCHEDULER_ALIVE})
             ) / count({ACTIVE}) > 0.5
               and
-            count(
-              {ACTIVE} unless on (tenant, namespace) ({_SCHEDULER_ALIVE})
-            ) >= 2
+            count({ACTIVE}) >= 2
             """
         ),
         "5m",

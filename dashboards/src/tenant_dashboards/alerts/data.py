@@ -47,7 +47,7 @@ ALERTS = (
         ),
         "",
         "Column {{ $labels.column }} of {{ $labels.dataset }} (tenant {{ $labels.tenant }}) has drifted",
-        "Its population stability index is {{ $value | humanize }}, above the limit of the DAG.",
+        'Its population stability index is {{ $value | printf "%.2f" }}, above the limit of the DAG.',
         Link("slo"),
         _NEEDS,
     ),

@@ -78,7 +78,7 @@ ALERTS = (
               or
             max by (namespace) (
               kubelet_volume_stats_available_bytes{_VOLUME}
-                < 0.1 * kubelet_volume_stats_capacity_bytes{_VOLUME}
+                < 0.1 * (kubelet_volume_stats_capacity_bytes{_VOLUME} <= 50e9)
             )
             """
         )

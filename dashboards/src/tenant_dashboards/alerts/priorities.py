@@ -1,8 +1,8 @@
 """How urgent an alert is: one table for the three scales that people use.
 
 * ``priority`` P0 to P4 is what an alert carries. P0 to P3 are the classes of the support clock; P1 to P4 are
-  the levels of the notifier :class:`tenant_airflow_lib.notifiers.AlertRouter`. The same name means the same on
-  both scales: P0 goes where P1 goes, and P4 has no clock.
+  the levels of the library's ``AlertRouter``. The same name means the same on both scales: P0 goes where P1
+  goes, and P4 has no clock.
 * ``severity`` is Prometheus' habit: critical is P0 and P1, warning is P2, info is P3 and P4.
 
 The table is rendered into ``docs/runbook.md`` and ``docs/data/alert-priorities.yaml``.

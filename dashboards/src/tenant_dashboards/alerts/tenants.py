@@ -77,7 +77,7 @@ ALERTS = (
         of_namespace(
             """
             max by (namespace, resource) (kube_resourcequota{type="used"})
-              / (max by (namespace, resource) (kube_resourcequota{type="hard"}) > 0) > 0.9
+              / max by (namespace, resource) (kube_resourcequota{type="hard"}) > 0.9
             """
         ),
         "15m",

@@ -1,0 +1,179 @@
+"""Heartbeats, replicas, web address, metrics."""
+
+from __future__ import annotations
+
+from tests.dashboards.alert_cases.case import PAUSED, Case, Fires, Silent, rising, steady
+
+_SCHEDULER = 'airflow_scheduler_heartbeat{T,instance="x"}'
+_PROCESSOR = 'airflow_dag_processor_heartbeat{T,instance="x"}'
+_TRIGGERER = 'airflow_triggerer_heartbeat{T,instance="x"}'
+_STOPS = "0+12x10 120x99"  # the last beat is in minute 10, so from minute 14 on 5 minutes show none
+_TRIGGERERS = 'airflow_tenant_component_replicas_desired{T,component="triggerer"}'
+_SERVERS = 'airflow_tenant_component_replicas_desired{T,component="api-server"}'
+_AVAILABLE = 'kube_deployment_status_replicas_available{N,deployment="payments-api-server"}'
+_STATSD = 'up{T,job="airflow-tenant",component="statsd",instance="x"}'
+_WANTED = 'kube_deployment_spec_replicas{N,deployment="payments-api-server"}'
+_ADDRESS = 'kube_endpoint_address{N,endpoint="payments-api-server",ip="10.0.0.1",ready='
+_REQUESTS = 'nginx_ingress_controller_requests{N,ingress="payments",status='
+_BUCKET = 'nginx_ingress_controller_request_duration_seconds_bucket{N,ingress="payments",le='
+
+
+def _tenants(missing: int, alive: int) -> dict[str, str]:
+    made = {'up{job="airflow-operator"}': steady(1)}
+    for number in range(missing + alive):
+        made[f'airflow_tenant_info{{tenant="t{number}",namespace="n{number}",team="x",paused="false"}}'] = (
+            steady(1)
+        )
+        beats = "12+12x400" if number < alive else "12x400"
+        made[f'airflow_scheduler_heartbeat{{tenant="t{number}",namespace="n{number}"}}'] = beats
+    return made
+
+
+def _p95(up_to_1: int, **others: int) -> dict[str, str]:
+    counts = {
+        "1": up_to_1,
+        **{name[1:].replace("_", "."): count for name, count in others.items()},
+        "+Inf": 400,
+    }
+    return {f'{_BUCKET}"{le}"}}': rising(count) for le, count in counts.items()}
+
+
+CASES: tuple[Case, ...] = (
+    Fires(
+        "AirflowManySchedulersMissing",
+        "2 of 3",
+        0,
+        {},
+        shown="66.67%",
+        base=_tenants(2, 1),
+        about_tenant=False,
+    ),
+    Fires(
+        "AirflowManySchedulersMissing",
+        "both of 2",
+        0,
+        {},
+        shown="100%",
+        base=_tenants(2, 0),
+        about_tenant=False,
+    ),
+    Fires(
+        "AirflowManySchedulersMissing",
+        "4 of 7",
+        0,
+        {},
+        shown="57.14%",
+        base=_tenants(4, 3),
+        about_tenant=False,
+    ),
+    Silent("AirflowManySchedulersMissing", "2 of 4", {}, base=_tenants(2, 2)),
+    Silent("AirflowManySchedulersMissing", "the only one", {}, base=_tenants(1, 0)),
+    Fires("AirflowSchedulerHeartbeatMissing", "it stops", 14, {_SCHEDULER: _STOPS}),
+    Fires("AirflowSchedulerHeartbeatMissing", "it never was", 0, {}),
+    Silent("AirflowSchedulerHeartbeatMissing", "it beats", {_SCHEDULER: rising(12)}),
+    Silent("AirflowSchedulerHeartbeatMissing", "a restart", {_SCHEDULER: "0+12x10 120x4 0+12x99"}, at=25),
+    Silent("AirflowSchedulerHeartbeatMissing", "it is suspended", {}, base=PAUSED),
+    Fires("AirflowDagProcessorHeartbeatMissing", "it stops", 14, {_PROCESSOR: _STOPS}),
+    Silent("AirflowDagProcessorHeartbeatMissing", "it beats", {_PROCESSOR: rising(12)}),
+    Silent("AirflowDagProcessorHeartbeatMissing", "it is suspended", {}, base=PAUSED),
+    Fires(
+        "AirflowTriggererHeartbeatMissing",
+        "it stops",
+        14,
+        {_TRIGGERERS: steady(1), _TRIGGERER: _STOPS},
+        shown="1",
+    ),
+    Silent("AirflowTriggererHeartbeatMissing", "it beats", {_TRIGGERERS: steady(1), _TRIGGERER: rising(12)}),
+    Silent("AirflowTriggererHeartbeatMissing", "none is wanted", {_TRIGGERERS: steady(0)}),
+    Fires(
+        "AirflowApiServerUnavailable",
+        "no replica of 2",
+        0,
+        {_SERVERS: steady(2), _AVAILABLE: steady(0)},
+        shown="2",
+    ),
+    Silent("AirflowApiServerUnavailable", "1 replica of 2", {_SERVERS: steady(2), _AVAILABLE: steady(1)}),
+    Silent("AirflowApiServerUnavailable", "none is wanted", {_SERVERS: steady(0), _AVAILABLE: steady(0)}),
+    Fires("AirflowMetricsMissing", "the scrape fails", 11, {_STATSD: "1x10 0x99"}),
+    Fires("AirflowMetricsMissing", "no such target", 0, {}),
+    Silent("AirflowMetricsMissing", "it is scraped", {_STATSD: steady(1)}),
+    Silent("AirflowMetricsMissing", "it is suspended", {}, base=PAUSED),
+    Fires(
+        "AirflowReplicasBelowDesired",
+        "1 of 2 of a Deployment",
+        0,
+        {_AVAILABLE: steady(1), _WANTED: steady(2)},
+        shown="1",
+        labels={"workload": "payments-api-server"},
+    ),
+    Fires(
+        "AirflowReplicasBelowDesired",
+        "0 of 1 of a StatefulSet",
+        0,
+        {
+            'kube_statefulset_status_replicas_ready{N,statefulset="payments-postgresql"}': steady(0),
+            'kube_statefulset_replicas{N,statefulset="payments-postgresql"}': steady(1),
+        },
+        shown="0",
+        labels={"workload": "payments-postgresql"},
+    ),
+    Silent(
+        "AirflowReplicasBelowDesired",
+        "as many as wanted",
+        {
+            _AVAILABLE: steady(2),
+            _WANTED: steady(2),
+            'kube_statefulset_status_replicas_ready{N,statefulset="payments-postgresql"}': steady(1),
+            'kube_statefulset_replicas{N,statefulset="payments-postgresql"}': steady(1),
+        },
+    ),
+    Fires(
+        "AirflowEndpointsNotReady",
+        "one address",
+        0,
+        {_ADDRESS + '"false"}': steady(1)},
+        shown="1",
+        labels={"endpoint": "payments-api-server"},
+    ),
+    Silent(
+        "AirflowEndpointsNotReady",
+        "all are ready",
+        {_ADDRESS + '"true"}': steady(1), _ADDRESS + '"false"}': steady(0)},
+    ),
+    Fires(
+        "AirflowHttp5xxRatioHigh",
+        "1.2%",
+        1,
+        {_REQUESTS + '"503"}': rising(12), _REQUESTS + '"200"}': rising(988)},
+        shown="1.2%",
+        labels={"ingress": "payments"},
+    ),
+    Fires(
+        "AirflowHttp5xxRatioHigh",
+        "20 requests in 5 minutes",
+        5,
+        {_REQUESTS + '"500"}': rising(1), _REQUESTS + '"200"}': rising(3)},
+        shown="25%",
+        labels={"ingress": "payments"},
+    ),
+    Silent(
+        "AirflowHttp5xxRatioHigh",
+        "0.9%",
+        {_REQUESTS + '"503"}': rising(9), _REQUESTS + '"200"}': rising(991)},
+    ),
+    Silent(
+        "AirflowHttp5xxRatioHigh",
+        "15 requests in 5 minutes",
+        {_REQUESTS + '"503"}': rising(1), _REQUESTS + '"200"}': rising(2)},
+    ),
+    Fires(
+        "AirflowResponseTimeHigh",
+        "2.2 s",
+        1,
+        _p95(320, b2_5=395),
+        shown="2.2s",
+        labels={"ingress": "payments"},
+    ),
+    Silent("AirflowResponseTimeHigh", "2 s", _p95(100, b2=380)),
+    Silent("AirflowResponseTimeHigh", "1.9 s", _p95(358, b2_5=395)),
+)

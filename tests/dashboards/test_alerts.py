@@ -1,0 +1,188 @@
+"""Every alert fires once and is silent once, with promtool; no alert can be changed without a red test."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from tests.dashboards.alert_cases import mutants, promtool
+from tests.dashboards.alert_cases.case import ACTIVE as ACTIVE_TENANT
+from tests.dashboards.alert_cases.case import PAUSED, Fires
+
+from devcluster.tools import tool
+from tenant_dashboards import signals
+from tenant_dashboards.alerts import registry, render
+from tenant_dashboards.alerts.model import ACTIVE, ACTIVE_EXPR, metric_names
+
+ROOT = Path(__file__).parents[2]
+NAMES = [alert.name for alert in registry.FLEET]
+
+#: Which alerts stand for which rule of the requirements.
+ROWS = {
+    "A-01": ("AirflowSchedulerHeartbeatMissing",),
+    "A-02": ("AirflowTaskFailureRatioElevated",),
+    "A-03": ("AirflowTasksStuckQueued",),
+    "A-04": ("AirflowDatabaseCpuHigh",),
+    "A-05": ("AirflowDatabaseConnectionsHigh",),
+    "A-06": ("AirflowDatabaseStorageLow",),
+    "A-07": ("AirflowDatabaseLatencyHigh",),
+    "A-08": ("AirflowRedisCpuHigh",),
+    "A-09": ("AirflowRedisMemoryHigh",),
+    "A-10": ("AirflowRedisEvictionsHigh", "AirflowRedisEvictions"),
+    "A-11": ("AirflowSchedulerCpuHigh",),
+    "A-12": ("AirflowWorkerCpuHigh",),
+    "A-13": ("AirflowReplicasBelowDesired",),
+    "A-14": ("AirflowEndpointsNotReady",),
+    "A-15": ("AirflowHttp5xxRatioHigh",),
+    "A-16": ("AirflowResponseTimeHigh",),
+    "A-17": ("AirflowDagRunDurationAboveLimit",),
+    "A-19": ("AirflowTasksWithoutHeartbeatKilled",),
+    "A-20": ("AirflowDeadlineMissed",),
+    "A-22": ("AirflowDatabaseConnectionsElevated", "AirflowRedisMemoryElevated"),
+    "A-24": ("AirflowFeatureViewStale", "AirflowDataDrift", "AirflowModelDrift", "AirflowModelBias"),
+}
+#: The alarms that are named where their price is told: database, Redis, services, load balancer.
+THIRTEEN = [name for number in range(4, 17) for name in ROWS[f"A-{number:02}"][:1]]
+
+#: Mutants that mean the same, with the reason.
+EQUIVALENT = {
+    **{
+        f"{name} > {limit} -> >= {limit}": "a measured ratio or quantile is hardly ever exactly the limit"
+        for name, limit in (
+            ("AirflowDagRunScheduleDelayHigh", 300),
+            ("AirflowDatabaseLatencyHigh", 0.02),
+            ("AirflowFirstTaskStartDelayHigh", 600),
+            ("AirflowHttp5xxRatioHigh", 0.01),
+        )
+    },
+    "AirflowDatabaseStorageLow <= 50e9 -> <= 6.5e+10": "a tenth of such a volume is less than 10 GB anyway",
+}
+
+
+def _marked() -> list[object]:
+    rows = defaultdict(list)
+    for row, names in ROWS.items():
+        for name in names:
+            rows[name].append(row)
+    return [
+        pytest.param(name, marks=[pytest.mark.covers(*rows[name])] if name in rows else []) for name in NAMES
+    ]
+
+
+def _group(name: str, expr: str | None = None) -> dict[str, object]:
+    rule = registry.by_name(name).rule(render.RUNBOOK_URL, render.GRAFANA_URL)
+    return {"name": name, "rules": [rule if expr is None else {**rule, "expr": expr}]}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Name of each promtool test -> what went wrong."""
+    folder = tmp_path_factory.mktemp("promtool")
+    paths = [
+        promtool.write(folder, name, [case for case in promtool.CASES if case.alert == name], [_group(name)])
+        for name in NAMES
+    ]
+    files = promtool.run(folder, paths)
+    return {name: failure for results in files.values() for name, failure in results.items()}
+
+
+@pytest.mark.parametrize("name", _marked())
+def test_fires_when_it_should_and_stays_silent_when_it_is_just_not_enough(
+    name: str, outcomes: dict[str, str]
+) -> None:
+    cases = [case for case in promtool.CASES if case.alert == name]
+    silent = [case for case in cases if not isinstance(case, Fires)]
+    assert len(silent) < len(cases), "a case that fires"
+    assert any(case.series or case.base not in (ACTIVE_TENANT, PAUSED) for case in silent), "a near miss"
+    assert {promtool.name_of(case): outcomes[promtool.name_of(case)] for case in cases} == {
+        promtool.name_of(case): "" for case in cases
+    }
+
+
+def test_a_changed_threshold_or_comparison_is_noticed(tmp_path: Path) -> None:
+    paths, changed = [], {}
+    for name in NAMES:
+        cases = [case for case in promtool.CASES if case.alert == name]
+        for number, (what, expr) in enumerate(mutants.mutants(registry.by_name(name).expr).items()):
+            path = promtool.write(tmp_path, f"{name}-{number}", cases, [_group(name, expr)])
+            paths.append(path)
+            changed[path.name] = f"{name} {what.partition(': ')[2]}"
+    outcomes = promtool.run(tmp_path, paths)
+    survivors = [what for file, what in changed.items() if not any(outcomes[file].values())]
+    assert len(changed) > 2 * len(NAMES)
+    assert sorted(survivors) == sorted(EQUIVALENT)
+
+
+def test_a_tenant_that_is_suspended_or_gone_is_not_told_and_a_restarting_operator_hides_none(
+    tmp_path: Path,
+) -> None:
+    name = "AirflowTenantNotReady"
+    cases = [case for case in promtool.CASES if case.alert == name]
+    paths = {}
+    for number, (what, expr) in enumerate(
+        {
+            **mutants.mutants(ACTIVE_EXPR),
+            "no paused": ACTIVE_EXPR.replace('{paused="false"}', ""),
+            "no last known": ACTIVE_EXPR[: ACTIVE_EXPR.index("    or")] + ")",
+        }.items()
+    ):
+        active = {"name": "airflow-tenants-active", "rules": [{"record": ACTIVE, "expr": expr}]}
+        path = promtool.write(tmp_path, f"m{number}", cases, [_group(name)], active)
+        paths[path.name] = what
+    outcomes = promtool.run(tmp_path, [tmp_path / file for file in paths])
+    assert [what for file, what in paths.items() if not any(outcomes[file].values())] == []
+
+
+def test_the_rule_files_are_what_the_alerts_say_and_nothing_else() -> None:
+    for path, content in render.files().items():
+        assert (ROOT / path).read_text(encoding="utf-8") == content, f"{path}: python -m tenant_dashboards"
+    for folder in ("dashboards/generated/rules", "charts/tenant-operator/files/rules"):
+        made = {path.name for path in render.files() if path.parent == Path(folder)}
+        assert {path.name for path in (ROOT / folder).iterdir()} == made
+
+
+@pytest.mark.parametrize("folder", ["dashboards/generated/rules", "charts/tenant-operator/files/rules"])
+def test_promtool_has_nothing_to_say_about_the_rule_files(folder: str) -> None:
+    files = sorted(map(str, (ROOT / folder).glob("*.yaml")))
+    checked = subprocess.run(
+        [str(tool("promtool")), "check", "rules", "--lint=all", "--lint-fatal", *files],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert checked.returncode == 0, checked.stderr + checked.stdout
+
+
+def test_names_begin_with_airflow_are_words_in_capitals_and_occur_once() -> None:
+    assert len({alert.name for alert in registry.ALL}) == len(registry.ALL)
+    for alert in registry.ALL:
+        assert re.fullmatch(r"Airflow([A-Z][a-z0-9]+|[A-Z]{3})+(5xx[A-Z][A-Za-z]+)?", alert.name), alert.name
+
+
+def test_every_alert_says_what_where_and_what_to_do() -> None:
+    for alert in registry.ALL:
+        assert all((alert.summary, alert.description, alert.needs)), alert.name
+        pipelines = set(re.findall(r"\{\{ (\$value.*?) \}\}", alert.summary + alert.description))
+        assert len(pipelines) <= 1, f"{alert.name} shows its value in {pipelines}"
+
+
+def test_alerts_use_only_metrics_that_are_named_in_signals() -> None:
+    known = {ACTIVE}
+    for metric in vars(signals).values():
+        if isinstance(metric, signals.Metric):
+            parts = ("_bucket", "_sum", "_count") if metric.kind == signals.HISTOGRAM else ("",)
+            known |= {metric.name + part for part in parts}
+    used = {name for alert in registry.FLEET for name in metric_names(alert.expr)} | metric_names(ACTIVE_EXPR)
+    assert len(used) > 60
+    assert sorted(used - known) == []
+
+
+@pytest.mark.covers("A-26")
+def test_there_are_twenty_alarms_and_among_them_the_thirteen_named_ones() -> None:
+    assert len(THIRTEEN) == len(set(THIRTEEN)) == 13
+    assert set(THIRTEEN) <= {alert.name for alert in registry.ALL}
+    assert len(registry.ALL) >= 20
+    assert len(registry.ALL) == 59
