@@ -99,7 +99,7 @@ def query(url: str, expression: str) -> list[dict[str, str]]:
     """Labels of what an instant query finds; nothing while Prometheus starts."""
     try:
         where = f"{url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
-        with urllib.request.urlopen(where, timeout=5) as answer:
+        with urllib.request.urlopen(where, timeout=5) as answer:  # noqa: S310 - http, see above
             return [item["metric"] for item in json.load(answer)["data"]["result"]]
     except OSError:
         return []
@@ -118,12 +118,13 @@ def test_a_tenants_series_come_with_it_and_go_with_it(
         },
     )  # fmt: skip
     tenant.wait("Ready", seconds=60)
+    ready = {"type": "Ready", "status": "True"}
+    eventually(lambda: of(tenant, "airflow_tenant_status_condition", **ready) == 1, 10, tenant.explain)
     eventually(lambda: of(tenant, "airflow_tenant_component_healthy") == 5, 10, tenant.explain)
 
     assert of(tenant, "airflow_tenant_info", team="team", airflow_version="3.3.2", paused="false") == 1
     for kind in ConditionType:
         assert of(tenant, "airflow_tenant_status_condition", type=kind.value) == 1, kind
-    assert of(tenant, "airflow_tenant_status_condition", type="Ready", status="True") == 1
     assert of(tenant, "airflow_tenant_generation") == of(tenant, "airflow_tenant_observed_generation") == 1
     assert of(tenant, "airflow_tenant_pool_slots", pool_name="series-etl") == 4
     assert of(tenant, "airflow_tenant_pools", state="in_sync") == 1
@@ -158,10 +159,8 @@ def test_a_silent_scheduler_closes_ready_with_its_name_until_it_speaks_again(
     assert ready["message"] == said["message"]
     assert tenant.conditions()["ReleaseReady"]["status"] == "True", "its pod is up"
     assert [event["type"] for event in tenant.events("ComponentUnhealthy")] == ["Warning"]
-    healthy = {
-        c: of(tenant, "airflow_tenant_component_healthy", component=c) for c in ("scheduler", "triggerer")
-    }
-    assert healthy == {"scheduler": 0, "triggerer": 1}
+    assert of(tenant, "airflow_tenant_component_healthy", component="scheduler") == 0
+    assert of(tenant, "airflow_tenant_component_healthy", component="triggerer") == 1
     beat = of(tenant, "airflow_tenant_component_last_heartbeat_timestamp_seconds", component="scheduler")
     assert 600 <= datetime.now(UTC).timestamp() - beat < 900
     assert of(tenant, "airflow_tenant_status_condition", type="ComponentsHealthy", status="False") == 1
@@ -188,14 +187,19 @@ def test_drift_is_counted_for_the_tenant_that_had_it(stack: Stack, airflow: Airf
 def test_the_operators_own_series_are_named_as_agreed_and_promtool_finds_no_fault(stack: Stack) -> None:
     tenant = stack.create("own")
     tenant.wait_released()
-    names = {name for name, _ in stack.operator.metrics()}
     agreed = {
         "reconcile_total", "reconcile_duration_seconds_bucket", "active_reconciles", "queue_length",
         "handler_retries_total", "event_loop_lag_seconds", "leader", "build_info", "helm_operation_total",
         "helm_operation_duration_seconds_bucket", "airflow_api_requests_total",
         "airflow_api_request_duration_seconds_bucket", "kube_api_requests_total", "tenants",
     }  # fmt: skip
-    assert {f"airflow_operator_{name}" for name in agreed} <= names
+    wanted = {f"airflow_operator_{name}" for name in agreed}
+
+    def found() -> set[str]:
+        return {name for name, _ in stack.operator.metrics()}
+
+    eventually(lambda: wanted <= found(), 20, lambda: str(wanted - found()))
+    names = found()
     assert {"process_cpu_seconds_total", "process_resident_memory_bytes", "python_info"} <= names
     assert not [name for name in names if name.endswith("_created")]
     operator = stack.operator
@@ -215,10 +219,13 @@ def test_the_operators_own_series_are_named_as_agreed_and_promtool_finds_no_faul
 @pytest.mark.covers("M-07")
 def test_a_wrong_tenant_is_counted_as_one_that_only_an_edit_helps(stack: Stack) -> None:
     tenant = stack.tenant("wrong")
-    total = stack.operator.total
-    before = total("airflow_operator_reconcile_total", controller="tenant", result="permanent_error")
+
+    def total() -> float:
+        labels = {"controller": "tenant", "result": "permanent_error"}
+        return stack.operator.total("airflow_operator_reconcile_total", **labels)
+
+    before = total()
     tenant.create(airflow={"config": {"core": {"fernet_key": "x"}}})
     tenant.wait("Ready", "False", "InvalidSpec")
-    after = total("airflow_operator_reconcile_total", controller="tenant", result="permanent_error")
-    assert after >= before + 1
+    eventually(lambda: total() > before, 10, stack.operator.tail)
     assert of(tenant, "airflow_tenant_status_condition", type="Stalled", status="True") == 1

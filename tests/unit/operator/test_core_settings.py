@@ -41,6 +41,10 @@ def test_an_empty_variable_is_an_absent_one() -> None:
         ("METRICS_PORT", "70000"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
+        ("COST_CURRENCY", "euro"),
+        ("COST_CPU_CORE_HOUR", "-1"),
+        ("COST_MEMORY_GIB_HOUR", "nan"),
+        ("COST_STORAGE_GIB_MONTH", "cheap"),
     ],
 )
 def test_a_wrong_value_ends_the_start_and_names_the_variable(variable: str, value: str) -> None:
@@ -52,6 +56,12 @@ def test_all_wrong_values_are_told_at_once() -> None:
     with pytest.raises(SystemExit) as caught:
         settings.from_environment({"CONCURRENCY": "0", "LOG_LEVEL": "LOUD"})
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_only_stated_prices_are_prices_and_nothing_is_one() -> None:
+    assert settings.from_environment({}).prices == {}
+    found = settings.from_environment({"COST_CURRENCY": "EUR", "COST_MEMORY_GIB_HOUR": "0"})
+    assert (found.cost_currency, found.prices) == ("EUR", {"memory_gib_hour": 0.0})
 
 
 def test_settings_do_not_change() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenant_operator.plan.git_sync import Counts, Seen, explain, judge, parse
+from tenant_operator.plan.git_sync import Counts, Revision, Seen, explain, follow, judge, parse
 
 METRICS = """\
 # HELP git_sync_count_total How many git syncs completed, partitioned by state (success, error, noop)
@@ -54,6 +54,50 @@ def test_a_verdict_outlives_two_looks_without_an_answer_and_no_more() -> None:
     assert verdicts == [True, True, False]
     assert judge(seen, "a", Counts(5, 2)).failing, "the counters were not forgotten"
     assert not judge(Seen(), "", None).failing
+
+
+def fetched(times: int, address: str = "a") -> Seen:
+    return Seen(address, Counts(10 + times, 0, times))
+
+
+def test_the_fetches_that_brought_news_are_read_apart() -> None:
+    counts = parse(METRICS)
+    assert counts is not None
+    assert counts.news == 2
+
+
+LOOKS: list[tuple[str, list[tuple[str, Seen]], list[float]]] = [
+    ("nothing happens", [("c1", fetched(1)), ("c1", fetched(1))], [0, 0]),
+    ("fetched and parsed", [("c1", fetched(1)), ("c2", fetched(2))], [0, 0]),
+    ("fetched, then parsed", [("c1", fetched(1)), ("c1", fetched(2)), ("c2", fetched(2))], [0, 2, 0]),
+    (
+        "fetched and never parsed: since the first",
+        [("c1", fetched(1)), ("c1", fetched(2)), ("c1", fetched(3)), ("c1", fetched(3))],
+        [0, 2, 2, 2],
+    ),
+    (
+        "parsed a moment before the fetch was counted",
+        [("c1", fetched(1)), ("c2", fetched(1)), ("c2", fetched(2)), ("c2", fetched(3))],
+        [0, 0, 0, 4],
+    ),
+    ("another pod counts from its own start", [("c1", fetched(1)), ("c1", fetched(9, "b"))], [0, 0]),
+    ("git-sync was restarted", [("c1", fetched(3)), ("c1", fetched(1))], [0, 0]),
+    ("git-sync did not answer", [("c1", fetched(1)), ("c1", Seen("a", None)), ("c1", fetched(1))], [0, 0, 0]),
+    ("what is known outlives a silence", [("c1", fetched(1)), ("c1", fetched(2)), ("c1", Seen())], [0, 2, 2]),
+]
+
+
+@pytest.mark.covers("M-07")
+@pytest.mark.parametrize(("name", "looks", "since"), LOOKS, ids=[case[0] for case in LOOKS])
+def test_since_when_airflow_is_behind(name: str, looks: list[tuple[str, Seen]], since: list[float]) -> None:
+    """The clock of look n says n."""
+    revision: Revision | None = None
+    before, told = Seen(), []
+    for clock, (parsed, now) in enumerate(looks, 1):
+        revision = follow(revision, parsed, before, now, clock)
+        before = now
+        told.append(revision.since)
+    assert told == since, name
 
 
 def test_the_words_name_the_field_and_what_serves() -> None:
