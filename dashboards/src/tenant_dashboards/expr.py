@@ -9,6 +9,7 @@ from tenant_dashboards import signals as s
 from tenant_dashboards.signals import Metric
 
 TENANT = 'tenant=~"$tenant"'
+TENANT_OR_NONE = 'tenant=~"|$tenant"'  # what is about the platform carries no tenant
 NAMESPACE = 'namespace=~"$namespace"'
 OPERATOR = 'job="airflow-operator"'
 RATE = "$__rate_interval"

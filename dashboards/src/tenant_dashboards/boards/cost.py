@@ -210,7 +210,7 @@ def _table() -> Panel:
 
 
 def _resource(title: str) -> tuple[Panel, Panel]:
-    resource, unit = ("cpu", "cores") if title == "CPU" else ("memory", "bytes")
+    resource, unit = ("cpu", "suffix:cores") if title == "CPU" else ("memory", "bytes")
     used = usage.cpu_used() if resource == "cpu" else usage.memory_used()
     hard = s.KUBE_QUOTA(NAMESPACE, 'type="hard"', f'resource="requests.{resource}"')
     return (

@@ -86,7 +86,7 @@ def _pair(title: str) -> tuple[Panel, Panel]:
             f"KubernetesExecutor). A component "
             "that grows without more DAGs: compare with the marks of releases.",
             (Target(f"sum by ({by}) ({_component(used)})", "{{namespace}} {{component}}"),),
-            unit="cores" if cpu else "bytes",
+            unit="suffix:cores" if cpu else "bytes",
             width=12,
             stacked=True,
             legend_table=True,

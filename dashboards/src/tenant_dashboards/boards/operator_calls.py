@@ -158,7 +158,7 @@ def process() -> Row:
                 "Cores in use. One core all the time is the end of what one Python process can do: lower "
                 "the resync.",
                 (Target(f"sum by (pod) (rate({s.PROCESS_CPU(OPERATOR)}[{expr.RATE}]))", "{{pod}}"),),
-                unit="cores",
+                unit="suffix:cores",
                 thresholds=above(0.8, 0.95),
                 no_data="not scraped",
             ),

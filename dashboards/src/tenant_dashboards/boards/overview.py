@@ -7,7 +7,7 @@ from tenant_dashboards import signals as s
 from tenant_dashboards.boards import states
 from tenant_dashboards.boards.overview_tables import component_table, tenant_table
 from tenant_dashboards.boards.parts import RUNBOOK_URL, Flavour, board_url, make_board, tile
-from tenant_dashboards.expr import TENANT
+from tenant_dashboards.expr import TENANT, TENANT_OR_NONE
 from tenant_dashboards.panels.model import (
     BLUE,
     GREEN,
@@ -49,7 +49,7 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
 
 def _tiles() -> tuple[Panel, ...]:
     told = "The table below says which; `kubectl describe airflowtenant <name>` says why."
-    critical = s.ALERTS(_FIRING, _OURS, 'severity="critical"')
+    critical = s.ALERTS(TENANT_OR_NONE, _FIRING, _OURS, 'severity="critical"')
     reached = f"max by (tenant) ({s.UP(TENANT, _STATSD)})"
     return (
         tile(
@@ -111,8 +111,8 @@ _STATSD = 'component="statsd"'
 
 def _alerts() -> Panel:
     labels = "alertname, severity, priority, tenant"
-    firing = s.ALERTS(TENANT, _FIRING, _OURS)
-    started = f"{s.ALERTS_FOR_STATE(TENANT, _OURS)} and ignoring (alertstate) {firing}"
+    firing = s.ALERTS(TENANT_OR_NONE, _FIRING, _OURS)
+    started = f"{s.ALERTS_FOR_STATE(TENANT_OR_NONE, _OURS)} and ignoring (alertstate) {firing}"
     since = f"max by ({labels}) (time() - ({started}))"
     severity = (
         Text("critical", "critical", RED),
