@@ -28,8 +28,9 @@ const styles = (theme: GrafanaTheme2) => ({
     color: theme.colors.text.secondary,
   }),
   title: css({ color: theme.colors.text.primary, fontWeight: theme.typography.fontWeightMedium }),
-  controls: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1, 2), padding: theme.spacing(2, 2, 1) }),
+  controls: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(1), padding: theme.spacing(2, 2, 1) }),
   grow: css({ flexGrow: 1 }),
+  links: css({ display: 'flex', flexGrow: 1, flexWrap: 'wrap', justifyContent: 'flex-end', gap: theme.spacing(1) }),
   control: css({ display: 'flex', height: 32 }),
   label: css({
     display: 'flex',
@@ -124,14 +125,15 @@ function Head({ board, settings, variables, range }: Omit<BoardProps, 'prometheu
             </span>
           </div>
         ))}
-        <div className={s.grow} />
-        {(board.links ?? []).map(({ title, icon }) => (
-          <div className={s.control} key={title}>
-            <span className={s.label} style={{ gap: 6 }}>
-              <Icon name={(icon === 'external link' ? 'external-link-alt' : 'apps') as IconName} /> {title}
-            </span>
-          </div>
-        ))}
+        <div className={s.links}>
+          {(board.links ?? []).map(({ title, icon }) => (
+            <div className={s.control} key={title}>
+              <span className={s.label} style={{ gap: 6 }}>
+                <Icon name={(icon === 'external link' ? 'external-link-alt' : 'apps') as IconName} /> {title}
+              </span>
+            </div>
+          ))}
+        </div>
       </div>
     </>
   );

@@ -70,6 +70,21 @@ type PanelOf<Type extends string, Options, Custom> = Omit<Json<Named<Panel>>, 't
   targets?: PromQuery[];
 };
 
+/** What the Prometheus data source keeps in an annotation, beside Grafana's own keys. */
+interface PromAnnotation {
+  expr?: string;
+  step?: string;
+  tagKeys?: string;
+  textFormat?: string;
+  titleFormat?: string;
+  useValueForTime?: boolean;
+}
+
+/** Grafana saves the text of a variable's query a second time, for the list in its editor. */
+interface QueryVariable {
+  definition?: string;
+}
+
 type None = Record<never, never>;
 
 export type BoardPanel =
@@ -85,6 +100,6 @@ type Row = Omit<Json<Named<RowPanel>>, 'panels' | 'type'> & { type: 'row'; panel
 
 export type Board = Omit<Json<Named<Dashboard>>, 'panels' | 'templating' | 'annotations'> & {
   panels: Array<BoardPanel | Row>;
-  templating: { list: Array<Json<Named<VariableModel>>> };
-  annotations: { list: Array<Json<Named<AnnotationQuery>>> };
+  templating: { list: Array<Json<Named<VariableModel>> & QueryVariable> };
+  annotations: { list: Array<Json<Named<AnnotationQuery>> & PromAnnotation> };
 };

@@ -12,12 +12,28 @@ interface TableOptions {
   frozenColumns?: { left?: number };
 }
 
-/** An override for a column that is not there does nothing in Grafana, silently; here it is an error. */
+/** The name of a column before the transformation "organize" gave it its title. */
+function sourceOf(title: string, { panel }: VizProps): string | undefined {
+  const organize = (panel.transformations ?? []).filter(({ id }) => id === 'organize');
+  const renames = organize.flatMap(({ options }) => Object.entries(options.renameByName as Record<string, string>));
+  return renames.find(([, renamed]) => renamed === title)?.[0];
+}
+
+/**
+ * An override for a column that cannot be there does nothing in Grafana, silently; here it is an error. A column is
+ * rightly missing when its query has no data, or when no series has its label.
+ */
 function checkColumns(props: VizProps, frame: DataFrame): void {
   const names = frame.fields.flatMap((field) => [field.name, getFieldDisplayName(field, frame, props.frames)]);
   for (const { matcher } of props.fieldConfig.overrides) {
-    if (matcher.id === 'byName' && !names.includes(String(matcher.options))) {
-      problem(props.where, `no column "${matcher.options}" (columns: ${names.join(', ')})`);
+    const title = String(matcher.options);
+    if (matcher.id !== 'byName' || names.includes(title)) {
+      continue;
+    }
+    const source = sourceOf(title, props);
+    const answer = props.answers.find(({ target }) => source === 'Value' || source === `Value #${target.refId}`);
+    if (!source || answer?.series.length) {
+      problem(props.where, `no column "${title}" (columns: ${names.join(', ')})`);
     }
   }
 }

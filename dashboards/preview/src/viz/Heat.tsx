@@ -4,36 +4,14 @@ import { interpolateOranges } from 'd3-scale-chromatic';
 import { useMemo } from 'react';
 import { drawMarks } from '../annotations';
 import { onlyKnown, problem } from '../problems';
-import type { Series } from '../prometheus';
 import { rowChart } from './axes';
+import { buckets } from './buckets';
 import { NoData } from './NoData';
 import type { VizProps } from './props';
 
 interface HeatOptions {
   color?: { scheme?: string; exponent?: number; steps?: number };
   yAxis?: { unit?: string };
-}
-
-interface Buckets {
-  /** Upper bounds, ascending. */
-  bounds: string[];
-  times: number[];
-  /** counts[bucket][time]: of this bucket alone, not cumulative. */
-  counts: number[][];
-}
-
-const bound = (series: Series): number => Number((series.metric['le'] ?? '').replace('+Inf', 'Infinity'));
-
-/** Prometheus' cumulative buckets as counts of their own, as Grafana's format "Heatmap" makes them. */
-export function buckets(all: Series[]): Buckets {
-  const sorted = [...all].sort((a, b) => bound(a) - bound(b));
-  const times = [...new Set(sorted.flatMap(({ values }) => values.map(([time]) => time)))].sort((a, b) => a - b);
-  const cumulative = sorted.map(({ values }) => {
-    const byTime = new Map(values.map(([time, value]) => [time, Number(value)]));
-    return times.map((time) => byTime.get(time) ?? 0);
-  });
-  const counts = cumulative.map((row, i) => row.map((value, t) => Math.max(value - (cumulative[i - 1]?.[t] ?? 0), 0)));
-  return { bounds: sorted.map(({ metric }) => metric['le'] ?? ''), times, counts };
 }
 
 export function Heat(props: VizProps): React.JSX.Element {

@@ -2,8 +2,9 @@ import { type FieldDisplay, getDisplayValueAlignmentFactors, getFieldDisplayValu
 import type { DisplayValueAlignmentFactors } from '@grafana/data';
 import { BarGauge, BigValue, VizRepeater } from '@grafana/ui';
 import {
-  BarGaugeDisplayMode,
+  type BarGaugeDisplayMode,
   type BarGaugeNamePlacement,
+  BarGaugeSizing,
   type BarGaugeValueMode,
   type BigValueColorMode,
   BigValueGraphMode,
@@ -11,6 +12,8 @@ import {
   type BigValueTextMode,
   type ReduceDataOptions,
 } from '@grafana/schema';
+import { defaultOptions as barDefaults } from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen';
+import { defaultOptions as statDefaults } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
 import { onlyKnown, problem } from '../problems';
 import type { VizProps } from './props';
 
@@ -22,7 +25,7 @@ interface Reduced {
 
 interface StatOptions extends Reduced {
   colorMode?: BigValueColorMode;
-  graphMode?: BigValueGraphMode;
+  graphMode: BigValueGraphMode;
   justifyMode?: BigValueJustifyMode;
   textMode?: BigValueTextMode;
   wideLayout?: boolean;
@@ -30,10 +33,11 @@ interface StatOptions extends Reduced {
 }
 
 interface BarGaugeOptions extends Reduced {
-  displayMode?: BarGaugeDisplayMode;
+  displayMode: BarGaugeDisplayMode;
   valueMode?: BarGaugeValueMode;
   namePlacement?: BarGaugeNamePlacement;
   showUnfilled?: boolean;
+  sizing?: BarGaugeSizing;
   minVizWidth?: number;
   minVizHeight?: number;
   maxVizHeight?: number;
@@ -57,7 +61,7 @@ const REDUCED = ['reduceOptions', 'orientation', 'text'];
 
 export function Stat(props: VizProps): React.JSX.Element {
   const { width, height, theme, frames, panel, where } = props;
-  const options = (panel.options ?? {}) as StatOptions;
+  const options = { ...statDefaults, ...panel.options } as StatOptions;
   onlyKnown(where, options, [
     ...REDUCED,
     ...['colorMode', 'graphMode', 'justifyMode', 'textMode', 'wideLayout', 'showPercentChange', 'percentChangeColorMode'],
@@ -65,8 +69,7 @@ export function Stat(props: VizProps): React.JSX.Element {
   if (options.showPercentChange) {
     problem(where, 'a change in percent is not supported by the preview');
   }
-  const graph = options.graphMode ?? BigValueGraphMode.None;
-  const colorMode = options.colorMode ?? ('value' as BigValueColorMode);
+  const graph = options.graphMode;
   return (
     <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
       getValues={() => values(props, options, graph !== BigValueGraphMode.None)}
@@ -76,7 +79,7 @@ export function Stat(props: VizProps): React.JSX.Element {
           value={value.display}
           count={count}
           sparkline={value.sparkline}
-          colorMode={colorMode as never}
+          colorMode={options.colorMode as never}
           graphMode={graph as never}
           justifyMode={options.justifyMode as never}
           textMode={options.textMode as never}
@@ -100,13 +103,14 @@ export function Stat(props: VizProps): React.JSX.Element {
 
 export function Bars(props: VizProps): React.JSX.Element {
   const { width, height, theme, frames, panel, where } = props;
-  const options = (panel.options ?? {}) as BarGaugeOptions;
+  const options = { ...barDefaults, ...panel.options } as BarGaugeOptions;
   onlyKnown(where, options, [
     ...REDUCED,
     ...['displayMode', 'valueMode', 'namePlacement', 'showUnfilled', 'sizing', 'legend'],
     ...['minVizWidth', 'minVizHeight', 'maxVizHeight'],
   ]);
   const orientation = options.orientation ?? VizOrientation.Auto;
+  const sizes = options.sizing === BarGaugeSizing.Manual ? options : barDefaults;
   return (
     <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
       getValues={() => values(props, options, false)}
@@ -122,9 +126,9 @@ export function Bars(props: VizProps): React.JSX.Element {
           display={value.view?.getFieldDisplayProcessor(value.colIndex ?? 0)}
           theme={theme}
           itemSpacing={8}
-          displayMode={options.displayMode ?? BarGaugeDisplayMode.Gradient}
+          displayMode={options.displayMode}
           alignmentFactors={count > 1 ? alignmentFactors : undefined}
-          showUnfilled={options.showUnfilled ?? true}
+          showUnfilled={options.showUnfilled}
           valueDisplayMode={options.valueMode}
           namePlacement={options.namePlacement}
         />
@@ -135,9 +139,9 @@ export function Bars(props: VizProps): React.JSX.Element {
       itemSpacing={10}
       renderCounter={0}
       orientation={orientation}
-      minVizWidth={options.minVizWidth ?? 8}
-      minVizHeight={options.minVizHeight ?? 16}
-      maxVizHeight={options.maxVizHeight ?? 300}
+      minVizWidth={sizes.minVizWidth}
+      minVizHeight={sizes.minVizHeight}
+      maxVizHeight={sizes.maxVizHeight}
     />
   );
 }

@@ -155,7 +155,7 @@ def recording() -> Iterator[Source]:
             line = server.stdout.readline() if server.stdout else ""
             if not line:
                 raise PreviewError("the recording's Prometheus did not start: its reason is above")
-            told = json.loads(line)
-            yield Source(told["url"], told["start"], told["end"], told["step"])
+            url, start, end, step = line.split()
+            yield Source(url, float(start), float(end), float(step))
         finally:
             server.terminate()
