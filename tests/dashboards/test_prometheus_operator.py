@@ -104,7 +104,8 @@ class Cluster:
 
     def config(self) -> Object:
         """The configuration of Prometheus."""
-        text = self.secret("prometheus-main", "prometheus.yaml.gz")
+        # the config-reloader beside Prometheus puts the number of the shard in
+        text = self.secret("prometheus-main", "prometheus.yaml.gz").replace("$(SHARD)", "0")
         return dict(yaml.safe_load(text) or {}) if text else {}
 
     def routing(self) -> str:
