@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -99,13 +99,14 @@ class World:
         self.index = Index()
         self.flow = self.flow_with(None)
 
-    def flow_with(self, git: GitSyncMetrics | None) -> AirflowFlow:
+    def flow_with(self, git: GitSyncMetrics | None, now: Callable[[], float] = lambda: 0.0) -> AirflowFlow:
         return AirflowFlow(
             self.kube,  # type: ignore[arg-type]
             FakeSessions(self.airflow),  # type: ignore[arg-type]
             Metrics(),
             self.index,
             git,
+            now,
         )
 
     def look(self) -> float | None:
@@ -232,6 +233,10 @@ def test_in_observe_mode_a_difference_is_told_and_the_tenant_stays_ready() -> No
     assert (finding.status, finding.reason) == ("True", Reason.OBJECTS_DRIFTED)
     assert "pool gpu: missing" in finding.message
     assert world.view.drift == "pool gpu: missing"
+    world.look()
+    assert (world.state.drift_detected, world.state.drift_corrected) == ({"pool": 1}, {}), (
+        "one, not one a look"
+    )
     assert world.kube.stored == {}
 
 
@@ -301,6 +306,30 @@ def test_git_that_becomes_unreachable_is_told_and_taken_back() -> None:
             world.flow = world.flow_with(reader)  # the operator restarts
             assert await look({"success": 1, "noop": 5, "error": 3}) == failing
             assert await look({"success": 1, "noop": 6, "error": 3}) == fine
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.covers("M-07")
+def test_a_commit_that_airflow_does_not_parse_is_behind_from_the_look_that_saw_it_fetched() -> None:
+    async def scenario() -> None:
+        world, git, clock = World(dags=DAGS), GitSync(), [0.0]
+        world.index.put(kinds.POD, dag_processor("127.0.0.1"))
+        async with git.serving() as reader:
+            world.flow = world.flow_with(reader, lambda: clock[0])
+
+            async def look(news: int, at: float) -> float:
+                git.counts, clock[0] = {"success": news, "noop": 3}, at
+                await world.flow.run(world.state)
+                return world.state.revisions["main"].since
+
+            assert [await look(1, 10), await look(1, 20)] == [0, 0]
+            assert [await look(2, 30), await look(2, 40)] == [30, 30]
+            world.airflow.commit = "fedcba9876543210"
+            assert await look(2, 50) == 0
+            world.state.raw = raw(dags={"sources": []})
+            await world.flow.run(world.state)
+            assert world.state.revisions == {}, "gone with its source"
 
     asyncio.run(scenario())
 
