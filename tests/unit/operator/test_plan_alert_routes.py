@@ -97,7 +97,7 @@ def test_a_team_without_a_channel_has_no_alertmanager_config() -> None:
 def test_the_resource_routes_by_urgency() -> None:
     spec = alertmanager_config(ALL_CHANNELS, Means(MAIL))
     route = spec["route"]
-    assert route["matchers"] == [{"name": "tenant", "value": "payments", "matchType": "="}]
+    assert route["matchers"] == [{"name": "tenant", "value": "payments"}]
     assert route["receiver"] == "notify"
     assert [
         (child["receiver"], child["matchers"][0]["name"], child["matchers"][0]["value"])

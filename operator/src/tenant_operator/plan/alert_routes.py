@@ -98,8 +98,9 @@ def _inhibition(source: str, targets: str, equal: Iterable[str]) -> Config:
     }
 
 
-def _matcher(name: str, value: str, match_type: str = "=") -> Config:
-    return {"name": name, "value": value, "matchType": match_type}
+def _matcher(name: str, value: str, match_type: str = "") -> Config:
+    # Equality is the default; written out, `matchType: =` is YAML 1.1's own word for "value".
+    return {"name": name, "value": value, **({"matchType": match_type} if match_type else {})}
 
 
 TITLE = (
