@@ -18,9 +18,8 @@ _KNOWN = "2d"
 
 def row() -> Row:
     """Feature freshness, drift, model quality, lineage."""
-    return Row(
-        "Data and models", sized(8, _freshness(), _drift(), _accuracy(), _bias(), _lineage()), collapsed=True
-    )
+    first = sized(8, _freshness(), _drift(), _accuracy())
+    return Row("Data and models", (*first, *sized(12, _bias(), _lineage())), collapsed=True)
 
 
 def _last(metric: s.Metric, *labels: str) -> str:

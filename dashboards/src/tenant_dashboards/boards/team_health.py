@@ -24,6 +24,7 @@ _STATES = (*UP_DOWN, Text("2", "paused", BLUE))
 _COLORS = (Step(None, RED), Step(1, GREEN), Step(2, BLUE))
 _API_SERVER = 'component="api-server"'
 _DATABASE = 'component="metadatabase"'
+_WINDOW = "2m"  # a beat every 5 s, a scrape every 30 s: long enough to see one, short enough to see none
 _LEGEND = "{{tenant}}"
 _HERE = f"max by (tenant) ({s.TENANT_INFO(TENANT)})"
 
@@ -34,7 +35,7 @@ def alive(heartbeat: s.Metric, wanted: str = _HERE) -> str:
     The operator knows which tenants exist: without it a heartbeat that never came would be no data, not DOWN.
     """
     paused = s.TENANT_INFO(TENANT, 'paused="true"')
-    beats = f"(sum by (tenant) (rate({heartbeat(TENANT)}[5m])) > bool 0)"
+    beats = f"(sum by (tenant) (rate({heartbeat(TENANT)}[{_WINDOW}])) > bool 0)"
     return f"(2 * max by (tenant) ({paused})) or {beats} or (0 * {wanted})"
 
 

@@ -1,0 +1,128 @@
+"""Panels put to the recording as Grafana would put them: variables filled, every tenant chosen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.dashboards.recording.playback import Recorded
+
+from tenant_dashboards.boards import boards
+from tenant_dashboards.boards.parts import Flavour
+from tenant_dashboards.panels.model import Board, Panel, Target
+
+Labels = Mapping[str, str]
+_POINTS = 60  # of a graph; Grafana asks for about one per pixel
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+_SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{")
+
+
+def board(slug: str) -> Board:
+    """The platform's board."""
+    return {made.slug: made for made in boards(Flavour.PLATFORM)}[slug]
+
+
+def panel(slug: str, title: str) -> Panel:
+    """The panel of this title; KeyError when the board has none."""
+    return {found.title: found for found in board(slug).panels}[title]
+
+
+def metrics(shown: Panel) -> set[str]:
+    """Every metric that the panel's queries name."""
+    return {name for target in shown.targets for name in _SELECTOR.findall(target.expr)}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One query's series: labels -> (time, value) pairs, oldest first; one pair for a table or a number."""
+
+    series: tuple[tuple[Labels, tuple[tuple[float, float], ...]], ...]
+
+    def last(self, *labels: str) -> dict[tuple[str, ...], float]:
+        """The values at the newest point, by these labels. Series that only differ in others are an error."""
+        now = max((points[-1][0] for _, points in self.series), default=0.0)
+        newest = [(own, points[-1][1]) for own, points in self.series if points[-1][0] == now]
+        found = [(tuple(own.get(name, "") for name in labels), value) for own, value in newest]
+        assert len(dict(found)) == len(found), "the labels do not tell the series apart"
+        return dict(found)
+
+
+class Shown:
+    """A panel on the recording."""
+
+    def __init__(self, recorded: Recorded, slug: str, title: str, **variables: str) -> None:
+        """`variables` are the reader's choices; what he does not choose is All."""
+        self.panel = panel(slug, title)
+        self._recorded = recorded
+        self._chosen = variables
+
+    def answer(self, which: int | str, at: float | None = None) -> Answer:
+        """Prometheus' answer to the query of this number or legend, at a time or over everything."""
+        target = self._target(which)
+        expr = self.filled(target)
+        if at or target.instant or self.panel.kind == "table":
+            found = self._recorded.query(expr, at)
+            pairs = [(one["metric"], [one["value"]]) for one in found]
+        else:
+            start = self._recorded.end - _POINTS * self._step  # so that the last point is the end
+            found = self._recorded.query_range(expr, start=start, step=self._step)
+            pairs = [(one["metric"], one["values"]) for one in found]
+        return Answer(
+            tuple((labels, tuple((float(t), float(v)) for t, v in values)) for labels, values in pairs)
+        )
+
+    def empty(self) -> list[str]:
+        """The queries without data, by legend or number; those that may be empty are left out."""
+        return [
+            target.legend or str(number)
+            for number, target in enumerate(self.panel.targets)
+            if not target.may_be_empty and not self.answer(number).series
+        ]
+
+    def filled(self, target: Target) -> str:
+        """The query with Grafana's and the board's variables filled in."""
+        return _VARIABLE.sub(lambda match: self._value(match[1], target), target.expr)
+
+    @property
+    def _step(self) -> int:
+        return max((self._recorded.end - self._recorded.start) // _POINTS, self._recorded.step)
+
+    def _target(self, which: int | str) -> Target:
+        if isinstance(which, int):
+            return self.panel.targets[which]
+        return {target.legend: target for target in self.panel.targets}[which]
+
+    def _value(self, name: str, target: Target) -> str:
+        interval = max(self._step, _seconds(target.step))
+        own: dict[str, Callable[[], str]] = {
+            "__range": lambda: f"{self._recorded.end - self._recorded.start}s",
+            "__interval": lambda: f"{interval}s",
+            "__rate_interval": lambda: f"{max(interval + self._recorded.step, 4 * self._recorded.step)}s",
+            "namespace": lambda: "|".join(self._recorded.label_values("namespace", "airflow_tenant_info")),
+        }
+        return self._chosen.get(name) or own.get(name, lambda: ".+")()
+
+
+def _seconds(step: str) -> int:
+    return int(step[:-1]) * {"s": 1, "m": 60}[step[-1]] if step else 0
+
+
+def raw(recorded: Recorded, expr: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """The recorded series themselves, at the end, by these labels."""
+    return {
+        tuple(one["metric"].get(label, "") for label in labels): float(one["value"][1])
+        for one in recorded.query(expr)
+    }
+
+
+def assert_in_bucket(recorded: Recorded, selector: str, q: float, value: float) -> None:
+    """A quantile lies in the bucket where the recorded histogram has it. `selector` is of the buckets."""
+    counts = sorted(
+        (float(le), count) for (le,), count in raw(recorded, f"sum by (le) ({selector})", "le").items()
+    )
+    total = counts[-1][1]
+    finite = [bound for bound, _ in counts[:-1]]
+    upper = next(bound for bound, count in counts if count >= q * total)
+    lower = max((bound for bound in finite if bound < upper), default=0.0)
+    assert lower <= value <= min(upper, finite[-1]), selector
