@@ -40,7 +40,7 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
             Row("Cost", (_by_tenant(), _by_kind(), _table())),
             Row("Used, reserved, quota", (*_resource("CPU"), *_resource("Memory"))),
             dags(),
-            components(),
+            components(flavour),
             Row("Prices", prices),
         ),
         time_from="now-24h",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tenant_dashboards import signals as s
 from tenant_dashboards import usage
+from tenant_dashboards.boards.parts import Flavour
 from tenant_dashboards.boards.pieces import only_row, row_key
 from tenant_dashboards.expr import NAMESPACE, RATE
 from tenant_dashboards.panels.model import Column, Kind, Panel, Row, Target, above
@@ -67,12 +68,14 @@ def dags() -> Row:
     )
 
 
-def components() -> Row:
+def components(flavour: Flavour) -> Row:
     """CPU and memory of Airflow's components: in use, and against their limits."""
-    return Row("Components", (*_pair("CPU"), *_pair("Memory")))
+    one = flavour is Flavour.TEAM
+    legend = "{{component}}" if one else "{{namespace}} {{component}}"
+    return Row("Components", (*_pair("CPU", legend), *_pair("Memory", legend)))
 
 
-def _pair(title: str) -> tuple[Panel, Panel]:
+def _pair(title: str, legend: str) -> tuple[Panel, Panel]:
     cpu = title == "CPU"
     rate = f"rate({s.CONTAINER_CPU(NAMESPACE, *_CONTAINERS)}[{RATE}])"
     used = rate if cpu else s.CONTAINER_MEMORY(NAMESPACE, *_CONTAINERS)
@@ -85,7 +88,7 @@ def _pair(title: str) -> tuple[Panel, Panel]:
             f"{title} in use by each of Airflow's components (tasks: worker pods of the "
             f"KubernetesExecutor). A component "
             "that grows without more DAGs: compare with the marks of releases.",
-            (Target(f"sum by ({by}) ({_component(used)})", "{{namespace}} {{component}}"),),
+            (Target(f"sum by ({by}) ({_component(used)})", legend),),
             unit="suffix:cores" if cpu else "bytes",
             width=12,
             stacked=True,
@@ -103,7 +106,7 @@ def _pair(title: str) -> tuple[Panel, Panel]:
                 if cpu
                 else "At 100 % the kernel kills it (OOMKilled): raise spec.components.<name>.resources."
             ),
-            (Target(_of_limit(used, limit, by), "{{namespace}} {{component}}"),),
+            (Target(_of_limit(used, limit, by), legend),),
             unit="percentunit",
             width=12,
             legend_table=True,

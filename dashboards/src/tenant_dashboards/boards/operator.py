@@ -82,7 +82,6 @@ def _health() -> Row:
                 ),
                 "The version of the operator. Two versions for long mean a rollout that hangs.",
                 text_mode="name",
-                sparkline=False,
                 no_data="not scraped",
             ),
             tile(
@@ -111,7 +110,6 @@ def _health() -> Row:
                 "Age of the operator's process. Short ages again and again mean crashes: see the pod's "
                 "last state.",
                 unit="s",
-                sparkline=False,
                 thresholds=(Step(None, ORANGE), Step(600, GREEN)),
                 no_data="not scraped",
             ),
@@ -238,6 +236,7 @@ def _tenants() -> Row:
                     ),
                 ),
                 no_data="no tenants",
+                width=6,
                 colors=(("Ready", GREEN), ("Reconciling", "blue"), ("Stalled", RED)),
             ),
             Panel(
@@ -260,11 +259,12 @@ def _tenants() -> Row:
                 columns=(
                     Column("tenant", "Tenant"),
                     Column("namespace", "Namespace"),
-                    Column("status", "Ready"),
-                    Column("Value #B", "For", unit="s"),
+                    Column("status", "Ready", width=90),
+                    Column("Value #B", "For", unit="s", decimals=0, width=110),
                 ),
                 sort="For",
                 no_data="every tenant is ready",
+                width=12,
             ),
             Panel(
                 "Specs not seen yet",
@@ -281,6 +281,7 @@ def _tenants() -> Row:
                 thresholds=above(1),
                 decimals=0,
                 no_data="no tenants",
+                width=6,
             ),
         ),
     )

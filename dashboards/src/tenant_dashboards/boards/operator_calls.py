@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
+from tenant_dashboards.boards.pieces import sized
 from tenant_dashboards.expr import OPERATOR
-from tenant_dashboards.panels.model import GREEN, ORANGE, RED, Kind, Panel, Row, Step, Target, above
+from tenant_dashboards.panels.model import Kind, Panel, Row, Target, above
 
 _STATSD = 'component="statsd"'
+_ALL = f"group by (tenant) ({s.TENANT_INFO})"
+_REACHED = f"max by (tenant) ({s.UP(_STATSD)})"
 
 
 def calls() -> Row:
@@ -29,7 +32,6 @@ def calls() -> Row:
                 ),
                 unit="reqps",
                 stacked=True,
-                legend_table=True,
                 no_data="no request yet",
             ),
             Panel(
@@ -46,7 +48,6 @@ def calls() -> Row:
                 ),
                 unit="reqps",
                 stacked=True,
-                legend_table=True,
                 no_data="no request yet",
             ),
             Panel(
@@ -70,7 +71,8 @@ def changes() -> Row:
     """What the operator changes, and why it had to."""
     return Row(
         "Changes",
-        (
+        sized(
+            6,
             Panel(
                 "Helm operations, by result",
                 Kind.TIMESERIES,
@@ -194,7 +196,8 @@ def scrape() -> Row:
     """What its metrics cost Prometheus."""
     return Row(
         "Cost of its monitoring",
-        (
+        sized(
+            6,
             Panel(
                 "Samples per scrape",
                 Kind.TIMESERIES,
@@ -226,22 +229,22 @@ def scrape() -> Row:
                 no_data="not scraped",
             ),
             Panel(
-                "Metrics of tenants, reached",
-                Kind.STAT,
-                "Tenants whose exporter Prometheus reaches, of all tenants that run. Below 100 % the "
-                "alerts of the "
-                "missing ones are blind: see the alert AirflowMetricsMissing.",
+                "Tenants that are not scraped",
+                Kind.TIMESERIES,
+                "missing: tenants whose exporter Prometheus does not reach, so that their alerts are blind "
+                "(see the "
+                "runbook of AirflowMetricsMissing). left over: names of deleted tenants that still have "
+                "series; "
+                "they end five minutes after the tenant.",
                 (
                     Target(
-                        f"count(max by (tenant) ({s.UP(_STATSD)}) == 1) "
-                        f"/ count(group by (tenant) ({s.TENANT_INFO}))",
-                        "reached",
+                        f"count({_ALL} unless on (tenant) ({_REACHED} == 1)) or 0 * count({_ALL})", "missing"
                     ),
+                    Target(f"count({_REACHED} unless on (tenant) {_ALL}) or 0 * count({_ALL})", "left over"),
                 ),
-                unit="percentunit",
-                max=1,
-                thresholds=(Step(None, RED), Step(0.9, ORANGE), Step(1, GREEN)),
-                no_data="no tenant is scraped",
+                thresholds=above(1),
+                decimals=0,
+                no_data="no tenants",
             ),
         ),
     )

@@ -106,7 +106,7 @@ def _tenant_columns() -> tuple[Column, ...]:
         ),
         Column("airflow_version", "Airflow", width=75),
         Column("chart_version", "Chart", width=70),
-        Column("executor", "Executor", width=140),
+        Column("executor", "Executor", width=160),
         Column("commit", "DAGs", width=95),
         Column("sync_status", "Argo CD", texts=sync, cell="color-text", width=90),
         Column("Value #D", "Alerts", decimals=0, thresholds=above(1, 5), cell="color-text", width=65),

@@ -98,7 +98,7 @@ def tile(
     texts: tuple[Text, ...] = (),
     decimals: int | None = None,
     max: float | None = None,  # noqa: A002 - Grafana's word
-    sparkline: bool = True,
+    sparkline: bool = False,
     text_mode: Literal["auto", "value", "value_and_name", "name"] = "auto",
     width: int = 4,
 ) -> Panel:

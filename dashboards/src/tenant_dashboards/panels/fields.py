@@ -88,17 +88,28 @@ def _graph(panel: Panel) -> common.GraphFieldConfig:
     return common.GraphFieldConfig(
         draw_style=common.GraphDrawStyle.BARS if panel.bars else common.GraphDrawStyle.LINE,
         line_width=1 if panel.bars else 2,
-        fill_opacity=70 if panel.bars else (30 if panel.stacked else 8),
+        fill_opacity=_fill(panel),
         show_points=common.VisibilityMode.NEVER if panel.bars else common.VisibilityMode.AUTO,
         stacking=stack if panel.stacked else None,
         thresholds_style=dashed if panel.thresholds else None,
         scale_distribution=log if panel.log_scale else None,
+        # an axis from 0 to 100 for a count that is 0 would look as if much were missing
+        axis_soft_max=1 if panel.unit in {"short", "none"} and panel.min == 0 else None,
     )
+
+
+def _fill(panel: Panel) -> int:
+    """Areas where they add up; many lines with areas over each other would be mud."""
+    if panel.bars:
+        return 70
+    many = any("{{" in target.legend for target in panel.targets)
+    return 30 if panel.stacked else 0 if many else 8
 
 
 def _overrides(panel: Panel) -> list[dashboard.DashboardFieldConfigSourceOverrides]:
     if panel.kind is Kind.TABLE:
-        return [_column(column) for column in panel.columns]
+        joined = len(panel.targets) > 1
+        return [_column(column, nulls=joined and column.source != panel.key) for column in panel.columns]
     made = [_override("byName", name, {"color": _fixed(color)}) for name, color in panel.colors]
     for index, target in enumerate(panel.targets):
         if target.spec:
@@ -124,7 +135,8 @@ def _fixed(color: str) -> dashboard.FieldColor:
     return dashboard.FieldColor(mode=dashboard.FieldColorModeId.FIXED, fixed_color=color)
 
 
-def _column(column: Column) -> dashboard.DashboardFieldConfigSourceOverrides:
+def _column(column: Column, *, nulls: bool) -> dashboard.DashboardFieldConfigSourceOverrides:
+    """``nulls``: the join may leave the cell empty, which would show the panel's text and the base colour."""
     properties: dict[str, object] = {}
     if column.unit:
         properties["unit"] = column.unit
@@ -132,8 +144,10 @@ def _column(column: Column) -> dashboard.DashboardFieldConfigSourceOverrides:
         properties["decimals"] = column.decimals
     if column.thresholds:
         properties["thresholds"] = _thresholds(column.thresholds)
+    if column.texts or nulls:
+        properties["mappings"] = [*(_mappings(column.texts) or []), *([_dash()] if nulls else [])]
     if column.texts:
-        properties["mappings"] = _mappings(column.texts)
+        properties["custom.align"] = common.FieldTextAlignment.CENTER
     if column.links:
         properties["links"] = [_data_link(link) for link in column.links]
     if column.width is not None:
@@ -144,6 +158,14 @@ def _column(column: Column) -> dashboard.DashboardFieldConfigSourceOverrides:
     if cell is not None:
         properties["custom.cellOptions"] = cell
     return _override("byName", column.title, properties)
+
+
+def _dash() -> dashboard.SpecialValueMap:
+    result = dashboard.ValueMappingResult(text="–", color="transparent")  # noqa: RUF001
+    empty = dashboard.SpecialValueMatch.NULL_AND_NAN
+    return dashboard.SpecialValueMap(
+        options=dashboard.DashboardSpecialValueMapOptions(match=empty, result=result)
+    )
 
 
 def _cell(column: Column) -> object:

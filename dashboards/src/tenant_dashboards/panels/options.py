@@ -54,7 +54,7 @@ def _legend(panel: Panel) -> common.VizLegendOptions:
     mode = common.LegendDisplayMode.TABLE if panel.legend_table else common.LegendDisplayMode.LIST
     return common.VizLegendOptions(
         display_mode=mode,
-        placement=common.LegendPlacement.BOTTOM,
+        placement=common.LegendPlacement.RIGHT if panel.legend_table else common.LegendPlacement.BOTTOM,
         show_legend=True,
         calcs=list(panel.legend_calcs) if panel.legend_table else [],
     )
@@ -90,8 +90,12 @@ def _bar_gauge(panel: Panel) -> object:
     return bargauge.Options(
         display_mode=common.BarGaugeDisplayMode.BASIC,
         value_mode=common.BarGaugeValueMode.TEXT,
-        name_placement=common.BarGaugeNamePlacement.AUTO,
+        name_placement=common.BarGaugeNamePlacement.LEFT,
         show_unfilled=True,
+        sizing=common.BarGaugeSizing.MANUAL,  # a single bar would fill the panel otherwise
+        min_viz_height=16,
+        max_viz_height=32,
+        text=common.VizTextDisplayOptions(title_size=13, value_size=16),
         reduce_options=_reduce(panel),
         orientation=common.VizOrientation.HORIZONTAL,
         legend=common.VizLegendOptions(
