@@ -18,6 +18,13 @@ from tests.controller.stack import Stack, TenantUnderTest, running
 from tenant_operator.core.kinds import Kind
 
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+#: Of Fargate and EBS gp3 in us-east-1, so that the pictures show plausible sums.
+PRICES = {
+    "COST_CURRENCY": "USD",
+    "COST_CPU_CORE_HOUR": "0.04048",
+    "COST_MEMORY_GIB_HOUR": "0.004445",
+    "COST_STORAGE_GIB_MONTH": "0.08",
+}
 _SECONDS = 30
 
 

@@ -71,6 +71,11 @@ class Recorded:
         found: list[dict[str, str]] = self._get(f"series?{urllib.parse.urlencode(span)}")
         return found
 
+    def selectors(self, expr: str) -> list[tuple[str, str]]:
+        """(metric name, selector) of each vector that an expression reads. Raises Refused for a wrong one."""
+        tree = self._get(f"parse_query?{urllib.parse.urlencode({'query': expr})}")
+        return [(node["name"], _selector(node)) for node in _nodes(tree) if "matchers" in node]
+
     def _ask(self, page: str, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
         data = self._get(page, urllib.parse.urlencode(arguments).encode())
         if data["resultType"] == "scalar":
@@ -85,6 +90,21 @@ class Recorded:
         except urllib.error.HTTPError as error:
             with error:
                 raise Refused(json.loads(error.read())["error"]) from None
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        if "type" in tree:
+            yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for branch in tree:
+            yield from _nodes(branch)
+
+
+def _selector(node: Mapping[str, Any]) -> str:
+    matchers = ",".join(f"{m['name']}{m['type']}{json.dumps(m['value'])}" for m in node["matchers"])
+    return f"{{{matchers}}}"
 
 
 def about() -> dict[str, Any]:
@@ -105,10 +125,8 @@ def play() -> Iterator[Recorded]:
 
 def blocks() -> Path:
     """The folder of blocks, made when it is missing."""
-    files = sorted(
-        [HERE / "series.om.gz", HERE / "recording.json", *HERE.glob("*.py"), *HERE.glob("written/*.yaml")]
-        + rules.files()
-    )
+    made_of = ("series.om.gz", "recording.json", "written/*.yaml", "written.py", "rules.py", "playback.py")
+    files = sorted([path for pattern in made_of for path in HERE.glob(pattern)] + rules.files())
     key = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()[:16]
     folder = cache_folder() / "recordings"
     folder.mkdir(parents=True, exist_ok=True)
