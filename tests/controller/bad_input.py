@@ -31,7 +31,10 @@ class Refused:
 
 @dataclass(frozen=True)
 class Told:
-    """Stored, but not carried out: a condition says why. {tenant} and {namespace} stand for the names."""
+    """Stored, but not carried out: a condition says why. {tenant} and {namespace} stand for the names.
+
+    `aside`: Airflow works all the same, so Ready does not repeat it.
+    """
 
     title: str
     spec: Spec
@@ -39,6 +42,7 @@ class Told:
     reason: str
     message: str
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    aside: bool = False
 
 
 def source(**git: Any) -> Spec:
@@ -52,6 +56,11 @@ def connection(**fields: Any) -> Spec:
     return {"connections": [{"id": "db", "type": "postgres", **fields}]}
 
 
+def slo(**fields: Any) -> Spec:
+    """A spec with one service level objective."""
+    return {"monitoring": {"slo": [{"name": "runs", "metric": "dagRunSuccess", "objective": "99", **fields}]}}
+
+
 def env(**fields: Any) -> Spec:
     """A spec with one environment variable."""
     return {"airflow": {"env": [{"name": "TOKEN", **fields}]}}
@@ -63,6 +72,14 @@ _CREDENTIALS = _REPO + "must not hold credentials: put them into a Secret and na
 _DASH = _REPO + "must not hold a user or host that begins with '-'"
 _NAME = "metadata.name must start with a letter and hold only lower case letters, digits and '-'"
 _KEY_OF = {"name": "token", "key": "value"}
+_OBJECTIVE = (
+    'spec.monitoring.slo[0].objective: Invalid value: "string": '
+    'must be a percentage above 0 and below 100, for example "99.5"'
+)
+_THRESHOLD = (
+    'spec.monitoring.slo[0]: Invalid value: "object": '
+    "threshold goes with metric dagRunDuration and scheduleDelay, and only with them"
+)
 
 REFUSED: tuple[Refused, ...] = (
     Refused(
@@ -295,6 +312,65 @@ REFUSED: tuple[Refused, ...] = (
         'spec.access.kubernetes.viewers[0]: Invalid value: "object": '
         "namespace goes with kind ServiceAccount, and only with it",
     ),
+    Refused(
+        "a Slack channel without its '#'",
+        {"owner": {"team": "t", "slack": "payments"}},
+        'spec.owner.slack: Invalid value: "string": must be a Slack channel, for example #payments',
+    ),
+    Refused(
+        "alerts to Slack, but to no channel",
+        {"monitoring": {"alerts": {"slack": {"apiUrlSecretRef": _KEY_OF}}}},
+        'spec: Invalid value: "object": '
+        "monitoring.alerts.slack needs owner.slack: the channel that alerts go to",
+    ),
+    Refused(
+        "a Slack URL in the spec",
+        {"monitoring": {"alerts": {"slack": {"apiUrl": "https://hooks.slack.com/x"}}}},
+        'unknown field "spec.monitoring.alerts.slack.apiUrl"',
+    ),
+    Refused(
+        "an unknown SLO metric",
+        slo(metric="latency"),
+        'spec.monitoring.slo[0].metric: Unsupported value: "latency": supported values: "dagRunSuccess", '
+        '"taskSuccess", "dagRunDuration", "scheduleDelay", "deadlines"',
+    ),
+    Refused("an objective of 100 %", slo(objective="100"), _OBJECTIVE),
+    Refused("an objective of 0 %", slo(objective="0.0"), _OBJECTIVE),
+    Refused("an objective with a percent sign", slo(objective="99%"), _OBJECTIVE),
+    Refused(
+        "an objective that is a number",
+        slo(objective=99.5),
+        'spec.monitoring.slo[0].objective in body must be of type string: "number"',
+    ),
+    Refused("a duration SLO without a threshold", slo(metric="dagRunDuration"), _THRESHOLD),
+    Refused("a threshold for a share of runs", slo(threshold="10m"), _THRESHOLD),
+    Refused(
+        "a threshold between two buckets",
+        slo(metric="dagRunDuration", threshold="15m"),
+        'spec.monitoring.slo[0].threshold: Invalid value: "string": must be a bound of the duration '
+        "histograms: 1s, 5s, 15s, 30s, 1m, 2m, 5m, 10m, 30m, 1h, 2h, 4h",
+    ),
+    Refused(
+        "an SLO window that nobody offers",
+        slo(window="90d"),
+        'spec.monitoring.slo[0].window: Unsupported value: "90d": supported values: "30d", "28d", "7d"',
+    ),
+    Refused(
+        "an SLO of a DAG id with a quote",
+        slo(dag='x"} or up{job="y'),
+        'spec.monitoring.slo[0].dag: Invalid value: "string": '
+        "must be a DAG id: letters, digits, '_', '.' and '-'",
+    ),
+    Refused(
+        "an SLO twice",
+        {"monitoring": {"slo": slo()["monitoring"]["slo"] * 2}},
+        'spec.monitoring.slo[1]: Duplicate value: {"name":"runs"}',
+    ),
+    Refused(
+        "two limits for one DAG",
+        {"monitoring": {"dagDurations": [{"dag": "a", "limit": "1h"}, {"dag": "a", "limit": "2h"}]}},
+        'spec.monitoring.dagDurations[1]: Duplicate value: {"dag":"a"}',
+    ),
 )
 
 TOLD: tuple[Told, ...] = (
@@ -401,6 +477,24 @@ TOLD: tuple[Told, ...] = (
         "ApplyRejected",
         'subjects[0].name: Invalid value: "Bad Name"',
     ),
+    Told(
+        "a team without a channel",
+        {"owner": {"team": "team"}},
+        "MonitoringReady",
+        "NoAlertChannel",
+        "nobody is told of this tenant's alerts: set spec.owner.email, or set spec.monitoring.alerts.slack, "
+        ".pagerduty or .webhook, or spec.monitoring.alerts.enabled: false if nobody wants to be told",
+        aside=True,
+    ),
+    Told(
+        "a channel whose Secret is not there",
+        {"monitoring": {"alerts": {"webhook": {"urlSecretRef": _KEY_OF}}}},
+        "MonitoringReady",
+        "SecretMissing",
+        "Secret token is not in namespace {namespace} (spec.monitoring.alerts.webhook.urlSecretRef): "
+        "create it with key value",
+        aside=True,
+    ),
 )
 
 #: Values that YAML, Helm or a shell could misread: they arrive exactly as they are.
@@ -455,7 +549,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "## Told by the operator"
     yield ""
-    yield "These are stored, and a condition says why they are not carried out; `Ready` repeats it."
+    yield "These are stored, and a condition says why they are not carried out; `Ready` repeats it, but for"
+    yield "`MonitoringReady`: Airflow works whether it is watched or not."
     yield ""
     yield "| input | condition | reason | message |"
     yield "|---|---|---|---|"
