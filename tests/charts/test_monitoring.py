@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.charts.configurations import FULL_LOCAL, LOCAL, MONITORED, RULES
+from tests.charts.configurations import LOCAL, MONITORED, RULES
 from tests.charts.support import (
     NAMESPACE,
     OPERATOR_CHART,
@@ -303,6 +303,22 @@ def test_alerts_come_with_the_installation_s_addresses_and_prometheus_own_templa
     assert not [key for key in platform(operator_chart).objects if key[1] == f"{OPERATOR}-alerts"]
 
 
-def test_the_whole_tenant_stays_far_below_what_a_release_may_hold() -> None:
-    everything = merged(FULL_LOCAL, MONITORED)
-    assert len(render_chart(everything).text.encode()) < 200 * 1024
+@pytest.mark.covers("G-12")
+def test_the_charts_bring_all_dashboards_under_their_stable_uids() -> None:
+    team = {board["uid"] for board in boards(render_chart(MONITORED)).values()}
+    assert team == {f"{board}-payments" for board in ("team", "slo", "capacity", "cost")}
+    chart = platform(OPERATOR_CHART, dashboards={"enabled": True})
+    found = [obj["data"] for obj in chart.kind("ConfigMap") if "-dashboard-" in obj["metadata"]["name"]]
+    uids = {json.loads(text)["uid"] for data in found for text in data.values()}
+    names = ("overview", "team", "slo", "capacity", "cost", "operator")
+    assert uids == {f"airflow-{name}" for name in names}
+
+
+def test_no_token_is_left_in_what_the_operator_s_chart_brings() -> None:
+    chart = platform(OPERATOR_CHART, dashboards={"enabled": True}, alerts={"enabled": True})
+    assert chart.kind("PrometheusRule")
+    assert "__RUNBOOK_URL__" not in chart.text
+    assert "__GRAFANA_URL__" not in chart.text
+    for rule in chart.kind("PrometheusRule"):
+        for alert in (one for group in rule["spec"]["groups"] for one in group["rules"] if "alert" in one):
+            assert alert["annotations"]["runbook_url"].endswith(f"#{alert['alert'].lower()}")

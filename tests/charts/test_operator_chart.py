@@ -182,8 +182,6 @@ def test_the_tenant_role_holds_nothing_without_a_reason() -> None:
     needed: set[Right] = {
         *(("", "secrets", verb) for verb in ("get", "list", "create", "patch", "delete")),
         *(("", "persistentvolumeclaims", verb) for verb in ("list", "patch")),
-        # one a dashboard of the tenant chart's files
-        *((*PLURALS["GrafanaDashboard"], verb) for verb in ("get", "list", "create", "patch", "delete")),
     }
     for values in CONFIGURATIONS.values():
         chart = render_chart(values)
