@@ -101,6 +101,9 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        for operation in ("template", "install", "upgrade"):
+            for result in ("success", "error"):
+                self.helm_operations.labels(operation, result)
         self.airflow_requests = Counter(
             "airflow_operator_airflow_api_requests",
             "Requests to the tenants' Airflow APIs; code `error` is no answer",
