@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e import monitoring
 from tests.e2e.support import Environment
 
 from demo import cluster, diagnosis, steps
@@ -23,7 +24,7 @@ from demo.samples import FIRST_MESSAGE, MANIFESTS, SAMPLES, ensure_secrets
 from demo.state import state_directory
 from demo.steps import Demo
 
-IMAGES = (*cluster.CLUSTER_IMAGES, "toolbox")
+IMAGES = (*cluster.CLUSTER_IMAGES, "toolbox", "prometheus")
 KEEP = bool(os.environ.get("E2E_KEEP"))
 NAME = os.environ.get("E2E_CLUSTER", "e2e")
 ENVIRONMENT = pytest.StashKey[Environment]()
@@ -61,8 +62,9 @@ def environment(request: pytest.FixtureRequest) -> Iterator[Environment]:
     console = Console()
     with cluster.opened(NAME, console, IMAGES) as platform:
         _require_empty(platform)
+        monitoring.install_definitions(platform.kube)
         demo = Demo(console, platform, state_directory(NAME))
-        steps.install(demo)
+        steps.install(demo, monitoring.OPERATOR_VALUES)
         assert demo.git is not None
         found = Environment(platform, demo.git, console)
         request.config.stash[ENVIRONMENT] = found

@@ -105,9 +105,19 @@ def missing_images(kube: Kube, wanted: Mapping[str, str]) -> list[str]:
     return [image for image, ref in wanted.items() if not nodes or any(ref not in have for have in nodes)]
 
 
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Chart values as Helm merges two files: objects key by key, anything else as a whole."""
+    result = dict(below)
+    for key, value in above.items():
+        known = result.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(known, value) if both else value  # type: ignore[arg-type]  # see `both`
+    return result
+
+
 def install_operator(platform: Platform, extra: Mapping[str, Any] | None = None) -> None:
     """Install or upgrade the operator by its chart; values travel on standard input."""
-    values = {**operator_values(platform.images), **(extra or {})}
+    values = merged(operator_values(platform.images), extra or {})
     platform.run_helm(
         "upgrade", "--install", OPERATOR, str(CHART), "--namespace", OPERATOR_NAMESPACE, "--create-namespace",
         "--values", "-",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from demo import cluster, forwarder, gitserver, tenants
 from demo.airflow_client import AirflowClient
@@ -64,12 +65,12 @@ def airflow(kube: Kube, tenant: str, namespace: str) -> Iterator[AirflowClient]:
         yield AirflowClient(url, account["username"], account["password"])
 
 
-def install(demo: Demo) -> None:
-    """Operator and Git server, with the teams' repositories in it."""
+def install(demo: Demo, values: Mapping[str, Any] | None = None) -> None:
+    """Operator and Git server, with the teams' repositories in it; `values` go over the operator chart's."""
     console, kube = demo.console, demo.kube
     names = [sample.name for sample in SAMPLES]
     with console.step("operator and Git server"):
-        cluster.install_operator(demo.platform)
+        cluster.install_operator(demo.platform, values)
         demo.git = GitServer.ensure(kube, demo.platform.images["git-server"], names)
         demo.git.wait()
         cluster.wait_operator(demo.platform)
