@@ -73,7 +73,7 @@ def of_tenant(expression: str, *matchers: str) -> str:
 
 
 def started(group: tuple[str, ...], metric: Metric, *matchers: str) -> str:
-    """Series of an info metric that were not there five minutes ago: the moments of a change."""
+    """Series that were not there one step ago: a mark at the moment of a change, not a band from then on."""
     now = f"group {by(group)} ({metric(*matchers)})"
-    before = f"group {by(group)} ({metric(*matchers)} offset 5m)"
+    before = f"group {by(group)} ({metric(*matchers)} offset $__interval)"
     return f"{now} unless {before}"

@@ -217,19 +217,16 @@ def _resource(title: str) -> tuple[Panel, Panel]:
         Panel(
             f"{title}: used, requested, quota",
             Kind.TIMESERIES,
-            f"{title} in use by tenant, under what its pods request (dashed) and what the quota allows "
-            f"(dashed, above). "
+            f"{title} in use by tenant, on top of each other, under what all pods request and the quotas "
+            "allow (dashed; choose one tenant to see its own). "
             "Use far under the request: give back. The request at the quota: new pods wait.",
             (
                 Target(usage.by_tenant(used), "{{tenant}} used"),
-                Target(usage.by_tenant(usage.requested(resource)), "{{tenant}} requested", spec=True),
-                Target(
-                    usage.by_tenant(f"max by (namespace) ({hard})"),
-                    "{{tenant}} quota",
-                    spec=True,
-                ),
+                Target(f"sum({usage.requested(resource)})", "requested", spec=True),
+                Target(f"sum(max by (namespace) ({hard}))", "quota", spec=True),
             ),
             unit=unit,
+            stacked=True,
             width=12,
             height=8,
             no_data=NO_USAGE,
@@ -261,7 +258,7 @@ def _prices() -> Panel:
         (Target(f"max by (resource, currency) ({s.COST_UNIT_PRICE})"),),
         no_data="the operator has no prices (values costs.*)",
         width=6,
-        height=13,
+        height=16,
         columns=(
             Column("resource", "Unit"),
             Column("currency", "Currency", width=90),
@@ -289,5 +286,5 @@ def _how() -> Panel:
             "Control plane, network, discounts and the nodes' empty space are not in it."
         ),
         width=6,
-        height=13,
+        height=16,
     )

@@ -6,6 +6,7 @@ from tenant_dashboards import expr
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards.operator_calls import calls, changes, process, scrape
 from tenant_dashboards.boards.parts import Flavour, alert_annotation, make_board, tile
+from tenant_dashboards.boards.pieces import BAR, BAR_STEP
 from tenant_dashboards.expr import OPERATOR
 from tenant_dashboards.panels.model import (
     GREEN,
@@ -192,8 +193,9 @@ def _work() -> Row:
                 "the Kubernetes API is.",
                 (
                     Target(
-                        expr.events(s.HANDLER_RETRIES, OPERATOR, group="handler", window=expr.RATE),
+                        expr.events(s.HANDLER_RETRIES, OPERATOR, group="handler", window=BAR),
                         "{{handler}}",
+                        step=BAR_STEP,
                         may_be_empty="no handler had to retry",
                     ),
                 ),

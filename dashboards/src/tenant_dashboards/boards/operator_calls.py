@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards.pieces import sized
+from tenant_dashboards.boards.pieces import BAR, BAR_STEP, sized
 from tenant_dashboards.expr import OPERATOR
 from tenant_dashboards.panels.model import Kind, Panel, Row, Target, above
 
@@ -80,10 +80,9 @@ def changes() -> Row:
                 "ReleaseReady has Helm's message.",
                 (
                     Target(
-                        expr.events(
-                            s.HELM_OPERATION, OPERATOR, group=("operation", "result"), window=expr.RATE
-                        ),
+                        expr.events(s.HELM_OPERATION, OPERATOR, group=("operation", "result"), window=BAR),
                         "{{operation}} {{result}}",
+                        step=BAR_STEP,
                     ),
                 ),
                 bars=True,
@@ -112,13 +111,15 @@ def changes() -> Row:
                 "again and again: another controller or a person fights the operator.",
                 (
                     Target(
-                        expr.events(s.DRIFT_CORRECTED, OPERATOR, group="kind", window=expr.RATE),
+                        expr.events(s.DRIFT_CORRECTED, OPERATOR, group="kind", window=BAR),
                         "{{kind}} put right",
+                        step=BAR_STEP,
                         may_be_empty="nobody changed anything",
                     ),
                     Target(
-                        expr.events(s.DRIFT_DETECTED, OPERATOR, group="kind", window=expr.RATE),
+                        expr.events(s.DRIFT_DETECTED, OPERATOR, group="kind", window=BAR),
                         "{{kind}} seen",
+                        step=BAR_STEP,
                         may_be_empty="nobody changed anything",
                     ),
                 ),
@@ -134,8 +135,9 @@ def changes() -> Row:
                 "them); many: network or API server trouble.",
                 (
                     Target(
-                        expr.events(s.WATCH_RESTARTS, OPERATOR, group="resource", window=expr.RATE),
+                        expr.events(s.WATCH_RESTARTS, OPERATOR, group="resource", window=BAR),
                         "{{resource}}",
+                        step=BAR_STEP,
                         may_be_empty="no watch broke",
                     ),
                 ),

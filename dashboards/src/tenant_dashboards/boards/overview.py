@@ -100,6 +100,7 @@ def _tiles() -> tuple[Panel, ...]:
             "runbook of AirflowMetricsMissing (selector of the PodMonitor, NetworkPolicy, exporter pod).",
             unit="percentunit",
             max=1,
+            decimals=0,
             thresholds=(Step(None, RED), Step(0.9, ORANGE), Step(1, GREEN)),
             no_data="no tenant is scraped",
         ),
@@ -122,13 +123,13 @@ def _alerts() -> Panel:
     return Panel(
         "Firing alerts",
         Kind.TABLE,
-        "What fires now, the oldest first. The alert leads to its runbook (meaning, impact, diagnosis, "
+        "What fires now, the most urgent first. The alert leads to its runbook (meaning, impact, diagnosis, "
         "remedy), the "
         "tenant to its board. Work from P0 down; the rest of one incident is often silenced by its cause.",
         (Target(since, may_be_empty=NOTHING_FIRES),),
         no_data="nothing fires",
         width=24,
-        height=7,
+        height=8,
         columns=(
             Column("priority", "Priority", width=80),
             Column("severity", "Severity", texts=severity, cell="color-text", width=100),
@@ -140,7 +141,8 @@ def _alerts() -> Panel:
             Column("tenant", "Tenant", links=(tenant_link(),)),
             Column("Value", "Fires for", unit="s", decimals=0, width=120),
         ),
-        sort="Fires for",
+        sort="Priority",
+        sort_up=True,
     )
 
 

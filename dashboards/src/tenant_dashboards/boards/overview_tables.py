@@ -30,7 +30,11 @@ _LOGS = (
     ""
     ""
     ""
+    ""
+    ""
     "/explore?schemaVersion=1&orgId=1&panes=%7B%22a%22:%7B%22datasource%22:%22loki%22,%22queries%22:%5B%7B%22refId"
+    ""
+    ""
     ""
     ""
     ""
@@ -52,13 +56,14 @@ def tenant_table() -> Panel:
         Kind.TABLE,
         "One line a tenant. Red state: kubectl describe. Failures: share of the task tries of a day that "
         "failed. "
-        "Budget: what is left of the tightest SLO. Quota: the resource nearest to its end. The links lead "
+        "Budget: what is left of the tightest SLO, -100 % when it was spent twice or more. Quota: the "
+        "resource nearest to its end. The links lead "
         "to the board "
         "that explains the cell.",
         _tenant_queries(),
         key="tenant",
         width=24,
-        height=11,
+        height=9,
         no_data="no tenants",
         columns=_tenant_columns(),
     )
@@ -76,7 +81,7 @@ def _tenant_queries() -> tuple[Target, ...]:
         Target(f"topk by (tenant) (1, group by (tenant, commit) ({commit}))"),
         Target(f"count by (tenant) ({alerts}) or {none}"),
         Target(expr.failure_ratio(TENANT, group="tenant", window=_DAY)),
-        Target(f"min by (tenant) ({s.SLO_BUDGET_LEFT(TENANT)})"),
+        Target(f"clamp_min(min by (tenant) ({s.SLO_BUDGET_LEFT(TENANT)}), -1)"),
         Target(f"max by (tenant) ({expr.of_tenant(usage.quota_share(), TENANT)})"),
         Target(usage.by_tenant(usage.cost_reserved())),
         Target(f"topk by (tenant) (1, max by (tenant, sync_status) ({app}))"),

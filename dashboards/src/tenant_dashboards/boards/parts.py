@@ -181,13 +181,11 @@ def tenant_annotations() -> tuple[Annotation, ...]:
 
 
 def alert_annotation(*matchers: str) -> Annotation:
-    """Firing alerts, critical ones first to be seen."""
-    firing = s.ALERTS(
-        *matchers, 'alertstate="firing"', 'severity=~"critical|warning"', 'alertname=~"Airflow.+"'
-    )
+    """The moments at which alerts begin to fire."""
+    firing = (*matchers, 'alertstate="firing"', 'severity=~"critical|warning"', 'alertname=~"Airflow.+"')
     return Annotation(
         name="Alerts",
-        expr=f"max by (alertname, severity, tenant) ({firing})",
+        expr=expr.started(("alertname", "severity", "tenant"), s.ALERTS, *firing),
         title="{{alertname}}",
         text="{{severity}} {{tenant}}",
         color=RED,

@@ -37,5 +37,5 @@ def panel() -> Panel:
         "share is in the panels above.",
         content="\n".join([*head, *lines, total]),
         width=12,
-        height=13,
+        height=16,
     )

@@ -58,7 +58,6 @@ def _attention(flavour: Flavour) -> Row:
         (
             Target(
                 f"time() - min {expr.by(labels)} ({since})",
-                may_be_empty="no alert fires while everything is well",
             ),
         ),
         no_data="no alert fires",

@@ -145,7 +145,7 @@ def _column(column: Column, *, nulls: bool) -> dashboard.DashboardFieldConfigSou
     if column.thresholds:
         properties["thresholds"] = _thresholds(column.thresholds)
     if column.texts or nulls:
-        properties["mappings"] = [*(_mappings(column.texts) or []), *([_dash()] if nulls else [])]
+        properties["mappings"] = [*(_mappings(column.texts) or []), *(_dashes(column) if nulls else [])]
     if column.texts:
         properties["custom.align"] = common.FieldTextAlignment.CENTER
     if column.links:
@@ -160,12 +160,17 @@ def _column(column: Column, *, nulls: bool) -> dashboard.DashboardFieldConfigSou
     return _override("byName", column.title, properties)
 
 
-def _dash() -> dashboard.SpecialValueMap:
+def _dashes(column: Column) -> list[dashboard.SpecialValueMap]:
     result = dashboard.ValueMappingResult(text="–", color="transparent")  # noqa: RUF001
-    empty = dashboard.SpecialValueMatch.NULL_AND_NAN
-    return dashboard.SpecialValueMap(
-        options=dashboard.DashboardSpecialValueMapOptions(match=empty, result=result)
-    )
+    nothing = [dashboard.SpecialValueMatch.NULL_AND_NAN]
+    if not column.source.startswith("Value"):
+        nothing.append(dashboard.SpecialValueMatch.EMPTY)  # a label may be there and empty
+    return [
+        dashboard.SpecialValueMap(
+            options=dashboard.DashboardSpecialValueMapOptions(match=match, result=result)
+        )
+        for match in nothing
+    ]
 
 
 def _cell(column: Column) -> object:

@@ -128,6 +128,7 @@ class Panel:
     columns: tuple[Column, ...] = ()
     key: str = ""
     sort: str = ""  # title of the column that a table is sorted by, descending
+    sort_up: bool = False  # ascending instead
     stacked: bool = False
     bars: bool = False
     legend_calcs: tuple[str, ...] = ("lastNotNull", "max")

@@ -90,7 +90,7 @@ def _bar_gauge(panel: Panel) -> object:
     return bargauge.Options(
         display_mode=common.BarGaugeDisplayMode.BASIC,
         value_mode=common.BarGaugeValueMode.TEXT,
-        name_placement=common.BarGaugeNamePlacement.LEFT,
+        name_placement=common.BarGaugeNamePlacement.TOP,
         show_unfilled=True,
         sizing=common.BarGaugeSizing.MANUAL,  # a single bar would fill the panel otherwise
         min_viz_height=16,
@@ -121,7 +121,9 @@ def _table(panel: Panel) -> object:
     return table.Options(
         show_header=True,
         cell_height=common.TableCellHeight.SM,
-        sort_by=[common.TableSortByFieldState(display_name=panel.sort, desc=True)] if panel.sort else [],
+        sort_by=[common.TableSortByFieldState(display_name=panel.sort, desc=not panel.sort_up)]
+        if panel.sort
+        else [],
     )
 
 
