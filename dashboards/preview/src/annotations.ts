@@ -1,6 +1,6 @@
 /** Annotation queries and their marks on graphs. */
 import { type GrafanaTheme2, renderLegendFormat, type TimeRange } from '@grafana/data';
-import type { UPlotConfigBuilder } from '@grafana/ui';
+import { REGION_FILL_ALPHA, type UPlotConfigBuilder } from '@grafana/ui';
 import type { AnnotationJson } from './model';
 import { problem } from './problems';
 import type { Prometheus } from './prometheus';
@@ -90,7 +90,7 @@ export function drawMarks(builder: UPlotConfigBuilder, marks: Mark[], theme: Gra
         ctx.stroke();
       }
       if (right > left) {
-        ctx.globalAlpha = 0.1;
+        ctx.globalAlpha = REGION_FILL_ALPHA;
         ctx.fillRect(left, bbox.top, right - left, bbox.height);
         ctx.globalAlpha = 1;
         ctx.fillRect(left, bbox.top + bbox.height, right - left, 5);

@@ -9,6 +9,9 @@ import { buckets } from './buckets';
 import { NoData } from './NoData';
 import type { VizProps } from './props';
 
+const LABEL_HEIGHT = 16;
+const AXIS_HEIGHT = 30;
+
 interface HeatOptions {
   color?: { scheme?: string; exponent?: number; steps?: number };
   yAxis?: { unit?: string };
@@ -30,7 +33,9 @@ export function Heat(props: VizProps): React.JSX.Element {
     const format = getValueFormat(options.yAxis?.unit);
     const text = (le: string): string => (le === '+Inf' ? '+Inf' : formattedValueToString(format(Number(le))));
     const texts = bounds.map(text).reverse();
-    const axis = { rows: bounds.length, splits: bounds.map((_, i) => i), texts, grid: true };
+    const every = Math.ceil((bounds.length * LABEL_HEIGHT) / Math.max(height - AXIS_HEIGHT, 1));
+    const labelled = texts.map((_, i) => i).filter((i) => i % every === 0);
+    const axis = { rows: bounds.length, splits: labelled, texts: labelled.map((i) => texts[i]!), grid: true };
     const made = rowChart(axis, range, timeZone, theme);
     const most = Math.max(...counts.flat(), Number.MIN_VALUE);
     made.addHook('draw', (plot) => {
@@ -53,7 +58,7 @@ export function Heat(props: VizProps): React.JSX.Element {
     });
     drawMarks(made, marks, theme);
     return made;
-  }, [bounds, times, counts, range, timeZone, theme, marks, step, options]);
+  }, [bounds, times, counts, height, range, timeZone, theme, marks, step, options]);
   if (!times.length) {
     return <NoData {...props} />;
   }
