@@ -77,7 +77,7 @@ def _pools() -> Row:
         height=8,
     )
     starving = Panel(
-        "Starving in pool $pool_name",
+        "Open and starving in pool $pool_name",
         Kind.TIMESERIES,
         "Tasks that could run but find no slot, and slots that are open all the same. Starving with open "
         "slots: the tasks want more slots each (pool_slots) than are open at a time.",

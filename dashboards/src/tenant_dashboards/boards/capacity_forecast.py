@@ -48,22 +48,21 @@ def forecast() -> Row:
         height=10,
     )
     pool = f"1 - clamp_max({_soon(s.POOL_OPEN(TENANT))} / {_slots()}, 1)"
-    quota = f"{_soon(_USED_QUOTA)} / on (namespace, resource) group_left () {_HARD_QUOTA}"
+    resource = "namespace, resource"
+    quota = f"max by ({resource}) ({_soon(_USED_QUOTA)} / on ({resource}) group_left () {_HARD_QUOTA})"
     database = f"sum by (tenant) ({_soon(s.PG_CONNECTIONS(TENANT))}) / {_CONNECTIONS}"
+    volume = _volume(_soon(s.VOLUME_USED(NAMESPACE)))
     later = Panel(
         "Full in four hours",
         Kind.BAR_GAUGE,
         "The same if the last six hours go on in a straight line. At 100 % the thing is full before four "
-        "hours are over: act while there is room. A straight line knows no time of day.",
+        "hours are over: act while there is room. A straight line knows no time of day, and through less "
+        "than an hour of history it says little.",
         (
             Target(f"max by (tenant, pool_name) ({pool})", "{{tenant}} pool {{pool_name}}", True),
-            Target(f"max by (namespace, resource) ({quota})", "{{namespace}} quota {{resource}}", True),
-            Target(database, "{{tenant}} database", True),
-            Target(
-                _volume(_soon(s.VOLUME_USED(NAMESPACE))),
-                "{{namespace}} volume {{persistentvolumeclaim}}",
-                True,
-            ),
+            Target(_full(quota), "{{namespace}} quota {{resource}}", True),
+            Target(_full(database), "{{tenant}} database", True),
+            Target(_full(volume), "{{namespace}} volume {{persistentvolumeclaim}}", True),
         ),
         thresholds=above(0.8, 1),
         unit="percentunit",
@@ -78,6 +77,11 @@ def forecast() -> Row:
 def _soon(selector: str) -> str:
     """The value in four hours, not below zero."""
     return f"clamp_min(predict_linear({selector}[{_HISTORY}], {_AHEAD}), 0)"
+
+
+def _full(share: str) -> str:
+    """Not more than full: a line through a short history ends anywhere."""
+    return f"clamp_max({share}, 1)"
 
 
 def _slots() -> str:

@@ -238,8 +238,35 @@ def _tenants() -> Row:
                     ),
                 ),
                 no_data="no tenants",
-                width=6,
                 colors=(("Ready", GREEN), ("Reconciling", "blue"), ("Stalled", RED)),
+            ),
+            Panel(
+                "Releases by status",
+                Kind.TIMESERIES,
+                "How many tenants' releases are in each of Helm's states. deployed should be all; "
+                "pending-* for long is "
+                "an operator that was killed in between, failed is a render or an apply that was refused: "
+                "see the "
+                "condition ReleaseReady.",
+                (Target(f"sum by (status) ({s.TENANT_HELM_STATUS}) > 0", "{{status}}"),),
+                no_data="no releases",
+                colors=(("deployed", GREEN), ("failed", RED)),
+            ),
+            Panel(
+                "Specs not seen yet",
+                Kind.TIMESERIES,
+                "Tenants whose spec is newer than what the operator has worked on. For minutes: normal. "
+                "For longer: a "
+                "watch that hangs or a pass that never ends.",
+                (
+                    Target(
+                        f"count({s.TENANT_GENERATION} != {s.TENANT_OBSERVED_GENERATION}) or vector(0)",
+                        "tenants",
+                    ),
+                ),
+                thresholds=above(1),
+                decimals=0,
+                no_data="no tenants",
             ),
             Panel(
                 "Tenants that are not ready",
@@ -266,24 +293,8 @@ def _tenants() -> Row:
                 ),
                 sort="For",
                 no_data="every tenant is ready",
-                width=12,
-            ),
-            Panel(
-                "Specs not seen yet",
-                Kind.TIMESERIES,
-                "Tenants whose spec is newer than what the operator has worked on. For minutes: normal. "
-                "For longer: a "
-                "watch that hangs or a pass that never ends.",
-                (
-                    Target(
-                        f"count({s.TENANT_GENERATION} != {s.TENANT_OBSERVED_GENERATION}) or vector(0)",
-                        "tenants",
-                    ),
-                ),
-                thresholds=above(1),
-                decimals=0,
-                no_data="no tenants",
-                width=6,
+                width=24,
+                height=5,
             ),
         ),
     )

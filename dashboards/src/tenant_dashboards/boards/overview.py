@@ -5,6 +5,7 @@ from __future__ import annotations
 from tenant_dashboards import expr, usage
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards import states
+from tenant_dashboards.boards.overview_spec import spec_row
 from tenant_dashboards.boards.overview_tables import component_table, tenant_table
 from tenant_dashboards.boards.parts import RUNBOOK_URL, Flavour, board_url, make_board, tile
 from tenant_dashboards.expr import TENANT, TENANT_OR_NONE
@@ -43,6 +44,7 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
             Row("Readiness", (_timeline(),)),
             Row("Top five", (_failures(), _starving(), _costs())),
             Row("Components", (component_table(), _unhealthy(), _heartbeat_age())),
+            spec_row(),
         ),
     )
 

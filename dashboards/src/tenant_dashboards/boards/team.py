@@ -69,7 +69,7 @@ def _attention(flavour: Flavour) -> Row:
             Column("priority", "Priority", width=80),
             Column("dag_id", "DAG"),
             Column("pool_name", "Pool", width=110),
-            Column("Value", "For", unit="s", width=90),
+            Column("Value", "For", unit="s", width=90, decimals=0),
         ),
         sort="For",
     )
