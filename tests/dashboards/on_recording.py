@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from tests.dashboards.recording.playback import Recorded
+from tests.dashboards.grafana import substitute
+from tests.dashboards.recording.playback import Recorded, serve
 
+from devcluster.tools import tool
 from tenant_dashboards.boards import boards
 from tenant_dashboards.boards.parts import Flavour
 from tenant_dashboards.panels.model import Board, Panel, Target
 
 Labels = Mapping[str, str]
 _POINTS = 60  # of a graph; Grafana asks for about one per pixel
-_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{")
 
 
@@ -56,6 +60,7 @@ class Shown:
         self.panel = panel(slug, title)
         self._recorded = recorded
         self._chosen = variables
+        self._names = [entry.name for entry in board(slug).variables if entry.name != "namespace"]
 
     def answer(self, which: int | str, at: float | None = None) -> Answer:
         """Prometheus' answer to the query of this number or legend, at a time or over everything."""
@@ -82,7 +87,12 @@ class Shown:
 
     def filled(self, target: Target) -> str:
         """The query with Grafana's and the board's variables filled in."""
-        return _VARIABLE.sub(lambda match: self._value(match[1], target), target.expr)
+        interval = max(self._step, _seconds(target.step))
+        span = self._recorded.end - self._recorded.start
+        namespaces = self._recorded.label_values("namespace", "airflow_tenant_info")
+        chosen = {name: self._chosen.get(name, ".+") for name in self._names}
+        text = target.expr.replace("$__interval", f"{interval}s")
+        return substitute(text, {"namespace": namespaces}, span, chosen)
 
     @property
     def _step(self) -> int:
@@ -93,19 +103,20 @@ class Shown:
             return self.panel.targets[which]
         return {target.legend: target for target in self.panel.targets}[which]
 
-    def _value(self, name: str, target: Target) -> str:
-        interval = max(self._step, _seconds(target.step))
-        own: dict[str, Callable[[], str]] = {
-            "__range": lambda: f"{self._recorded.end - self._recorded.start}s",
-            "__interval": lambda: f"{interval}s",
-            "__rate_interval": lambda: f"{max(interval + self._recorded.step, 4 * self._recorded.step)}s",
-            "namespace": lambda: "|".join(self._recorded.label_values("namespace", "airflow_tenant_info")),
-        }
-        return self._chosen.get(name) or own.get(name, lambda: ".+")()
-
 
 def _seconds(step: str) -> int:
     return int(step[:-1]) * {"s": 1, "m": 60}[step[-1]] if step else 0
+
+
+@contextlib.contextmanager
+def written(folder: Path, lines: Iterable[str], start: int, end: int) -> Iterator[Recorded]:
+    """A Prometheus with samples of the text format, for what a recording of minutes cannot hold."""
+    (folder / "series.om").write_text("\n".join([*lines, "# EOF", ""]))
+    imported = [tool("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
+    command = [*imported, folder / "series.om", folder / "data"]
+    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    with serve(folder / "data") as prometheus:
+        yield replace(prometheus, start=start, end=end, step=60)
 
 
 def raw(recorded: Recorded, expr: str, *labels: str) -> dict[tuple[str, ...], float]:
