@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import subprocess
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.dashboards.alert_cases import mutants, promtool
 from tests.dashboards.alert_cases.case import ACTIVE as ACTIVE_TENANT
 from tests.dashboards.alert_cases.case import PAUSED, Fires
@@ -16,6 +19,7 @@ from devcluster.tools import tool
 from tenant_dashboards import signals
 from tenant_dashboards.alerts import registry, render
 from tenant_dashboards.alerts.model import ACTIVE, ACTIVE_EXPR, metric_names
+from tenant_dashboards.alerts.priorities import PRIORITIES
 
 ROOT = Path(__file__).parents[2]
 NAMES = [alert.name for alert in registry.FLEET]
@@ -178,6 +182,55 @@ def test_alerts_use_only_metrics_that_are_named_in_signals() -> None:
     used = {name for alert in registry.FLEET for name in metric_names(alert.expr)} | metric_names(ACTIVE_EXPR)
     assert len(used) > 60
     assert sorted(used - known) == []
+
+
+@pytest.mark.covers("A-21", "X-26")
+def test_one_table_holds_the_three_scales_and_the_channels_of_each_level() -> None:
+    severities = {name: row.severity for name, row in PRIORITIES.items()}
+    assert severities == {"P0": "critical", "P1": "critical", "P2": "warning", "P3": "info", "P4": "info"}
+    routes: dict[str, tuple[str, ...]] = {}
+    source = (ROOT / "dags/lib/src/tenant_airflow_lib/notifiers/router.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "CHANNELS":
+            routes = ast.literal_eval(node.value)
+    words = {
+        "oncall": "on-call page",
+        "incidents": "Slack #incidents",
+        "leadership": "mail to leadership",
+        "slack": "Slack of the team",
+        "mail": "mail to the team",
+    }
+    assert set(routes) == {"P1", "P2", "P3", "P4"}
+    for level, channels in routes.items():
+        assert PRIORITIES[level].channels == (tuple(words[channel] for channel in channels) or ("log",))
+    assert PRIORITIES["P0"].channels == PRIORITIES["P1"].channels
+
+
+@pytest.mark.covers("A-21", "S003-50")
+def test_the_clock_of_support_runs_for_every_alert() -> None:
+    clock = {name: (row.respond, row.resolve) for name, row in PRIORITIES.items()}
+    assert clock == {
+        "P0": ("15 minutes", "2 hours"),
+        "P1": ("1 hour", "4 hours"),
+        "P2": ("4 hours", "24 hours"),
+        "P3": ("1 business day", "as agreed"),
+        "P4": ("none", "none"),
+    }
+    for path in (ROOT / "dashboards/generated/rules").glob("*.yaml"):
+        for rule in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"][0]["rules"]:
+            if "alert" in rule:
+                priority = rule["labels"]["priority"]
+                assert clock[priority][0] != "none"
+                assert rule["labels"]["severity"] == PRIORITIES[priority].severity
+
+
+def test_a_link_to_a_dashboard_names_one_that_exists_with_variables_that_it_has() -> None:
+    for alert in registry.ALL:
+        path = ROOT / f"dashboards/generated/platform/{alert.link.board}.json"
+        board = json.loads(path.read_text(encoding="utf-8"))
+        assert alert.link.path().partition("?")[0] == f"/d/{board['uid']}"
+        variables = {variable["name"] for variable in board["templating"]["list"]}
+        assert set(re.findall(r"var-(\w+)=", alert.link.path())) <= variables, alert.name
 
 
 @pytest.mark.covers("A-26")

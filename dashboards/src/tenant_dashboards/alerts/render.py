@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tenant_dashboards.alerts import inhibition
-from tenant_dashboards.alerts.model import ACTIVE, ACTIVE_EXPR, GRAFANA_TOKEN, RUNBOOK_TOKEN
+from tenant_dashboards.alerts.model import ACTIVE, ACTIVE_EXPR, GRAFANA_TOKEN, RUNBOOK_TOKEN, Alert
 from tenant_dashboards.alerts.priorities import PRIORITIES
 from tenant_dashboards.alerts.registry import ALL, FLEET, areas, by_name
 
@@ -82,3 +82,32 @@ def files() -> dict[Path, str]:
         for area, group in groups(*urls).items():
             made[Path(folder) / f"{area}.yaml"] = as_yaml({"groups": [group]})
     return made
+
+
+def facts(alert: Alert) -> str:
+    """The line below an alert's heading in the runbook."""
+    parts = [f"**{alert.priority}** {alert.severity}"]
+    parts += [f"after {alert.hold}"] if alert.hold else []
+    parts += [f"needs {', '.join(alert.needs)}"]
+    parts += [f"silent without {alert.silent_without}"] if alert.silent_without else []
+    parts += [f"silenced by {', '.join(alert.inhibited_by)}"] if alert.inhibited_by else []
+    return " · ".join(parts)
+
+
+def priority_table() -> str:
+    """The table of priorities, in Markdown."""
+    rows = ["| priority | severity | it means | respond within | resolve within | told by |"]
+    rows.append("|---" * 6 + "|")
+    for row in PRIORITIES.values():
+        cells = (row.name, row.severity, row.meaning, row.respond, row.resolve, ", ".join(row.channels))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def alert_table() -> str:
+    """Every alert by priority, in Markdown, with links to its section."""
+    rows = ["| priority | alerts |", "|---|---|"]
+    for name in PRIORITIES:
+        links = ", ".join(f"[{alert.name}](#{alert.anchor})" for alert in ALL if alert.priority == name)
+        rows.append(f"| {name} | {links or 'none of these; a level of the notifiers only'} |")
+    return "\n".join(rows)
