@@ -3,8 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)'; then
-  echo "setup needs Node.js 20 or newer with npm: https://nodejs.org/en/download" >&2
+supported='const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'
+if ! command -v npm >/dev/null || ! node -e "$supported"; then
+  echo "setup needs Node.js 20.19 or newer with npm: https://nodejs.org/en/download" >&2
   exit 1
 fi
 echo "setup: dashboards/preview/node_modules with Node $(node --version)"
