@@ -37,7 +37,7 @@ _WRITTEN = (
 
 
 def _histogram(name: str, labels: str, before: float, after: float, end: int) -> Iterator[str]:
-    """Written: an hourly run, which takes half as long again in the last days as a week before."""
+    """One observation an hour; a sample every ten minutes of the two days that are compared."""
     week = 7 * 24
     for part in ("sum", "count", *(f"bucket {bound}" for bound in (1, 5, 15, 120, 300, 600, "+Inf"))):
         value = 0.0
