@@ -1,5 +1,7 @@
 """Migration Job: migrate the metadata database, then make the declared FAB users, in one process.
 
+With ``TENANT_METRICS_ROLE`` set it makes that role for the PostgreSQL exporter, too.
+
 Two commands (``airflow db migrate``, ``airflow users create``) would pay for Airflow's start-up twice.
 The declared users come as JSON in ``TENANT_USERS``, a list of
 ``{username, email, firstName, lastName, role, passwordEnv}``; ``passwordEnv`` names the variable that holds
@@ -18,6 +20,7 @@ from typing import Any
 from airflow.cli.cli_parser import get_parser
 
 USERS = "TENANT_USERS"
+METRICS_ROLE = "TENANT_METRICS_ROLE"
 
 
 def migrate() -> None:
@@ -69,9 +72,32 @@ def ensure_users(users: list[dict[str, str]]) -> None:
             print(f"user {user['username']}: {ensure_user(builder.sm, user)}", flush=True)  # noqa: T201
 
 
+def ensure_metrics_role(engine: Any, role: str) -> None:
+    """Make the exporter's role in the embedded PostgreSQL: it may log in and read statistics, no more.
+
+    It has no password, so nothing but the server's own socket lets it in.
+    https://www.postgresql.org/docs/15/predefined-roles.html
+    """
+    from sqlalchemy import text  # noqa: PLC0415  (comes with Airflow)
+
+    quoted = '"' + role.replace('"', '""') + '"'
+    with engine.begin() as connection:
+        known = connection.execute(
+            text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}
+        ).first()
+        if known is None:
+            connection.execute(text(f"CREATE ROLE {quoted} LOGIN CONNECTION LIMIT 5"))
+        connection.execute(text(f"GRANT pg_monitor TO {quoted}"))
+
+
 def main() -> int:
-    """Migrate, then the users; returns the exit code."""
+    """Migrate, then the exporter's role and the users; returns the exit code."""
     migrate()
+    role = os.environ.get(METRICS_ROLE)
+    if role:
+        from airflow import settings  # noqa: PLC0415  (needs the migration)
+
+        ensure_metrics_role(settings.engine, role)
     users = json.loads(os.environ.get(USERS, "[]"))
     if users:
         ensure_users(users)

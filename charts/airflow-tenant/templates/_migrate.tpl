@@ -12,6 +12,9 @@
 {{- $secrets = append $secrets $user.passwordSecretName -}}
 {{- end -}}
 {{- $variables := concat (list (dict "name" "TENANT_USERS" "value" (toRawJson $users))) $passwords -}}
+{{- if and .Values.postgresql.enabled .Values.postgresql.metrics.enabled -}}
+{{- $variables = append $variables (dict "name" "TENANT_METRICS_ROLE" "value" (include "airflow-tenant.metricsRole" .)) -}}
+{{- end -}}
 metadata:
   labels:
     {{- include "airflow-tenant.podLabels" $scope | nindent 4 }}

@@ -8,6 +8,9 @@
 {{- ternary (dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) "prometheus.io/path" "/metrics") dict $wanted | toJson -}}
 {{- end }}
 
+{{/* The database role of the exporter. */}}
+{{- define "airflow-tenant.metricsRole" -}}metrics_reader{{- end }}
+
 {{/*
 (dict "board" b "tenant" t): the stable uid of a tenant's dashboard. Grafana takes 40 characters: a longer one is cut and
 gets a hash of the whole, so that two tenants with the same beginning stay two.

@@ -212,6 +212,14 @@ spec:
   {{- include "airflow-tenant.peer" (dict "root" . "components" (list "api-server" "scheduler" "dag-processor" "triggerer" "migrate-database")) | nindent 2 }}
   ports:
   - {port: 5432, protocol: TCP}
+{{- if .Values.postgresql.metrics.enabled }}
+{{- with include "airflow-tenant.scrapers" . | trim }}
+- from:
+  {{- . | nindent 2 }}
+  ports:
+  - {port: 9187, protocol: TCP}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "airflow-tenant.statsdIngress" -}}

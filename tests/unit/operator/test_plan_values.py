@@ -7,6 +7,7 @@ import pytest
 from tests.unit.operator.support import Counter, secret, tenant
 
 from tenant_operator.plan import secrets, values
+from tenant_operator.plan.monitoring import MonitoringDefaults
 from tenant_operator.plan.values import Defaults, build, git_port
 
 _USERS = [
@@ -319,3 +320,13 @@ def test_no_secret_is_ever_among_the_values() -> None:
 def test_the_same_tenant_gives_the_same_bytes() -> None:
     one, two = (json.dumps(build(tenant(**FULL_SPEC), {"b": "1", "a": "2"}, DEFAULTS)) for _ in range(2))
     assert one == two
+
+
+def test_the_database_s_exporter_runs_where_the_installation_wants_it_and_the_tenant_is_watched() -> None:
+    def metrics(*, wanted: bool, watched: bool) -> object:
+        defaults = Defaults(monitoring=MonitoringDefaults(database_metrics=wanted))
+        return build(tenant(monitoring={"enabled": watched}), {}, defaults)["postgresql"].get("metrics")
+
+    assert metrics(wanted=True, watched=True) == {"enabled": True}
+    assert metrics(wanted=False, watched=True) is None
+    assert metrics(wanted=True, watched=False) is None

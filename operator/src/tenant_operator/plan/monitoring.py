@@ -61,6 +61,7 @@ class MonitoringDefaults(_FromFile):
     runbook_url: str = ""
     prometheus_namespace: str = ""
     prometheus_pod_labels: Mapping[str, str] = Field(default_factory=dict)
+    database_metrics: bool = False
     alertmanager: AlertmanagerDefaults = AlertmanagerDefaults()
 
     def means(self, served: Collection[str]) -> Means:
@@ -91,6 +92,7 @@ def values(tenant: Tenant, defaults: MonitoringDefaults, served: Collection[str]
             "labels": dict(defaults.dashboard_labels),
             "folderAnnotation": defaults.folder_annotation,
             "folder": tenant.spec.owner.team,
+            **({"runbookUrl": defaults.runbook_url} if defaults.runbook_url else {}),
             "grafanaDashboard": {
                 "enabled": spec.dashboards and GRAFANA_DASHBOARD in served,
                 "instanceSelector": dict(defaults.grafana_instance_selector),

@@ -43,7 +43,7 @@ def build(
         **_airflow(spec.airflow, defaults),
         "config": logs.config(tenant),
         "env": _environment(tenant),
-        **_secrets(tenant, checksums),
+        **_secrets(tenant, checksums, defaults),
         "dags": {"sources": [_source(source) for source in spec.dags.sources]},
         "monitoring": monitoring.values(tenant, defaults.monitoring, served),
         "networkPolicies": _network(tenant, defaults),
@@ -101,7 +101,7 @@ def _environment(tenant: Tenant) -> list[Values]:
     return [*({"name": name, "value": value} for name, value in made.items() if name not in taken), *own]
 
 
-def _secrets(tenant: Tenant, checksums: Mapping[str, str]) -> Values:
+def _secrets(tenant: Tenant, checksums: Mapping[str, str], defaults: Defaults) -> Values:
     embedded = tenant.spec.database.embedded
     persistence: Values = {"size": embedded.storage}
     if embedded.storage_class_name:
@@ -113,6 +113,8 @@ def _secrets(tenant: Tenant, checksums: Mapping[str, str]) -> Values:
     }
     if embedded.resources is not None:
         postgresql["resources"] = _resources(embedded.resources)
+    if defaults.monitoring.database_metrics and tenant.spec.monitoring.enabled:
+        postgresql["metrics"] = {"enabled": True}
     email = tenant.spec.owner.email or "admin@example.com"
     return {
         "fernetKeySecretName": names.fernet_secret(tenant.name),
