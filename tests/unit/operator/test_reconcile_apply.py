@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
-from tests.unit.operator.support import tenant
+from tests.unit.operator.support import raw, tenant
 
+from tenant_operator.api.status import TenantStatus
+from tenant_operator.core import kinds
 from tenant_operator.core.errors import (
     ApplyError,
     ConditionType,
@@ -17,9 +20,10 @@ from tenant_operator.core.errors import (
 from tenant_operator.core.kinds import Kind, Object, ObjectId
 from tenant_operator.core.ports import ChartInfo
 from tenant_operator.plan import record
-from tenant_operator.plan.release import Release
+from tenant_operator.plan.release import Planned, Release, Stage
 from tenant_operator.reconcile.apply import Applier, namespace_refused, refused
 from tenant_operator.reconcile.index import Index
+from tenant_operator.reconcile.state import TenantState
 
 CHART = ChartInfo("airflow-tenant", "1", "3.3.2", "d", {"name": "airflow-tenant"})
 ID = ObjectId("Deployment", "airflow-payments", "payments-scheduler", "apps")
@@ -110,7 +114,7 @@ def past(*revisions: int, status: str = "superseded", last: str = "deployed", ma
     found = {}
     for revision in revisions:
         made = record.secret(tenant(), CHART, revision=revision, values={"a": 1}, manifest=manifest,
-                             first_deployed=0, now=0)  # fmt: skip
+                             first_deployed="", now=0)  # fmt: skip
         made["metadata"]["labels"]["status"] = last if revision == revisions[-1] else status
         found[made["metadata"]["name"]] = made
     return found
@@ -155,3 +159,45 @@ async def test_a_record_that_somebody_else_wrote_meanwhile_is_looked_at_again_so
     with pytest.raises(ApplyError) as caught:
         await written({}, fails=Conflict(409, "exists"))
     assert caught.value.retry <= 1
+
+
+class Applying:
+    """Answers an apply with an object of the given version, or with an error."""
+
+    def __init__(self, version: int, error: KubeError | None = None) -> None:
+        self._version, self._error = version, error
+
+    async def apply(self, _: Kind, obj: Object) -> Object:
+        if self._error is not None:
+            raise self._error
+        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self._version), "uid": "u"}}
+
+
+DRIFTS: list[tuple[str, bool, int, KubeError | None, tuple[int, int]]] = [
+    ("the first apply is no correction", False, 8, None, (0, 0)),
+    ("a foreign change is found and put back", True, 8, None, (1, 1)),
+    ("all was as it should be", True, 7, None, (0, 0)),
+    ("an admission policy keeps the change", True, 8, Forbidden(403, "denied"), (1, 0)),
+    ("an API server that is away tells nothing of drift", True, 8, KubeError(503, "away"), (0, 0)),
+]
+
+
+@pytest.mark.covers("M-07")
+@pytest.mark.parametrize(
+    ("name", "before", "version", "error", "counted"), DRIFTS, ids=[d[0] for d in DRIFTS]
+)
+async def test_drift_is_counted_when_something_was_written_over(
+    name: str, before: bool, version: int, error: KubeError | None, counted: tuple[int, int]
+) -> None:
+    metadata = {"name": ID.name, "namespace": ID.namespace, "labels": tenant().labels}
+    obj: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {}}
+    index, state = Index(), TenantState(raw=raw(), status=TenantStatus())
+    seen = {**obj, "metadata": {**metadata, "resourceVersion": "7", "uid": "u"}}
+    index.put(kinds.DEPLOYMENT, seen)
+    if before:
+        state.applied[ID] = ("digest", "version")
+    planned = Planned(ID, Stage.COMPONENTS, "digest", obj)
+    applier = Applier(Applying(version, error), index, Clock())  # type: ignore[arg-type]
+    with contextlib.suppress(ApplyError):
+        await applier.apply(tenant(), state, [planned])
+    assert (state.drift_detected["Deployment"], state.drift_corrected["Deployment"]) == counted, name

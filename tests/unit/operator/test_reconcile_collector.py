@@ -189,8 +189,10 @@ def test_the_librarys_encoder_tells_the_same(format_: str) -> None:
     assert order(ours) == order(theirs.decode())
 
 
-def test_what_a_team_writes_cannot_break_out_of_its_label() -> None:
-    name = 'x"} 1\nairflow_tenant_info{tenant="other"} 1\n\\'
+@pytest.mark.parametrize(
+    "name", ['x"} 1\nairflow_tenant_info{tenant="other"} 1\n\\', '"', "\\", "\n", "ü/{}"]
+)
+def test_what_a_team_writes_cannot_break_out_of_its_label(name: str) -> None:
     made = state(pools=[{"name": name, "slots": 1}])
     assert of("airflow_tenant_pool_slots", made) == {name: 1.0}
     assert {dict(its)["tenant"] for _, its in samples(made) if its} == {"payments"}
