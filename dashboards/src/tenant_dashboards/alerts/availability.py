@@ -29,7 +29,6 @@ ALERTS = (
         "storage, a release of the operator), not at the tenants one by one.",
         Link("overview", tenant=False),
         ("operator", "statsd"),
-        inhibited_by=("AirflowOperatorDown",),
     ),
     Alert(
         "AirflowSchedulerHeartbeatMissing",

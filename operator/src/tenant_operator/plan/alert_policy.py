@@ -44,7 +44,6 @@ INHIBITIONS: Mapping[str, tuple[str, ...]] = {
         "AirflowTenantNotObserved",
         "AirflowTenantHelmReleaseStuck",
         "AirflowTenantDriftLoop",
-        "AirflowManySchedulersMissing",
         "AirflowPoolSizeDiffersFromSpec",
     ),
     "AirflowManySchedulersMissing": (
