@@ -23,8 +23,11 @@ INTERVAL = 15
 SCRAPE_INTERVAL = 15
 #: The tenants whose team's copies are looked at.
 TENANTS = ("payments", "analytics")
-_REFERENCE = re.compile(r"\$(?P<plain>\w+)|\$\{(?P<name>\w+)(?::(?P<format>\w+))?\}|\[\[(?P<old>\w+)\]\]")
-_REGEX_SIGNS = re.compile(r"[\\^$.*+?()[\]{}|/]")
+# $1 is a group of label_replace
+_REFERENCE = re.compile(
+    r"\$(?P<plain>[a-zA-Z_]\w*)|\$\{(?P<name>[a-zA-Z_]\w*)(?::(?P<format>\w+))?\}|\[\[(?P<old>\w+)\]\]"
+)
+_REGEX_SIGNS = re.compile(r"[\\^$.*+?()[\]{}|]")
 _LABEL_VALUES = re.compile(r"label_values\((?:(?P<match>.+),\s*)?(?P<label>\w+)\s*\)", re.DOTALL)
 _QUERY_RESULT = re.compile(r"query_result\((?P<expr>.+)\)", re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""Airflow's metrics on their way: StatsD lines, the chart's statsd_exporter with the chart's mapping, Prometheus."""
+"""Airflow's metrics on their way: StatsD lines, the chart's mapping in a real statsd_exporter, labels."""
 
 from __future__ import annotations
 

@@ -23,7 +23,33 @@ _TYPES = {"counter": "counter", "gauge": "gauge", "timer": "histogram"}
 DISABLED_TAGS = frozenset({"job_id", "run_id", "dagrun_id", "file_path"})
 # The definitions name the tags that legacy names need. What is sent beside them, by name: found in the
 # recording, which a test compares with this, and in Airflow's sources.
-_MORE_LABELS: dict[str, tuple[str, ...]] = {}
+_RUN = ("dag_id", "run_type")
+_TASK = ("dag_id", "task_id")
+_MORE_LABELS: dict[str, tuple[str, ...]] = {
+    "dag_processing.last_run.seconds_ago": ("bundle_name",),
+    "dag_processing.processes": ("action",),
+    "dagrun.dependency-check": _RUN,
+    "dagrun.duration.failed": _RUN,
+    "dagrun.duration.success": _RUN,
+    "dagrun.first_task_scheduling_delay": _RUN,
+    "dagrun.first_task_start_delay": _RUN,
+    "deadline_alerts.deadline_created": ("dag_id",),
+    "deadline_alerts.deadline_missed": ("dag_id",),
+    "deadline_alerts.deadline_not_missed": ("dag_id",),
+    "executor.open_slots": ("status",),
+    "executor.queued_tasks": ("status",),
+    "executor.running_tasks": ("status",),
+    "kubernetes_executor.pod_creation_status": ("status",),
+    "kubernetes_executor.pod_deletion_status": ("status",),
+    "operator_failures": _TASK,
+    "operator_successes": _TASK,
+    "scheduler.executor_heartbeat_duration": ("executor",),
+    "task.scheduled_duration": ("queue",),
+    "task_instance_created": _RUN,
+    "task_instances_without_heartbeats_killed": _TASK,
+    "ti_failures": _TASK,
+    "ti_successes": _TASK,
+}
 # Words for the parts of names that are variables. Airflow 3.3 has one class of jobs, jobs/job.py; a name of
 # which nobody knows the words is not sent by it (dag_processing.last_num_of_db_queries).
 _WORDS = {"job_name": ("job", "schedulerjobrunner")}

@@ -100,6 +100,9 @@ PROGRAMS = (
             ("pgbouncer_databases_max_connections", "gauge", "database user",
              "The most servers of a database"),
             ("pgbouncer_config_max_client_connections", "gauge", "", "The most clients"),
+            # of Debian's prometheus-pgbouncer-exporter, a program by other authors
+            ("pgbouncer_exporter_pools_active_clients", "gauge", "database user", "Clients with a server"),
+            ("pgbouncer_exporter_pools_waiting_clients", "gauge", "database user", "Clients that wait"),
         ),
     ),
     Program(
