@@ -5,7 +5,7 @@ from __future__ import annotations
 from tenant_dashboards import expr, usage
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards import states
-from tenant_dashboards.boards.overview_spec import spec_row
+from tenant_dashboards.boards.overview_spec import replicas, spec_row
 from tenant_dashboards.boards.overview_tables import component_table, tenant_table
 from tenant_dashboards.boards.parts import RUNBOOK_URL, Flavour, board_url, make_board, tile
 from tenant_dashboards.expr import TENANT, TENANT_OR_NONE
@@ -43,7 +43,7 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
             Row("Alerts and tenants", (_alerts(), tenant_table())),
             Row("Readiness", (_timeline(),)),
             Row("Top five", (_failures(), _starving(), _costs())),
-            Row("Components", (component_table(), _unhealthy(), _heartbeat_age())),
+            Row("Components", (component_table(), _unhealthy(), _heartbeat_age(), replicas())),
             spec_row(),
         ),
     )
@@ -240,7 +240,6 @@ def _unhealthy() -> Panel:
                 "{{component}}",
             ),
         ),
-        width=12,
         stacked=True,
         decimals=0,
         no_data="the operator sees no health answer",
@@ -257,7 +256,6 @@ def _heartbeat_age() -> Panel:
         "unhealthy after 30 s (scheduler, DAG processor, triggerer); the operator asks every few minutes.",
         (Target(age, "{{component}}"),),
         unit="s",
-        width=12,
         thresholds=above(600),
         no_data="the operator sees no heartbeat",
     )
