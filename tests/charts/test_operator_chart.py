@@ -238,6 +238,23 @@ def test_values_reach_the_operator_as_its_environment() -> None:
     assert str(settings.chart_path) == "/opt/charts/airflow-tenant"
 
 
+def test_prices_reach_the_operator_and_none_is_made_up() -> None:
+    from tenant_operator.core.settings import from_environment
+
+    def settings(**costs: Any) -> Any:
+        environment = deployment_pod(render(costs=costs)).main["env"]
+        return from_environment({item["name"]: item.get("value", "x") for item in environment})
+
+    assert settings().prices == {}
+    stated = settings(currency="EUR", cpuCoreHour=0.04048, memoryGibHour=0.00001, storageGibMonth=1)
+    assert stated.cost_currency == "EUR"
+    assert stated.prices == {
+        "cpu_core_hour": 0.04048,
+        "memory_gib_hour": 0.00001,
+        "storage_gib_month": 1.0,
+    }
+
+
 def test_default_images_reach_the_operator_as_a_file_and_restart_it() -> None:
     images = {"airflow": {"repository": "example.com/airflow", "tag": "1", "pullPolicy": "Never"}}
     before, after = render(), render(tenantDefaults={"images": images})
