@@ -6,25 +6,22 @@ configured with is read from the Secrets that its operator makes, and checked by
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import gzip
 import json
-import os
 import subprocess
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 import yaml
 from tests.charts.support import OPERATOR_CHART, Chart, Object, merged, render_chart
 from tests.controller import definitions
 from tests.controller.api import Api
 from tests.controller.process import eventually
-from tests.controller.stack import free_port
+from tests.dashboards.prometheus_operator import PrometheusOperator, prometheus
 
 from devcluster.controlplane import ControlPlane
 from devcluster.tools import tool
@@ -93,33 +90,18 @@ class Cluster:
     directory: Path
     plane: ControlPlane
     api: Api
-    log: Path
-    tenants: Mapping[str, Chart]
+    operator: PrometheusOperator
+    charts: Mapping[str, Chart]
 
-    def secret(self, name: str, key: str) -> str:
-        """A file that the operator generated; "" while there is none."""
-        found = self.api.find(kinds.SECRET, name, MONITORING)
-        data = (found or {}).get("data") or {}
-        return gzip.decompress(base64.b64decode(data[key])).decode() if key in data else ""
-
+    @property
     def config(self) -> Object:
         """The configuration of Prometheus."""
-        # the config-reloader beside Prometheus puts the number of the shard in
-        text = self.secret("prometheus-main", "prometheus.yaml.gz").replace("$(SHARD)", "0")
-        return dict(yaml.safe_load(text) or {}) if text else {}
+        return dict(yaml.safe_load(self.operator.config(MONITORING)))
 
-    def routing(self) -> str:
-        """The configuration of Alertmanager."""
-        return self.secret("alertmanager-main-generated", "alertmanager.yaml.gz")
-
-    def rule_files(self) -> dict[str, str]:
-        """The rule files that Prometheus would mount."""
-        found = self.api.list(_CONFIG_MAP, MONITORING)
-        maps = [item for item in found if item["metadata"]["name"].startswith("prometheus-main-rulefiles-")]
-        return {name: text for item in maps for name, text in (item.get("data") or {}).items()}
-
-
-_CONFIG_MAP = next(kind for kind in kinds.RENDERED if kind.kind == "ConfigMap")
+    @property
+    def jobs(self) -> dict[str, Object]:
+        """Its scrape jobs by name."""
+        return {job["job_name"]: job for job in self.config.get("scrape_configs") or []}
 
 
 def tenant_of(name: str) -> Tenant:
@@ -173,18 +155,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             {"podMonitor": {"enabled": True}, "alerts": {"enabled": True}}, OPERATOR_CHART, OPERATOR
         )
         apply(api, platform, "PodMonitor", "PrometheusRule", namespace=OPERATOR_NAMESPACE)
-        log = directory / "prometheus-operator.log"
-        stack.enter_context(prometheus_operator(plane, log))
-        all_ = {
-            f"{kind}{end}": {} for kind in ("podMonitor", "rule") for end in ("Selector", "NamespaceSelector")
-        }
-        both = {f"alertmanagerConfig{end}": {} for end in ("Selector", "NamespaceSelector")}
-        main = {"name": "main", "namespace": MONITORING}
-        api.create(PROMETHEUS, {"metadata": main, "spec": {"version": "v3.5.0", **all_}})
-        api.create(ALERTMANAGER, {"metadata": main, "spec": {"version": "v0.28.1", **both}})
-        made = Cluster(directory, plane, api, log, {**tenants, OPERATOR: platform})
-        eventually(lambda: made.config() and made.routing() and made.rule_files(), WAIT, log.read_text)
-        yield made
+        operator = stack.enter_context(PrometheusOperator.start(plane.kubeconfig, directory))
+        operator.make_prometheus(MONITORING)
+        operator.make_alertmanager(MONITORING)
+        yield Cluster(directory, plane, api, operator, {**tenants, OPERATOR: platform})
 
 
 def apply(api: Api, chart: Chart, *wanted: str, namespace: str = "") -> None:
@@ -194,34 +168,6 @@ def apply(api: Api, chart: Chart, *wanted: str, namespace: str = "") -> None:
             api.create(KINDS[kind], {**obj, "metadata": metadata})
 
 
-@contextlib.contextmanager
-def prometheus_operator(plane: ControlPlane, log: Path) -> Iterator[None]:
-    command = [str(tool("prometheus-operator")), f"--web.listen-address=127.0.0.1:{free_port()}"]
-    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig)}
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def complaints(cluster: Cluster) -> list[str]:
-    """What the Prometheus operator has against our objects, in its log and in Events."""
-    ours = ("podmonitor", "prometheusrule", "alertmanagerconfig", "skipping", "reject", "invalid")
-    lines = [
-        line
-        for line in cluster.log.read_text().splitlines()
-        if ("level=warn" in line.lower() or "level=error" in line.lower())
-        and any(word in line.lower() for word in ours)
-    ]
-    for namespace in {obj["metadata"]["namespace"] for obj in cluster.api.list(KINDS["PodMonitor"])}:
-        events = cluster.api.list(kinds.EVENT, namespace)
-        lines += [event["message"] for event in events if event["involvedObject"]["kind"] in KINDS]
-    return lines
-
-
 @pytest.mark.covers("M-02")
 def test_every_object_is_accepted_and_becomes_a_part_of_the_configuration(cluster: Cluster) -> None:
     jobs = {
@@ -229,28 +175,25 @@ def test_every_object_is_accepted_and_becomes_a_part_of_the_configuration(cluste
         "podMonitor/airflow-analytics/analytics/0",
         f"podMonitor/{OPERATOR_NAMESPACE}/{OPERATOR}/0",
     }
-    eventually(
-        lambda: {job["job_name"] for job in cluster.config()["scrape_configs"]} == jobs, WAIT, cluster.config
-    )
-    wanted = {
-        (obj["metadata"].get("namespace"), obj["metadata"]["name"])
-        for obj in cluster.api.list(KINDS["PrometheusRule"])
-    }
-    assert len(wanted) > len(TENANTS), "rules of the tenants and of the platform"
-    starts = {f"{namespace}-{name}-" for namespace, name in wanted}
-    eventually(
-        lambda: all(any(file.startswith(start) for file in cluster.rule_files()) for start in starts),
-        WAIT,
-        lambda: (starts, sorted(cluster.rule_files())),
-    )
-    assert len(cluster.rule_files()) == len(wanted)
+    eventually(lambda: cluster.jobs.keys() == jobs, WAIT, lambda: sorted(cluster.jobs))
+    rules = cluster.api.list(KINDS["PrometheusRule"])
+    assert len(rules) > len(TENANTS), "rules of the tenants and of the platform"
+    starts = [f"{rule['metadata']['namespace']}-{rule['metadata']['name']}-" for rule in rules]
+
+    def files() -> list[str]:
+        return sorted(cluster.operator.rule_files(MONITORING))
+
+    eventually(lambda: len(files()) == len(rules), WAIT, files)
+    assert all(any(file.startswith(start) for file in files()) for start in starts)
     for name in TENANTS:
-        assert f"airflow-{name}/{name}-alerts" in cluster.routing()
-    assert not complaints(cluster)
+        wanted = f"airflow-{name}/{name}-alerts"
+        eventually(lambda wanted=wanted: wanted in cluster.operator.routing(MONITORING), WAIT)
+    assert not cluster.operator.complaints()
 
 
 def test_an_object_that_is_wrong_is_complained_about(cluster: Cluster) -> None:
     """Else the silence of the test above would say nothing."""
+    before = len(cluster.operator.complaints())
     relabelings = [{"action": "keep", "regex": "("}]
     wrong = {
         "metadata": {"name": "wrong", "namespace": MONITORING},
@@ -258,12 +201,14 @@ def test_an_object_that_is_wrong_is_complained_about(cluster: Cluster) -> None:
     }
     cluster.api.create(KINDS["PodMonitor"], wrong)
     try:
-        eventually(lambda: complaints(cluster), WAIT, cluster.log.read_text)
+        eventually(
+            lambda: len(cluster.operator.complaints()) > before,
+            WAIT,
+            cluster.operator.log.read_text,
+            pause=0.5,
+        )
     finally:
         cluster.api.delete(KINDS["PodMonitor"], "wrong", MONITORING)
-        cluster.log.write_text("")
-        for event in cluster.api.list(kinds.EVENT, MONITORING):
-            cluster.api.delete(kinds.EVENT, event["metadata"]["name"], MONITORING)
 
 
 def test_prometheus_own_program_finds_no_fault_in_configuration_and_rules(
@@ -271,14 +216,15 @@ def test_prometheus_own_program_finds_no_fault_in_configuration_and_rules(
 ) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
-    for name, text in cluster.rule_files().items():
+    files = cluster.operator.rule_files(MONITORING)
+    for name, text in files.items():
         (rules / name).write_text(text)
-    config = {**cluster.config(), "rule_files": [f"{rules}/*.yaml"]}
     file = tmp_path / "prometheus.yaml"
-    file.write_text(yaml.safe_dump(config))
+    file.write_text(yaml.safe_dump({**cluster.config, "rule_files": [f"{rules}/*.yaml"]}))
     done = run("promtool", "check", "config", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" rules found") == len(cluster.rule_files())
+    assert files
+    assert done.stdout.count(" rules found") == len(files)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +240,7 @@ def test_a_tenant_s_alert_is_routed_to_its_own_receivers(
     cluster: Cluster, tmp_path: Path, labels: dict[str, str], receivers: set[str]
 ) -> None:
     file = tmp_path / "alertmanager.yaml"
-    file.write_text(cluster.routing())
+    file.write_text(cluster.operator.routing(MONITORING))
     checked = run("amtool", "check-config", str(file))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     alert = [f"{key}={value}" for key, value in {**labels, "alertname": "AirflowSLOBurnFast"}.items()]
@@ -358,46 +304,29 @@ def targets(cluster: Cluster) -> Iterator[Targets]:
     """What a real Prometheus makes of both configurations, from the same pods."""
     number = 1
     for name in TENANTS:
-        for component, template in pods_of(cluster.tenants[name]).items():
+        for component, template in pods_of(cluster.charts[name]).items():
             phase = "Succeeded" if component == "migrate-database" else "Running"
             pod = f"{name}-{component}-0"
             make_pod(cluster.api, pod, f"airflow-{name}", template, f"10.1.0.{number}", phase)
             number += 1
-    statsd = pods_of(cluster.tenants["payments"])["statsd"]
+    statsd = pods_of(cluster.charts["payments"])["statsd"]
     make_pod(cluster.api, "payments-statsd-old", "airflow-payments", statsd, "10.1.0.200", "Failed")
-    (operator,) = pods_of(cluster.tenants[OPERATOR]).values()
+    (operator,) = pods_of(cluster.charts[OPERATOR]).values()
     make_pod(cluster.api, f"{OPERATOR}-0", OPERATOR_NAMESPACE, operator, "10.1.0.250")
     plain = yaml.safe_load(SCRAPE_CONFIG.read_text())["scrape_configs"]
-    jobs = [*cluster.config()["scrape_configs"], *plain]
-    for job in jobs:
-        for discovery in job["kubernetes_sd_configs"]:
-            discovery["kubeconfig_file"] = str(cluster.plane.kubeconfig)
     # nobody answers at these addresses, and nobody needs to be asked
-    base = {"scrape_interval": "1h", "scrape_timeout": "1s"}
-    config = {"global": base, "scrape_configs": [{**job, "scrape_interval": "1h"} for job in jobs]}
-    file = cluster.directory / "prometheus.yaml"
-    file.write_text(yaml.safe_dump(config))
-    port = free_port()
-    command = [str(tool("prometheus")), f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}",
-               f"--storage.tsdb.path={cluster.directory / 'tsdb'}"]  # fmt: skip
-    with (cluster.directory / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        found = eventually(lambda: settled(port, len(jobs)), WAIT, pause=0.5)
-        yield Targets(found)
-    finally:
-        process.terminate()
-        process.wait(20)
+    jobs = [{**job, "scrape_interval": "1h"} for job in (*cluster.jobs.values(), *plain)]
+    config = {"global": {"scrape_interval": "1h"}, "scrape_configs": jobs}
+    with prometheus(config, cluster.plane.kubeconfig, cluster.directory) as url:
+        yield Targets(eventually(lambda: settled(url, len(jobs)), WAIT, pause=0.5))
 
 
-def settled(port: int, jobs: int) -> dict[str, set[frozenset[tuple[str, str]]]]:
+def settled(url: str, jobs: int) -> dict[str, set[frozenset[tuple[str, str]]]]:
     """The targets by job, once every job has some; several seconds lie between first and last."""
     try:
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{port}/api/v1/targets?state=active", timeout=5
-        ) as response:
-            active = json.load(response)["data"]["activeTargets"]
-    except OSError:
+        answer = urllib3.request("GET", f"{url}/api/v1/targets?state=active", timeout=5, retries=False)
+        active = answer.json()["data"]["activeTargets"]
+    except urllib3.exceptions.HTTPError:
         return {}
     found: dict[str, set[frozenset[tuple[str, str]]]] = {}
     for target in active:
@@ -452,7 +381,7 @@ def test_a_target_has_exactly_the_labels_that_dashboards_and_alerts_use(targets:
 
 def test_both_ways_have_the_same_limits_and_keep_the_operators_own_labels(cluster: Cluster) -> None:
     plain = {job["job_name"]: job for job in yaml.safe_load(SCRAPE_CONFIG.read_text())["scrape_configs"]}
-    theirs = {job["job_name"]: job for job in cluster.config()["scrape_configs"]}
+    theirs = cluster.jobs
     limits = ("sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit")
     both = plain["airflow-tenant"], theirs["podMonitor/airflow-payments/payments/0"]
     for key in (*limits, "scrape_interval"):

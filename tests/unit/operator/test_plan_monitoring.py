@@ -60,6 +60,7 @@ def test_a_cluster_with_everything_gets_the_operators_kinds() -> None:
         "labels": {"grafana_dashboard": "yes"},
         "folderAnnotation": "folder",
         "folder": "pay",
+        "runbookUrl": "https://example.com/runbook",
         "grafanaDashboard": {"enabled": True, "instanceSelector": {}},
     }
     assert found["prometheusRule"] == {"enabled": True, "labels": {"role": "rules"}}
