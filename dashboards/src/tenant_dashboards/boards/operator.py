@@ -51,7 +51,7 @@ def _annotations() -> tuple[Annotation, ...]:
         "blue",
         may_be_empty="one version only",
     )
-    return (released, alert_annotation('tenant=""'))
+    return (released, alert_annotation('tenant=""', may_be_empty="no alert of the platform fires"))
 
 
 def _health() -> Row:
@@ -196,7 +196,6 @@ def _work() -> Row:
                         expr.events(s.HANDLER_RETRIES, OPERATOR, group="handler", window=BAR),
                         "{{handler}}",
                         step=BAR_STEP,
-                        may_be_empty="no handler had to retry",
                     ),
                 ),
                 bars=True,
@@ -277,11 +276,9 @@ def _tenants() -> Row:
                 (
                     Target(
                         f"max by (tenant, namespace, status) ({not_ready} == 1)",
-                        may_be_empty="every tenant is ready",
                     ),
                     Target(
                         f"max by (tenant) (time() - {since}) and on (tenant) ({not_ready} == 1)",
-                        may_be_empty="every tenant is ready",
                     ),
                 ),
                 key="tenant",

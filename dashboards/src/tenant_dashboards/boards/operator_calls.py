@@ -114,13 +114,11 @@ def changes() -> Row:
                         expr.events(s.DRIFT_CORRECTED, OPERATOR, group="kind", window=BAR),
                         "{{kind}} put right",
                         step=BAR_STEP,
-                        may_be_empty="nobody changed anything",
                     ),
                     Target(
                         expr.events(s.DRIFT_DETECTED, OPERATOR, group="kind", window=BAR),
                         "{{kind}} seen",
                         step=BAR_STEP,
-                        may_be_empty="nobody changed anything",
                     ),
                 ),
                 bars=True,

@@ -223,9 +223,7 @@ def _component_queries() -> tuple[Target, ...]:
     fill = f"max by (namespace) ({s.VOLUME_USED(expr.NAMESPACE)} / {s.VOLUME_CAPACITY(expr.NAMESPACE)})"
     return (
         *healthy,
-        Target(
-            f"min by (tenant) ({s.REDIS_UP(TENANT)})", may_be_empty="a broker exists with CeleryExecutor only"
-        ),
+        Target(f"min by (tenant) ({s.REDIS_UP(TENANT)})"),
         Target(f"max by (tenant) ({expr.of_tenant(fill, TENANT)})"),
         Target(f"sum by (tenant) ({s.EXECUTOR_QUEUED(TENANT)})"),
     )

@@ -180,7 +180,7 @@ def tenant_annotations() -> tuple[Annotation, ...]:
     )
 
 
-def alert_annotation(*matchers: str) -> Annotation:
+def alert_annotation(*matchers: str, may_be_empty: str = "") -> Annotation:
     """The moments at which alerts begin to fire."""
     firing = (*matchers, 'alertstate="firing"', 'severity=~"critical|warning"', 'alertname=~"Airflow.+"')
     return Annotation(
@@ -190,5 +190,5 @@ def alert_annotation(*matchers: str) -> Annotation:
         text="{{severity}} {{tenant}}",
         color=RED,
         tags="alertname",
-        may_be_empty="no alert fires while everything is well",
+        may_be_empty=may_be_empty,
     )

@@ -8,6 +8,7 @@ from tenant_dashboards.panels.model import Column, Kind, Link, Panel, Step, Text
 
 _REFS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LINES = {Kind.TIMESERIES, Kind.HEATMAP}  # every series has its own colour
+_NOTHING = "–"  # noqa: RUF001 an empty cell, as Grafana writes it
 _SPEC_DASH = common.LineStyle(fill="dash", dash=[10, 10])
 
 
@@ -109,7 +110,7 @@ def _fill(panel: Panel) -> int:
 def _overrides(panel: Panel) -> list[dashboard.DashboardFieldConfigSourceOverrides]:
     if panel.kind is Kind.TABLE:
         joined = len(panel.targets) > 1
-        return [_column(column, nulls=joined and column.source != panel.key) for column in panel.columns]
+        return [_column(column, joined=joined) for column in panel.columns]
     made = [_override("byName", name, {"color": _fixed(color)}) for name, color in panel.colors]
     for index, target in enumerate(panel.targets):
         if target.spec:
@@ -135,42 +136,44 @@ def _fixed(color: str) -> dashboard.FieldColor:
     return dashboard.FieldColor(mode=dashboard.FieldColorModeId.FIXED, fixed_color=color)
 
 
-def _column(column: Column, *, nulls: bool) -> dashboard.DashboardFieldConfigSourceOverrides:
-    """``nulls``: the join may leave the cell empty, which would show the panel's text and the base colour."""
-    properties: dict[str, object] = {}
-    if column.unit:
-        properties["unit"] = column.unit
-    if column.decimals is not None:
-        properties["decimals"] = column.decimals
-    if column.thresholds:
-        properties["thresholds"] = _thresholds(column.thresholds)
-    if column.texts or nulls:
-        properties["mappings"] = [*(_mappings(column.texts) or []), *(_dashes(column) if nulls else [])]
-    if column.texts:
-        properties["custom.align"] = common.FieldTextAlignment.CENTER
-    if column.links:
-        properties["links"] = [_data_link(link) for link in column.links]
-    if column.width is not None:
-        properties["custom.width"] = column.width
-    if column.max is not None:
-        properties["min"], properties["max"] = 0, column.max
-    cell = _cell(column)
-    if cell is not None:
-        properties["custom.cellOptions"] = cell
-    return _override("byName", column.title, properties)
+def _column(column: Column, *, joined: bool) -> dashboard.DashboardFieldConfigSourceOverrides:
+    given: dict[str, object] = {
+        "unit": column.unit or None,
+        "decimals": column.decimals,
+        "thresholds": _thresholds(column.thresholds) if column.thresholds else None,
+        "links": [_data_link(link) for link in column.links] or None,
+        "custom.width": column.width,
+        "custom.cellOptions": _cell(column),
+        "min": None if column.max is None else 0,
+        "max": column.max,
+        **_words(column, joined=joined),
+    }
+    return _override(
+        "byName", column.title, {key: value for key, value in given.items() if value is not None}
+    )
 
 
-def _dashes(column: Column) -> list[dashboard.SpecialValueMap]:
-    result = dashboard.ValueMappingResult(text="–", color="transparent")  # noqa: RUF001
-    nothing = [dashboard.SpecialValueMatch.NULL_AND_NAN]
-    if not column.source.startswith("Value"):
-        nothing.append(dashboard.SpecialValueMatch.EMPTY)  # a label may be there and empty
-    return [
-        dashboard.SpecialValueMap(
-            options=dashboard.DashboardSpecialValueMapOptions(match=match, result=result)
-        )
-        for match in nothing
-    ]
+def _words(column: Column, *, joined: bool) -> dict[str, object]:
+    """Words for values, in the middle of the cell; a dash in an empty one.
+
+    A cell without a value (``joined``: another query had no such row) would show the text of the empty panel, on
+    the colour of the base.
+    """
+    label = not column.source.startswith("Value")
+    mappings = [*(_mappings(column.texts) or []), *([_dash()] if joined and not label else [])]
+    return {
+        "mappings": mappings or None,
+        "custom.align": common.FieldTextAlignment.CENTER if column.texts else None,
+        "noValue": _NOTHING if label else None,
+    }
+
+
+def _dash() -> dashboard.SpecialValueMap:
+    result = dashboard.ValueMappingResult(text=_NOTHING, color="transparent")
+    empty = dashboard.SpecialValueMatch.NULL_AND_NAN
+    return dashboard.SpecialValueMap(
+        options=dashboard.DashboardSpecialValueMapOptions(match=empty, result=result)
+    )
 
 
 def _cell(column: Column) -> object:

@@ -94,7 +94,7 @@ def _bar_gauge(panel: Panel) -> object:
         show_unfilled=True,
         sizing=common.BarGaugeSizing.MANUAL,  # a single bar would fill the panel otherwise
         min_viz_height=16,
-        max_viz_height=32,
+        max_viz_height=44,
         text=common.VizTextDisplayOptions(title_size=13, value_size=16),
         reduce_options=_reduce(panel),
         orientation=common.VizOrientation.HORIZONTAL,
