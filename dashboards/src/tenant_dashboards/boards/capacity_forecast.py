@@ -45,7 +45,7 @@ def forecast() -> Row:
         max=1,
         no_data="nothing is measured",
         width=12,
-        height=10,
+        height=14,
     )
     pool = f"1 - clamp_max({_soon(s.POOL_OPEN(TENANT))} / {_slots()}, 1)"
     resource = "namespace, resource"
@@ -69,7 +69,7 @@ def forecast() -> Row:
         max=1,
         no_data="nothing is measured",
         width=12,
-        height=10,
+        height=14,
     )
     return Row("Saturation", (now, later))
 

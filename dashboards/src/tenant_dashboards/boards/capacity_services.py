@@ -168,7 +168,7 @@ def redis() -> Row:
         thresholds=above(1, 1000),
         no_data="no Redis",
     )
-    return Row("Redis", sized(8, load, cache, lost))
+    return Row("Redis", sized(8, load, cache, lost), collapsed=True)
 
 
 def ingress() -> Row:

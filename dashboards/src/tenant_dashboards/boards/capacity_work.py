@@ -182,4 +182,4 @@ def triggers_and_parsing() -> Row:
         thresholds=above(300, 600),
         no_data="no DAG processor",
     )
-    return Row("Triggers and DAG parsing", sized(6, capacity, parse, slow, age))
+    return Row("Triggers and DAG parsing", sized(12, capacity, parse, slow, age))

@@ -103,7 +103,7 @@ def _objectives() -> Row:
                 max=1,
             ),
             Column(
-                "Value #D", "Burn rate 1 h", decimals=1, thresholds=above(1, 6), cell="color-text", width=90
+                "Value #D", "Burn rate 1 h", decimals=1, thresholds=above(1, 6), cell="color-text", width=125
             ),
             Column("Value #E", "Days", decimals=0, width=60),
         ),

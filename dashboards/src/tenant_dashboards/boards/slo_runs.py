@@ -60,7 +60,7 @@ def _table() -> Panel:
         key="row",
         no_data="no DAG run ended",
         width=24,
-        height=8,
+        height=10,
         columns=(
             Column("tenant", "Tenant", width=130),
             Column("dag_id", "DAG"),

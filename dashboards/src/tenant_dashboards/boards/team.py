@@ -16,12 +16,22 @@ from tenant_dashboards.boards.pieces import (
 )
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import (
+    BLUE,
+    ORANGE,
+    RED,
     Board,
     Column,
     Kind,
     Panel,
     Row,
     Target,
+    Text,
+)
+
+_SEVERITIES = (
+    Text("critical", "critical", RED),
+    Text("warning", "warning", ORANGE),
+    Text("info", "info", BLUE),
 )
 
 
@@ -65,7 +75,7 @@ def _attention(flavour: Flavour) -> Row:
         height=8,
         columns=(
             Column("alertname", "Alert"),
-            Column("severity", "Severity", width=90),
+            Column("severity", "Severity", width=90, texts=_SEVERITIES, cell="color-text"),
             Column("priority", "Priority", width=80),
             Column("dag_id", "DAG"),
             Column("pool_name", "Pool", width=110),

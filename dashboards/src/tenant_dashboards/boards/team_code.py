@@ -38,7 +38,8 @@ def code() -> Row:
         "of DAGs: compare with the moment when something began to fail.",
         (
             Target(
-                f"group by (tenant, revision) ({s.TENANT_DAGS_REVISION(TENANT)})", "{{tenant}} {{revision}}"
+                f"group by (tenant, source, revision) ({s.TENANT_DAGS_REVISION(TENANT)})",
+                "{{tenant}} {{source}} {{revision}}",
             ),
         ),
         no_data="DAGs come from the image",

@@ -160,4 +160,4 @@ def tasks() -> Row:
         ),
         sort="Failed tries",
     )
-    return Row("Tasks", sized(8, ended, ratio, table))
+    return Row("Tasks", (*sized(8, ended), *sized(6, ratio), *sized(10, table)))
