@@ -156,8 +156,8 @@ def _column(column: Column, *, joined: bool) -> dashboard.DashboardFieldConfigSo
 def _words(column: Column, *, joined: bool) -> dict[str, object]:
     """Words for values, in the middle of the cell; a dash in an empty one.
 
-    A cell without a value (``joined``: another query had no such row) would show the text of the empty panel, on
-    the colour of the base.
+    A cell without a value (``joined``: another query had no such row) would show the text of the empty panel,
+    on the colour of the base.
     """
     label = not column.source.startswith("Value")
     mappings = [*(_mappings(column.texts) or []), *([_dash()] if joined and not label else [])]
