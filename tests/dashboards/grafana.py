@@ -45,6 +45,7 @@ class Query:
 
     @property
     def where(self) -> str:
+        """For a message."""
         return f"{self.board} / {self.panel} / {self.reference}"
 
 
@@ -207,7 +208,7 @@ class Selection:
 
 
 class Choices:
-    """The selections with which a board's queries are tried: everything at "All", then one tenant after another."""
+    """The selections with which a board's queries are tried: "All", then one tenant after another."""
 
     def __init__(self, board: Board, recorded: Recorded) -> None:
         self.board = board

@@ -1,4 +1,4 @@
-"""The registry of metrics agrees with the pinned Airflow, the operator, the recording, and what boards and rules use.
+"""The registry of metrics agrees with Airflow, the operator, the recording, and what boards and rules use.
 
 After an upgrade of Airflow that renames or removes a metric these tests list the panels and rules that break.
 """
@@ -69,7 +69,7 @@ def by_record() -> set[str]:
 def broken_by(
     known: Registry, defined: Iterable[Metric], uses: dict[str, list[str]], source: str
 ) -> list[str]:
-    """One line for each metric of a source that the registry has and the definitions have not, with its uses."""
+    """One line for each metric that the registry has and the definitions have not, with its uses."""
     now = {(metric.name, metric.type) for metric in defined}
     lines = []
     for metric in known.of(source):
@@ -98,9 +98,9 @@ def test_an_upgrade_that_renames_a_metric_lists_what_breaks(
     registry: Registry, uses: dict[str, list[str]], tmp_path: Path
 ) -> None:
     text = template().read_text()
-    assert '"scheduler_beat"' in text
+    assert '"scheduler_heartbeat"' in text
     changed = tmp_path / "metrics_template.yaml"
-    changed.write_text(text.replace('"scheduler_beat"', '"scheduler.heartbeat"'))
+    changed.write_text(text.replace('"scheduler_heartbeat"', '"scheduler_beat"'))
     broken = broken_by(registry, airflow.metrics(changed, {}, "4.0"), uses, "airflow")
     assert len(broken) == 1
     assert broken[0].startswith("airflow_scheduler_heartbeat (counter) is gone; it is used by: ")

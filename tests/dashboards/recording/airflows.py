@@ -1,10 +1,13 @@
-"""A tenant's Airflow: every component a real process, the metrics settings as the tenant's chart renders them."""
+"""A tenant's Airflow: every component a real process, metrics set as the tenant's chart renders them."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import os
 import random
+import shutil
+import signal
 import subprocess
 import urllib.error
 from collections.abc import Mapping
@@ -29,6 +32,11 @@ _FAST = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
     "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "5",
+    # tasks that died are found within the recording, and gauges of states are sent more than once a minute
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "10",
+    "AIRFLOW__SCHEDULER__TI_METRICS_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__DAGRUN_METRICS_INTERVAL": "5",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
 }
 
@@ -73,10 +81,12 @@ class TenantAirflow:
         udp, self.statsd = statsd_exporter(programs, tenant, MAPPING)
         self.port = free_port()
         bundle = {
-            "name": "dags-folder",
-            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-            "kwargs": {"path": str(repository.checkout / "current")},
+            "name": "main",
+            "classpath": "tenant_bundles.GitSyncDagBundle",  # as the chart has it
+            "kwargs": {"root": str(repository.checkout), "refresh_interval": 5},
         }
+        (self.folder / "config").mkdir()
+        shutil.copy(TENANT_CHART / "files" / "tenant_bundles.py", self.folder / "config")
         own = {
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://postgres@127.0.0.1:{postgres.port}/airflow",
@@ -110,14 +120,10 @@ class TenantAirflow:
         self.server.stop()
 
     def kill_scheduler(self) -> None:
-        """SIGTERM to the scheduler's group, as a pod that is deleted gets it."""
+        """SIGKILL to the scheduler and its tasks, as on a node that loses power."""
         process = self.server.processes.pop("scheduler")
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One request as the administrator."""

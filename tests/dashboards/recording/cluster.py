@@ -30,7 +30,7 @@ _SECONDS = 30
 
 @contextlib.contextmanager
 def by_path(ports: Mapping[str, int]) -> Iterator[str]:
-    """An address under which /<tenant>/... reaches the Airflow of that tenant, as Services do it in a cluster."""
+    """An address under which /<tenant>/... reaches a tenant's Airflow, as Services do it in a cluster."""
 
     class Forward(BaseHTTPRequestHandler):
         """One request to the port of its first path segment."""
@@ -86,7 +86,7 @@ def operator(folder: Path, ports: Mapping[str, int], pods: Mapping[str, str]) ->
     """The operator; `pods` says at which address a tenant's DAG processor, with its git-sync, is found."""
     with (
         by_path(ports) as url,
-        running(folder, airflow_url=f"{url}/{{tenant}}", RESYNC_INTERVAL="60") as stack,
+        running(folder, airflow_url=f"{url}/{{tenant}}", RESYNC_INTERVAL="60", **PRICES) as stack,
     ):
         for tenant, address in pods.items():
             up = {

@@ -1,7 +1,7 @@
 """A real Prometheus that holds the recording, the written series, and what the rules make of both.
 
-What the rules make is computed here and not recorded: a rule that changes needs no new recording. Building takes some
-seconds, and the result is kept in the project's cache under a key of everything that goes into it.
+What the rules make is computed here and not recorded: a rule that changes needs no new recording. Building
+takes some seconds; the result is kept in the project's cache under a key of everything that goes into it.
 """
 
 from __future__ import annotations

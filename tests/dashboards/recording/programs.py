@@ -217,14 +217,15 @@ class GitRepository:
         return self.work.with_name(f"{self.work.name}-hidden")
 
     def sync(self, address: str) -> str:
-        """Start git-sync with its metrics on an address of its own, as a pod has it; waits for the checkout."""
+        """Start git-sync with its metrics on an address of its own, like a pod's; wait for the checkout."""
         settings = Settings.default()
         binary = go_build(settings, QuietConsole(), settings.images / "git-sync-standin" / "src", "git-sync")
         name = f"git-sync-{self._tenant}"
         self._programs.start(
             name,
             [binary, f"--repo=file://{self.work}", "--ref=main", f"--root={self.checkout}", "--link=current",
-             "--period=5s", "--max-failures=-1", f"--http-bind={address}:2020", "--http-metrics"],
+             "--period=5s", "--stale-worktree-timeout=30m", "--max-failures=-1",
+             f"--http-bind={address}:2020", "--http-metrics"],
         )  # fmt: skip
         wait_until((self.checkout / "current").exists, 60, lambda: self._programs.log(name))
         return f"{address}:2020"

@@ -1,4 +1,4 @@
-"""Record what a platform with two busy tenants looks like in Prometheus: real programs for a quarter of an hour.
+"""Record what a platform with two busy tenants looks like in Prometheus, for a quarter of an hour.
 
     python -m tests.dashboards.recording.record
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import random
 import shutil
 import signal
 import sys
@@ -36,7 +37,9 @@ LIBRARY = (
     "phase5/03_task_groups.py", "phase5/04_callbacks.py", "phase12/01_metrics_monitoring.py",
 )  # fmt: skip
 POOLS = {"payments": {"warehouse_writes": 2, "bank_connections": 3}, "analytics": {"reporting": 2}}
-PODS = {"payments": "127.0.0.11", "analytics": "127.0.0.12"}
+#: git-sync's port is fixed, so each pod needs an address of its own, and no other recording may have it.
+_NETWORK = f"127.{random.randrange(1, 255)}.{random.randrange(255)}"  # noqa: S311 - an address
+PODS = {"payments": f"{_NETWORK}.11", "analytics": f"{_NETWORK}.12"}
 PARALLELISM = {"payments": 6, "analytics": 4}
 SLOS: dict[str, list[dict[str, Any]]] = {
     "payments": [
@@ -137,6 +140,15 @@ def target(tenant: str, component: str, address: str, number: int, container: st
     )
 
 
+def lineage(folder: Path) -> dict[str, str]:
+    """OpenLineage events of every run, to a file."""
+    transport = {"type": "file", "log_file_path": str(folder / "openlineage.jsonl"), "append": True}
+    return {
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "payments",
+    }
+
+
 def record(folder: Path, minutes: float, with_operator: bool, with_monitoring: bool) -> None:
     """Everything, in `folder`; the results beside this file."""
     with contextlib.ExitStack() as stack:
@@ -148,7 +160,10 @@ def record(folder: Path, minutes: float, with_operator: bool, with_monitoring: b
         for tenant, repository in repos.items():
             postgres = Postgres(everything, tenant)
             git = repository.sync(PODS[tenant])
-            airflow = TenantAirflow(everything, tenant, repository, postgres, parallelism=PARALLELISM[tenant])
+            more = lineage(folder) if tenant == "payments" else {}
+            airflow = TenantAirflow(
+                everything, tenant, repository, postgres, parallelism=PARALLELISM[tenant], more=more
+            )
             stack.callback(airflow.stop)
             airflow.prepare()
             airflows[tenant] = airflow
@@ -173,7 +188,8 @@ def record(folder: Path, minutes: float, with_operator: bool, with_monitoring: b
             for name in ("payments", "analytics", "ml"):
                 tenants[name] = cluster.create(cluster_stack, name, spec(name, with_monitoring))
             targets.append(
-                Target(f"127.0.0.1:{cluster_stack.operator.port}", pod="airflow-tenant-operator-5c7d8f9b4-q6w2e",
+                Target(f"127.0.0.1:{cluster_stack.operator.port}",
+                       pod="airflow-tenant-operator-5c7d8f9b4-q6w2e",
                        instance="10.244.1.5:8080")
             )  # fmt: skip
             tenants["payments"].wait("Ready", seconds=180)
@@ -202,8 +218,8 @@ def keep(scraper: Scraper, story: Story, with_operator: bool) -> None:
     if with_operator:
         sources += ["the operator on a kube-apiserver"]
     about = {
-        "start": start, "end": end, "step": STEP, "tenants": ["payments", "analytics", "ml"], "series": series,
-        "samples": samples, "sources": sources, "written": "programs that were not there: see written/",
+        "start": start, "end": end, "step": STEP, "tenants": ["payments", "analytics", "ml"],
+        "series": series, "samples": samples, "sources": sources, "written": "programs that were not there: see written/",
         "happened": story.happened,
     }  # fmt: skip
     (HERE / "recording.json").write_text(json.dumps(about, indent=2) + "\n")

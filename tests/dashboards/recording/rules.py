@@ -1,4 +1,4 @@
-"""Recording and alerting rules over a time that has passed: what `promtool ... rules` does, and ALERTS besides.
+"""Recording and alerting rules over a time that has passed, as Prometheus would have evaluated them.
 
 promtool's own backfill leaves alerts out and needs one run per level of dependent rules.
 """

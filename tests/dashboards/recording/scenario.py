@@ -57,7 +57,7 @@ class Story:
         ]
         script += [
             (5, self.unpause),
-            (120, lambda: payments.trigger("backfill_accounts")),
+            (120, self.fill_the_executor),
             (200, self.push_broken_file),
             (290, self.mend_file),
             (310, self.hide_repository),
@@ -65,9 +65,12 @@ class Story:
             (370, self.resize_pool),
             (420, self.change_release),
             (450, self.push_revision),
+            (474, self.fill_the_executor),
             (480, self.stop_scheduler),
+            (500, self.push_to_analytics),
+            (545, self.restart_api_server),
             (600, self.start_scheduler),
-            (700, lambda: payments.trigger("backfill_accounts")),
+            (700, self.fill_the_executor),
             (740, self.push_revision),
         ]
         return sorted(script, key=lambda entry: entry[0])
@@ -99,6 +102,10 @@ class Story:
         except Exception:  # noqa: BLE001 - one action that fails must not end a recording of a quarter of an hour
             traceback.print_exc()
 
+    def fill_the_executor(self) -> None:
+        """More tasks than slots."""
+        self.airflows["payments"].trigger("backfill_accounts")
+
     def unpause(self) -> None:
         """Scheduled DAGs begin."""
         for tenant, dags in SCHEDULED.items():
@@ -129,6 +136,17 @@ class Story:
         file.write_text(file.read_text() + f"\n# revision of {time.time():.0f}\n")
         self.repositories["payments"].push("Canary")
 
+    def push_to_analytics(self) -> None:
+        """The other team changes a DAG, too."""
+        file = self.repositories["analytics"].work / "reports.py"
+        file.write_text(file.read_text() + "\n# a comment\n")
+        self.repositories["analytics"].push("Reports")
+
+    def restart_api_server(self) -> None:
+        """Kubernetes' API server restarts: the operator begins its watches anew."""
+        if self.stack is not None:
+            self.stack.restart_api_server()
+
     def resize_pool(self) -> None:
         """A person makes a pool larger in the UI; the operator puts it back."""
         self.airflows["payments"].pool("warehouse_writes", 6)
@@ -156,7 +174,7 @@ class Story:
                 self._redis("RPOP", queue, str(wave))
                 self._redis("GET", f"result-{random.randrange(4)}")  # noqa: S311
                 self._redis("SET", f"result-{random.randrange(3)}", "x" * 2000, "EX", "60")  # noqa: S311
-                sql = f"SELECT count(*) FROM dag_run WHERE id % {wave + 1} = 0"
+                sql = f"SELECT count(*) FROM dag_run WHERE id % {wave + 1} = 0"  # noqa: S608 - a number
                 self.postgres.execute(sql, "airflow")
             except (OSError, subprocess.SubprocessError):
                 traceback.print_exc()

@@ -1,4 +1,4 @@
-"""The Prometheus of a recording: its targets with the labels of the platform's scrape configuration, and its dump."""
+"""The Prometheus of a recording: targets with the labels of the scrape configuration, and its dump."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ STEP = 10
 #: Families of the exporters themselves, which no board reads; they are most of what an exporter serves.
 UNUSED = (
     "go_.*|promhttp_.*|net_conntrack_.*|python_.*|pg_settings_([^m]|m[^a]|ma[^x]|max_[^c]).*|redis_commands_.*|redis_config_.*|statsd_exporter_.*"
-    "|pg_exporter_.*|postgres_exporter_.*|redis_exporter_.*|.*_created|redis_latency_percentiles.*|prometheus_.*"
+    "|pg_exporter_.*|postgres_exporter_.*|redis_exporter_.*|airflow_operator_.*_created|redis_latency_percentiles.*|prometheus_.*"
 )
 _OWN_PROCESS = "process_.*"
 
 
 @dataclass(frozen=True)
 class Target:
-    """One scraped page. `labels` are those of the platform's relabelling; tenant is empty for the operator."""
+    """One scraped page. `labels` are those of relabelling; tenant is empty for the operator."""
 
     address: str
     tenant: str = ""

@@ -1,4 +1,7 @@
-"""Serve the recording until Ctrl-C: `python -m tests.dashboards.recording.serve` prints the address and waits."""
+"""Serve the recording until Ctrl-C.
+
+`python -m tests.dashboards.recording.serve` prints address, start, end and step, and waits.
+"""
 
 from __future__ import annotations
 

@@ -9,12 +9,12 @@
 
 `value` is a number, or one of these shapes (times are shares of the recording, 0 to 1):
 
-    {base: 200Mi, swing: 10Mi, noise: 2Mi, grow: 40Mi, from: 0.5, to: 0.6, add: 100Mi}     a level
-    {rate: 0.3, noise: 0.2, from: 0.5, to: 0.6, add: 0.5, start: 1000}                     a counter, per second
-    {steps: [[0, 1], [0.57, 0], [0.71, 1]]}                                                states
-    {ago: 3600}                                                                            a timestamp: start - 3600
+    {base: 200Mi, swing: 10Mi, noise: 2Mi, grow: 40Mi, from: 0.5, to: 0.6, add: 100Mi}   a level
+    {rate: 0.3, noise: 0.2, from: 0.5, to: 0.6, add: 0.5, start: 1000}                   a counter, per second
+    {steps: [[0, 1], [0.57, 0], [0.71, 1]]}                                              states
+    {ago: 3600}                                                                          start minus 3600
 
-A histogram has `buckets: {"0.1": 2, "1": 0.5, "+Inf": 0.1}` instead: observations per second in each, not added up.
+A histogram has `buckets: {"0.1": 2, "1": 0.5, "+Inf": 0.1}` instead: observations per second in each bucket.
 Noise is the same in every run: it is seeded by the series.
 """
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S311 - the dice of a play
 """DAGs of the analytics team."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ START = pendulum.datetime(2024, 1, 1, tz="UTC")
 
 for dag_id, schedule, seconds, failing in (
     ("daily_sales", "*/2 * * * *", 1.5, 0.0),
-    ("experiment_scores", "*/3 * * * *", 3.0, 0.2),
+    ("experiment_scores", "*/3 * * * *", 3.0, 0.65),
     ("customer_segments", "*/4 * * * *", 5.0, 0.05),
 ):
     with DAG(

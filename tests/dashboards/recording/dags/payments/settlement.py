@@ -1,3 +1,4 @@
+# ruff: noqa: S311 - the dice of a play
 """The settlement of card payments: extract, three loads, a publication; sometimes late, sometimes wrong."""
 
 from __future__ import annotations

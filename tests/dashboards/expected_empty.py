@@ -1,0 +1,57 @@
+"""Why a query finds nothing in the recording. A reason for a query that finds something fails a test.
+
+Reasons for queries of boards stand beside them, in `tenant_dashboards.boards`; those for rules are here.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from tests.dashboards.grafana import Query
+
+from tenant_dashboards.boards import boards
+from tenant_dashboards.boards.parts import Flavour
+from tenant_dashboards.panels.fields import ref_id
+
+#: Metric -> why no series of it is in the recording at all.
+METRICS: dict[str, str] = {
+    "pgbouncer_exporter_pools_waiting_clients": "of Debian's exporter, which ends with an error on PgBouncer",
+    "pgbouncer_exporter_pools_active_clients": "of Debian's exporter, which ends with an error on PgBouncer",
+}
+#: (rule, metric) -> why the series with the labels that the rule wants are not there.
+SELECTORS: dict[tuple[str, str], str] = {
+    ("AirflowSLOSeriesAbsent", "airflow_tenant_info"): "no recorded tenant is suspended",
+}
+#: Recording rule -> why it makes nothing.
+RECORDS: dict[str, str] = {}
+
+
+@functools.cache
+def of_boards() -> dict[tuple[str, str, str], str]:
+    """(flavour and slug of a board, panel, reference of a query) -> reason, as the boards tell it."""
+    found = {}
+    for flavour in Flavour:
+        for board in boards(flavour):
+            name = f"{flavour.value}/{board.slug}"
+            for panel in board.panels:
+                for number, target in enumerate(panel.targets):
+                    found[name, panel.title, ref_id(number)] = target.may_be_empty
+            for mark in board.annotations:
+                found[name, f"annotation {mark.name}", "A"] = mark.may_be_empty
+    return found
+
+
+def of_query(query: Query) -> str:
+    """The reason, or an empty text. KeyError for a query that no board has."""
+    board = query.board.partition(" of ")[0]
+    return of_boards()[board, query.panel, query.reference]
+
+
+def of_selector(rule: str, metric: str) -> str:
+    """The reason, or an empty text."""
+    return SELECTORS.get((rule, metric), "") or METRICS.get(metric, "")
+
+
+def of_record(name: str) -> str:
+    """The reason, or an empty text."""
+    return RECORDS.get(name, "")
