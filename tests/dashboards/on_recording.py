@@ -19,6 +19,7 @@ from tenant_dashboards.panels.model import Board, Panel, Target
 
 Labels = Mapping[str, str]
 _POINTS = 60  # of a graph; Grafana asks for about one per pixel
+_LABEL = re.compile(r"\{\{(\w+)\}\}")
 _SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{")
 
 
@@ -85,6 +86,14 @@ class Shown:
             if not target.may_be_empty and not self.answer(number).series
         ]
 
+    def names(self) -> list[str]:
+        """What the legend calls each series, of all queries."""
+        return [
+            _named(target.legend, labels)
+            for number, target in enumerate(self.panel.targets)
+            for labels, _ in self.answer(number).series
+        ]
+
     def filled(self, target: Target) -> str:
         """The query with Grafana's and the board's variables filled in."""
         interval = max(self._step, _seconds(target.step))
@@ -102,6 +111,10 @@ class Shown:
         if isinstance(which, int):
             return self.panel.targets[which]
         return {target.legend: target for target in self.panel.targets}[which]
+
+
+def _named(legend: str, labels: Labels) -> str:
+    return _LABEL.sub(lambda match: labels.get(match[1], ""), legend)
 
 
 def _seconds(step: str) -> int:

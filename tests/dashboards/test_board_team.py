@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,19 @@ def test_failing_dags_say_who_owns_them_and_lead_to_the_slo_board(recorded: Reco
     (link,) = next(column for column in shown.panel.columns if column.source == "dag_id").links
     assert link.url.startswith("/d/airflow-slo?")
     assert "var-dag_id=${__value.raw}" in link.url
+
+
+@pytest.mark.parametrize("slug", ["team", "slo", "capacity"])
+def test_no_two_series_of_a_panel_have_the_same_name_when_all_tenants_are_chosen(
+    recorded: Recorded, slug: str
+) -> None:
+    twice = {}
+    for shown in board(slug).panels:
+        if shown.kind != "table":
+            counted = Counter(Shown(recorded, slug, shown.title).names())
+            twice[shown.title] = [name for name, times in counted.items() if times > 1 or not name.strip()]
+    assert twice
+    assert {title: names for title, names in twice.items() if names} == {}
 
 
 def test_a_teams_own_board_links_to_its_own_boards_and_does_not_repeat_its_name() -> None:

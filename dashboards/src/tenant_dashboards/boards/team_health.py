@@ -57,7 +57,6 @@ def _light(title: str, description: str, query: str, no_data: str) -> Panel:
         thresholds=_COLORS,
         color_background=True,
         sparkline=False,
-        text_mode="value",
         min=None,
     )
 
@@ -132,7 +131,6 @@ def _number(
         height=4,
         decimals=1 if unit == "percentunit" else 0,
         sparkline=False,
-        text_mode="value",
     )
 
 
@@ -187,7 +185,7 @@ def counts() -> Row:
                 "Fullest quota",
                 "The resource of the namespace's quota that is used most. At 100 % no pod starts any more "
                 "and tasks stay queued.",
-                f"max({quota_share()})",
+                f"max by (tenant) ({expr.of_tenant(quota_share(), TENANT)})",
                 unit="percentunit",
                 steps=above(0.8, 0.9),
                 no_data="no quota",
