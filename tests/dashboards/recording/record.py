@@ -219,7 +219,8 @@ def keep(scraper: Scraper, story: Story, with_operator: bool) -> None:
         sources += ["the operator on a kube-apiserver"]
     about = {
         "start": start, "end": end, "step": STEP, "tenants": ["payments", "analytics", "ml"],
-        "series": series, "samples": samples, "sources": sources, "written": "programs that were not there: see written/",
+        "series": series, "samples": samples, "sources": sources,
+        "written": "programs that were not there: see written/",
         "happened": story.happened,
     }  # fmt: skip
     (HERE / "recording.json").write_text(json.dumps(about, indent=2) + "\n")
