@@ -14,6 +14,7 @@ import yaml
 from tests.dashboards.alert_cases import mutants, promtool
 from tests.dashboards.alert_cases.case import ACTIVE as ACTIVE_TENANT
 from tests.dashboards.alert_cases.case import PAUSED, Fires
+from tests.dashboards.recording.playback import Recorded
 
 from devcluster.tools import tool
 from tenant_dashboards import signals
@@ -50,6 +51,20 @@ ROWS = {
 }
 #: The alarms that are named where their price is told: database, Redis, services, load balancer.
 THIRTEEN = [name for number in range(4, 17) for name in ROWS[f"A-{number:02}"][:1]]
+
+#: Selectors that the recording has no series for, with the reason.
+UNSEEN = {
+    "airflow_task_instances_without_heartbeats_killed": "no task of the recording dies",
+    "airflow_tenant_dags_revision_pending_since_timestamp_seconds": "no revision is pending at any time",
+    "airflow_ti_queued": "the LocalExecutor starts a queued task before it is counted",
+    "pgbouncer_exporter_pools_waiting_clients": "the other of two dialects of PgBouncer's exporters is recorded",
+}
+#: What happens in the recording, or is written into it.
+PROVOKED = {
+    "payments": {"AirflowDagRunFailed", "AirflowDeadlineMissed", "AirflowTaskFailureRatioElevated"},
+    "ml": {"AirflowTenantNotReady", "AirflowSchedulerHeartbeatMissing", "AirflowReplicasBelowDesired"},
+}
+HEALTHY = ("Scheduler", "DagProcessor", "Triggerer")
 
 #: Mutants that mean the same, with the reason.
 EQUIVALENT = {
@@ -182,6 +197,30 @@ def test_alerts_use_only_metrics_that_are_named_in_signals() -> None:
     used = {name for alert in registry.FLEET for name in metric_names(alert.expr)} | metric_names(ACTIVE_EXPR)
     assert len(used) > 60
     assert sorted(used - known) == []
+
+
+def test_every_series_that_an_alert_asks_for_is_sent_by_somebody(recorded: Recorded) -> None:
+    """With its label matchers: a wrong component or namespace would make an alert silent for ever."""
+    asked = set()
+    for alert in registry.FLEET:
+        names = metric_names(alert.expr)
+        found = re.finditer(r"([a-z][\w:]*)(\{[^}]*\})?", alert.expr)
+        asked |= {match[0] for match in found if match[1] in names}
+    assert len(asked) > 70
+    assert sorted(selector for selector in asked if not recorded.series(selector)) == sorted(UNSEEN)
+
+
+def test_every_expression_works_on_real_series_and_finds_what_happened(recorded: Recorded) -> None:
+    """Nothing fails on what real programs send (duplicates, missing labels), and the healthy are not told."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for alert in registry.FLEET:
+        for series in recorded.query_range(alert.expr):
+            found[series["metric"].get("tenant", "")].add(alert.name)
+            assert not alert.link.tenant or series["metric"]["team"], alert.name
+    for tenant, names in PROVOKED.items():
+        assert names <= found[tenant]
+    for tenant in ("payments", "analytics"):
+        assert found[tenant].isdisjoint(f"Airflow{name}HeartbeatMissing" for name in HEALTHY)
 
 
 @pytest.mark.covers("A-21", "X-26")
