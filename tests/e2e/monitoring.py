@@ -203,25 +203,6 @@ def objects(image: str, config: str, rules: Mapping[str, str]) -> list[Json]:
     ]
 
 
-def custom_resource() -> Json:
-    """The Prometheus that a platform team declares: all of every namespace; no pods of its own here."""
-    everything: dict[str, Any] = {}
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "Prometheus",
-        "metadata": {"name": NAME, "namespace": SPACE},
-        "spec": {
-            "replicas": 0,
-            "podMonitorSelector": everything,
-            "podMonitorNamespaceSelector": {},
-            "ruleSelector": everything,
-            "ruleNamespaceSelector": {},
-            "scrapeInterval": "5s",
-            "evaluationInterval": "5s",
-        },
-    }
-
-
 def exists(environment: Environment, namespace: str, name: str) -> bool:
     """Whether a ConfigMap is there."""
     return environment.get(namespace, "v1", "configmaps", name) is not None

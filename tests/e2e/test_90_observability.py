@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.dashboards.prometheus_operator import PrometheusOperator
@@ -26,17 +25,16 @@ def prometheus(environment: Environment, tmp_path_factory: pytest.TempPathFactor
     kube = environment.kube
     environment.wait_ready("payments", "analytics")
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
-    kube.apply(monitoring.custom_resource())
-    folder: Path = tmp_path_factory.mktemp("prometheus-operator")
-    operator = PrometheusOperator.start(environment.platform.target.kubeconfig, folder)
-    try:
+    folder = tmp_path_factory.mktemp("prometheus-operator")
+    with PrometheusOperator.start(environment.platform.target.kubeconfig, folder) as operator:
+        operator.make_prometheus(SPACE, NAME)
         config, rules = wait_for(
             "the Prometheus operator's configuration of both tenants and of our operator",
             lambda: _complete(operator),
             seconds=120,
+            seen=operator.complaints,
         )
-    finally:
-        operator.stop()
+        assert operator.complaints() == []
     kube.apply(
         *monitoring.objects(
             environment.platform.images["prometheus"],
@@ -55,24 +53,29 @@ def prometheus(environment: Environment, tmp_path_factory: pytest.TempPathFactor
 
 
 def _complete(operator: PrometheusOperator) -> tuple[str, dict[str, str]] | None:
-    config = operator.config(SPACE, NAME)
+    config, rules = operator.config(SPACE, NAME), operator.rule_files(SPACE, NAME)
     wanted = ("podMonitor/airflow-payments/payments", "podMonitor/airflow-analytics/analytics", OPERATOR)
-    rules = operator.rules(SPACE, NAME)
     if not all(name in config for name in wanted) or not any(OPERATOR in name for name in rules):
         return None
     return config, rules
 
 
 @pytest.mark.covers("M-02", "M-06")
-@pytest.mark.parametrize("tenant", ["payments", "analytics"])
+@pytest.mark.parametrize(
+    ("tenant", "git_sync_in"),
+    [
+        ("payments", {"scheduler", "dag-processor", "triggerer"}),  # its scheduler runs the tasks
+        ("analytics", {"dag-processor", "triggerer"}),
+    ],
+)
 def test_a_tenants_series_arrive_by_its_pod_monitor_with_exactly_the_promised_labels(
-    prometheus: Prometheus, environment: Environment, tenant: str
+    prometheus: Prometheus, environment: Environment, tenant: str, git_sync_in: set[str]
 ) -> None:
     namespace = environment.tenant(tenant).namespace
     beats = prometheus.wait(f'rate(airflow_scheduler_heartbeat{{tenant="{tenant}"}}[30s]) > 0')
     assert {beat["metric"]["namespace"] for beat in beats} == {namespace}
     targets = [t for t in prometheus.targets() if t["labels"].get("tenant") == tenant]
-    assert {target["labels"]["component"] for target in targets} >= {"statsd", "dag-processor", "scheduler"}
+    assert {target["labels"]["component"] for target in targets} == {"statsd"} | git_sync_in
     for target in targets:
         assert target["health"] == "up", target["lastError"]
         assert set(target["labels"]) == LABELS
