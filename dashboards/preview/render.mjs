@@ -7,7 +7,6 @@ import { text } from 'node:stream/consumers';
 import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 
-const here = new URL('.', import.meta.url).pathname;
 const WIDTH = 1600;
 const DEADLINE_MS = 120_000;
 const TYPES = {
@@ -20,13 +19,13 @@ const TYPES = {
   '.woff2': 'font/woff2',
 };
 
-/** Serves dist/ and the job's boards on a free port of the loopback interface. */
-async function serve(boards) {
+/** Serves the page and the job's boards on a free port of the loopback interface. */
+async function serve({ page, boards }) {
   const server = createServer(async ({ url }, response) => {
     const path = normalize(decodeURIComponent(new URL(url, 'http://localhost').pathname));
     const board = boards.find(({ name }) => path === `/boards/${name}.json`);
     try {
-      const content = await readFile(board ? board.file : join(here, 'dist', path));
+      const content = await readFile(board ? board.file : join(page, path));
       response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(content);
     } catch {
       response.writeHead(404).end();
@@ -74,7 +73,7 @@ async function shoot(browser, base, job, board) {
 }
 
 const job = JSON.parse(await text(process.stdin));
-const server = await serve(job.boards);
+const server = await serve(job);
 const browser = await chromium.launch({
   executablePath: job.chromium,
   args: [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,12 @@ def run(*command: str, given: str | None = None) -> subprocess.CompletedProcess[
     return subprocess.run(command, cwd=PREVIEW, input=given, capture_output=True, text=True, timeout=SECONDS)
 
 
-@cache
-def bundled_programs() -> Path:
-    """The folder of the bundled tests of dashboards/preview/tests."""
-    made = run("node", "tests/bundle.mjs")
+def bundled_programs(folder: Path) -> Path:
+    """The tests and programs of dashboards/preview/tests, bundled into ``folder``."""
+    (folder / "node_modules").symlink_to(PREVIEW / "node_modules")
+    made = run("node", "tests/bundle.mjs", str(folder))
     assert made.returncode == 0, made.stderr
-    return PREVIEW / ".tests"
+    return folder
 
 
 def load(file: Path) -> Json:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,13 +89,19 @@ SHOWN = [
 
 
 @pytest.fixture(scope="module")
-def formats() -> dict[str, Any]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of dashboards/preview/tests."""
+    return bundled_programs(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture(scope="module")
+def formats(programs: Path) -> dict[str, Any]:
     """What @grafana/data writes for every case of SHOWN, its units and its colours."""
     boards = {
         board: load(GENERATED / "platform" / f"{board}.json") for board in {case.board for case in SHOWN}
     }
     cases = [_case(panel(boards[case.board], case.panel), case) for case in SHOWN]
-    done = run("node", str(bundled_programs() / "formats.mjs"), given=json.dumps({"cases": cases}))
+    done = run("node", str(programs / "formats.mjs"), given=json.dumps({"cases": cases}))
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -107,9 +112,7 @@ def _case(found: Json, case: Shown) -> Json:
     assert case.column is None or case.column in [rule["matcher"]["options"] for rule in rules]
     config = copy.deepcopy(found["fieldConfig"])
     if found["type"] == "timeseries":
-        config["defaults"]["color"] = {
-            "mode": "thresholds"
-        }  # which of its lines it has reached
+        config["defaults"]["color"] = {"mode": "thresholds"}  # which of its lines it has reached
     return {
         "type": found["type"],
         "fieldConfig": config,
@@ -158,9 +161,9 @@ def test_the_page_compiles_strictly() -> None:
     assert done.returncode == 0
 
 
-def test_the_page_substitutes_variables_and_draws_rows_as_grafana_does() -> None:
-    programs = sorted(str(path) for path in bundled_programs().glob("*.test.mjs"))
-    done = run("node", "--test", "--test-reporter=tap", *programs)
+def test_the_page_substitutes_variables_and_draws_rows_as_grafana_does(programs: Path) -> None:
+    files = sorted(str(path) for path in programs.glob("*.test.mjs"))
+    done = run("node", "--test", "--test-reporter=tap", *files)
     assert done.returncode == 0, done.stdout
     passed = re.search(r"^# pass (\d+)$", done.stdout, re.MULTILINE)
     assert passed
@@ -174,10 +177,9 @@ def test_the_lock_file_names_no_registry() -> None:
 
 
 @pytest.fixture(scope="module")
-def page() -> None:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled page."""
-    assert shutil.which("node")
-    build_page()
+    return build_page(tmp_path_factory.mktemp("page") / "page")
 
 
 def _source(recorded: Recorded) -> Source:
@@ -185,18 +187,18 @@ def _source(recorded: Recorded) -> Source:
 
 
 @pytest.mark.covers("G-12")
-@pytest.mark.usefixtures("page")
-def test_a_teams_board_is_drawn_from_the_recording_in_a_browser(recorded: Recorded, tmp_path: Path) -> None:
+def test_a_teams_board_is_drawn_from_the_recording_in_a_browser(
+    page: Path, recorded: Recorded, tmp_path: Path
+) -> None:
     assert Path(browser()).exists()
-    (drawn,) = draw(_source(recorded), [team_picture(tmp_path, tmp_path)])
+    (drawn,) = draw(page, _source(recorded), [team_picture(tmp_path, tmp_path)])
     assert drawn["problems"] == []
     assert (tmp_path / "team-payments.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert drawn["width"] == 1600
     assert drawn["height"] > 1000
 
 
-@pytest.mark.usefixtures("page")
-def test_what_the_page_cannot_draw_is_said_and_fails(recorded: Recorded, tmp_path: Path) -> None:
+def test_what_the_page_cannot_draw_is_said_and_fails(page: Path, recorded: Recorded, tmp_path: Path) -> None:
     board = load(GENERATED / "platform" / "operator.json")
     one, other, third, *_ = panels(board)
     one["type"] = "geomap"
@@ -205,7 +207,7 @@ def test_what_the_page_cannot_draw_is_said_and_fails(recorded: Recorded, tmp_pat
     board["panels"] = [one, other, third]
     file = tmp_path / "broken.json"
     file.write_text(json.dumps(board))
-    (drawn,) = draw(_source(recorded), [Picture("broken", file, tmp_path / "broken.png", "x", {})])
+    (drawn,) = draw(page, _source(recorded), [Picture("broken", file, tmp_path / "broken.png", "x", {})])
     said = "\n".join(drawn["problems"])
     assert f'{one["title"]}: Panel type "geomap" is not supported' in said
     assert f"{other['title']}: Error: " in said

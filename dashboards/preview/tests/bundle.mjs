@@ -1,14 +1,14 @@
-// Bundles the tests and formats.ts for Node into .tests/: `node tests/bundle.mjs`.
-import { readdir, rm } from 'node:fs/promises';
+// Bundles the tests and formats.ts for Node into a folder (with node_modules above or in it): `node tests/bundle.mjs FOLDER`.
+import { readdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const here = new URL('..', import.meta.url).pathname;
 const sources = (await readdir(`${here}tests`)).filter((name) => name.endsWith('.ts'));
-await rm(`${here}.tests`, { recursive: true, force: true });
 await build({
   absWorkingDir: here,
   entryPoints: sources.map((name) => `tests/${name}`),
-  outdir: '.tests',
+  outdir: resolve(process.argv[2] ?? `${here}.tests`),
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,

@@ -61,11 +61,13 @@ def browser() -> str:
     raise PreviewError("no Chromium on PATH: install it (Debian: apt-get install chromium)")
 
 
-def build_page() -> None:
-    """Bundle the page into dashboards/preview/dist; PreviewError when its packages are not installed."""
+def build_page(folder: Path) -> Path:
+    """Bundle the page into ``folder`` and return it; PreviewError when its packages are not installed."""
     if not (PREVIEW / "node_modules").is_dir():
         raise PreviewError("dashboards/preview/node_modules is not there: run `make setup`")
-    subprocess.run(["node", "build.mjs"], cwd=PREVIEW, check=True, timeout=_SECONDS, stdout=sys.stderr)
+    command = ["node", "build.mjs", str(folder)]
+    subprocess.run(command, cwd=PREVIEW, check=True, timeout=_SECONDS, stdout=sys.stderr)
+    return folder
 
 
 def platform_pictures(out: Path) -> list[Picture]:
@@ -109,9 +111,10 @@ def pictures(out: Path, work: Path, wanted: list[str] | None = None) -> list[Pic
     return [made[name] for name in names]
 
 
-def draw(source: Source, pictures: list[Picture]) -> list[dict[str, Any]]:
-    """Write the pictures; returns name, width, height, bytes and problems of each one."""
+def draw(page: Path, source: Source, pictures: list[Picture]) -> list[dict[str, Any]]:
+    """Write the pictures with a bundled page; returns name, width, height, bytes and problems of each one."""
     job = {
+        "page": str(page),
         "prometheus": source.url,
         "scrapeInterval": source.step,
         "chromium": browser(),

@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         with TemporaryDirectory() as work, _source(given) as source:
-            build_page()
-            results = draw(source, pictures(given.out, Path(work), given.board))
+            page = build_page(Path(work) / "page")
+            results = draw(page, source, pictures(given.out, Path(work), given.board))
     except PreviewError as error:
         print(error, file=sys.stderr)
         return 1
