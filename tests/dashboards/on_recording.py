@@ -71,8 +71,10 @@ class Shown:
             found = self._recorded.query(expr, at)
             pairs = [(one["metric"], [one["value"]]) for one in found]
         else:
-            start = self._recorded.end - _POINTS * self._step  # so that the last point is the end
-            found = self._recorded.query_range(expr, start=start, step=self._step)
+            step = self._interval(target)
+            points = (self._recorded.end - self._recorded.start) // step + 1
+            start = self._recorded.end - points * step  # so that the last point is the end
+            found = self._recorded.query_range(expr, start=start, step=step)
             pairs = [(one["metric"], one["values"]) for one in found]
         return Answer(
             tuple((labels, tuple((float(t), float(v)) for t, v in values)) for labels, values in pairs)
@@ -96,16 +98,16 @@ class Shown:
 
     def filled(self, target: Target) -> str:
         """The query with Grafana's and the board's variables filled in."""
-        interval = max(self._step, _seconds(target.step))
+        interval = self._interval(target)
         span = self._recorded.end - self._recorded.start
         namespaces = self._recorded.label_values("namespace", "airflow_tenant_info")
         chosen = {name: self._chosen.get(name, ".+") for name in self._names}
         text = target.expr.replace("$__interval", f"{interval}s")
         return substitute(text, {"namespace": namespaces}, span, chosen)
 
-    @property
-    def _step(self) -> int:
-        return max((self._recorded.end - self._recorded.start) // _POINTS, self._recorded.step)
+    def _interval(self, target: Target) -> int:
+        span = self._recorded.end - self._recorded.start
+        return max(span // _POINTS, self._recorded.step, _seconds(target.step))
 
     def _target(self, which: int | str) -> Target:
         if isinstance(which, int):

@@ -86,6 +86,25 @@ def test_task_outcomes_have_every_recorded_state_with_success_and_failure(record
 
 
 @pytest.mark.covers("G-02")
+@pytest.mark.parametrize(
+    ("title", "query", "recorded_counter"),
+    [
+        ("DAG runs by outcome", "success", "airflow_dagrun_duration_success_count"),
+        ("DAG runs by outcome", "failed", "airflow_dagrun_duration_failed_count"),
+        ("Deadlines created, met and missed", "missed", "airflow_deadline_alerts_deadline_missed"),
+        ("Task outcomes", "{{state}}", "airflow_ti_finish"),
+    ],
+)
+def test_bars_are_whole_numbers_that_add_up_to_what_was_recorded(
+    recorded: Recorded, title: str, query: str, recorded_counter: str
+) -> None:
+    shown = Shown(recorded, "team", title)
+    bars = [value for _, points in shown.answer(query).series for _, value in points]
+    assert all(value == round(value) for value in bars)
+    assert sum(bars) == sum(raw(recorded, f"sum(last_over_time({recorded_counter}[1h]))").values())
+
+
+@pytest.mark.covers("G-02")
 def test_the_first_failure_of_a_dag_is_counted(recorded: Recorded) -> None:
     """A StatsD counter begins with 1: increase() alone would say that nothing failed."""
     found = Shown(recorded, "team", "Failing DAGs").answer(0).last("tenant", "dag_id")

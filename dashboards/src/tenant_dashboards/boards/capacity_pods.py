@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards.pieces import BAR, BAR_STEP, sized
+from tenant_dashboards.boards.pieces import BAR, BAR_STEP, counted, sized
 from tenant_dashboards.expr import NAMESPACE, TENANT
 from tenant_dashboards.panels.model import BLUE, GREEN, ORANGE, RED, Kind, Panel, Row, Target, above
 
@@ -49,7 +49,7 @@ def pods() -> Row:
         "bad pod template, 429 a throttled API, error no answer at all.",
         (
             Target(
-                f"sum by (status) ({s.grown(s.POD_CREATION_STATUS(TENANT), BAR)})",
+                f"sum by (status) ({counted(s.POD_CREATION_STATUS(TENANT))})",
                 "{{status}}",
                 step=BAR_STEP,
             ),

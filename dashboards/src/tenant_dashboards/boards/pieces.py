@@ -13,8 +13,19 @@ DAG = ("tenant", "dag_id")
 TASK = ("tenant", "dag_id", "task_id")
 POOL = ("tenant", "pool_name")
 BAR = "$__interval"  # the window of a bar
-BAR_STEP = "2m"  # increase() needs two scrapes in every bar, and a scrape is every 30 s
+BAR_STEP = "1m"  # a bar needs a scrape, and a scrape is every 30 s
 RANGE = "$__range"
+
+
+def counted(selector: str) -> str:
+    """How many events a counter saw in each bar: whole numbers that add up to the total over all bars.
+
+    The newest value of the bar less the newest one before it (of an hour, so that a gap in scraping is no new
+    counter); the whole value where there was none before, or after a reset. ``increase()`` would lose what
+    happens between two bars, and stretch the rest: https://github.com/prometheus/prometheus/issues/3746.
+    """
+    newest = f"last_over_time({selector}[{BAR}])"
+    return f"(({newest} - last_over_time({selector}[1h] offset {BAR})) >= 0 or {newest})"
 
 
 def row_key(query: str, labels: tuple[str, ...]) -> str:

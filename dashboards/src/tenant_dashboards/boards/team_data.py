@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards.pieces import BAR, BAR_STEP, sized
+from tenant_dashboards.boards.pieces import BAR_STEP, counted, sized
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import BLUE, RED, Kind, Panel, Row, Target, above
 
@@ -98,12 +98,12 @@ def _lineage() -> Panel:
         "lineage: look at the receiver's address in the tenant's config.",
         (
             Target(
-                f"sum by (event_type) ({s.grown(s.OPENLINEAGE_EMIT.count(TENANT), BAR)})",
+                f"sum by (event_type) ({counted(s.OPENLINEAGE_EMIT.count(TENANT))})",
                 "{{event_type}}",
                 step=BAR_STEP,
             ),
             Target(
-                f"sum by (tenant) ({s.grown(s.OPENLINEAGE_EMIT_FAILED(TENANT), BAR)})",
+                f"sum by (tenant) ({counted(s.OPENLINEAGE_EMIT_FAILED(TENANT))})",
                 "failed",
                 step=BAR_STEP,
                 color=RED,

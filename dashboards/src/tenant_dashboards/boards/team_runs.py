@@ -5,10 +5,10 @@ from __future__ import annotations
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards.pieces import (
-    BAR,
     BAR_STEP,
     RANGE,
     TASK,
+    counted,
     only_row,
     row_key,
     sized,
@@ -43,8 +43,7 @@ def runs() -> Row:
         "DAG runs that ended, by outcome. Red bars: open the failing DAGs above. No bars at all although "
         "DAGs are due: look at the scheduler.",
         tuple(
-            Target(f"sum({s.grown(metric(TENANT), BAR)})", name, step=BAR_STEP)
-            for name, metric in outcome.items()
+            Target(f"sum({counted(metric(TENANT))})", name, step=BAR_STEP) for name, metric in outcome.items()
         ),
         no_data="no DAG run ended",
         stacked=True,
@@ -84,7 +83,7 @@ def runs() -> Row:
         "in time: the alert names the DAG.",
         tuple(
             Target(
-                f"sum({s.grown(metric(TENANT), BAR)})",
+                f"sum({counted(metric(TENANT))})",
                 name,
                 step=BAR_STEP,
             )
@@ -112,7 +111,7 @@ def tasks() -> Row:
         Kind.TIMESERIES,
         "Task tries that ended, by state. Yellow (up_for_retry) are tries that will be repeated: many of "
         "them cost time and slots although the DAG turns out green.",
-        (Target(f"sum by (state) ({s.grown(s.TI_FINISH(TENANT), BAR)})", "{{state}}", step=BAR_STEP),),
+        (Target(f"sum by (state) ({counted(s.TI_FINISH(TENANT))})", "{{state}}", step=BAR_STEP),),
         no_data="no task ended",
         stacked=True,
         bars=True,
