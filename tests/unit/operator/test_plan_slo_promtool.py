@@ -123,15 +123,15 @@ def test_one_failed_run_of_a_dag_that_runs_three_times_a_day_wakes_nobody(
 
 
 def test_a_sparse_dag_that_fails_each_time_is_a_warning(tmp_path: Path) -> None:
-    """Three runs a day, all bad. Between two runs the windows of two hours hold none: the last one counts."""
+    """Three runs a day, all bad. Between two runs the short windows hold none: the last one counts."""
     check(
         tmp_path,
         RUNS,
         [failed("0x480 1x480 2x480 3x480")],
         firing(SLOW, "15h", 0),
         firing(SLOW, "17h", 1),
-        firing(SLOW, "21h", 1),
-        firing(FAST, "21h", 0),
+        firing(SLOW, "23h", 1),
+        firing(FAST, "23h", 0),
     )
 
 
