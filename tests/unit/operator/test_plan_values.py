@@ -330,3 +330,9 @@ def test_the_database_s_exporter_runs_where_the_installation_wants_it_and_the_te
     assert metrics(wanted=True, watched=True) == {"enabled": True}
     assert metrics(wanted=False, watched=True) is None
     assert metrics(wanted=True, watched=False) is None
+
+
+def test_an_exception_from_the_wall_may_be_for_udp() -> None:
+    peer = {"namespace": "datadog", "ports": [8125], "protocol": "UDP"}
+    [rule] = build(tenant(network={"egress": [peer]}), {}, Defaults())["networkPolicies"]["extraEgress"]
+    assert rule["ports"] == [{"protocol": "UDP", "port": 8125}]

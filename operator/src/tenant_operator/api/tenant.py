@@ -140,7 +140,9 @@ class Peer(Model):
     pod_labels: dict[str, LabelValue] | None = Field(None, max_length=8)
     """Pods of that namespace; left out: all of them."""
     ports: Annotated[list[Port], Field(min_length=1, max_length=32)]
-    """TCP ports."""
+    """Ports."""
+    protocol: Literal["TCP", "UDP"] = "TCP"
+    """Protocol of the ports."""
 
     @model_validator(mode="after")
     def _one_kind_of_peer(self) -> Peer:

@@ -220,7 +220,7 @@ def _peer(peer: Peer) -> Values:
 
 
 def _ports(peer: Peer) -> list[Values]:
-    return [{"protocol": "TCP", "port": port} for port in peer.ports]
+    return [{"protocol": peer.protocol, "port": port} for port in peer.ports]
 
 
 _DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
