@@ -24,7 +24,7 @@ def test_a_new_tenant_gets_exactly_its_inventory(stack: Stack) -> None:
         "NetworkPolicy": 9,
         "Service": 3,
         "StatefulSet": 1,
-        "ConfigMap": 3,
+        "ConfigMap": 4,
         "Job": 1,
         "Deployment": 5,
     }
