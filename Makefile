@@ -59,15 +59,15 @@ test: lint ## All tests that need no node: units, charts, the operator on a real
 	$(AIRFLOW_VENV)/bin/python -m pytest -n 2 --dist loadgroup tests/dags
 
 .PHONY: e2e
-e2e: setup ## End to end on a real node: operator, Airflow pods, Git, network policies
+e2e: $(READY) ## End to end on a real node: operator, Airflow pods, Git, network policies
 	$(BIN)/pytest tests/devcluster tests/e2e -m e2e
 
 .PHONY: demo
-demo: setup ## Two teams' Airflows from nothing to a successful DAG run
+demo: $(READY) ## Two teams' Airflows from nothing to a successful DAG run
 	$(BIN)/demo up
 
 .PHONY: demo-down
-demo-down: setup ## Remove what `make demo` started
+demo-down: $(READY) ## Remove what `make demo` started
 	$(BIN)/demo down
 
 .PHONY: record
@@ -93,11 +93,11 @@ check: generate test ## `test`, and no generated file differs from what is commi
 	git diff --exit-code
 
 .PHONY: rows
-rows: setup ## Catalogue rows that no passing test covers
+rows: $(READY) ## Catalogue rows that no passing test covers
 	$(BIN)/python tools/rows.py
 
 .PHONY: bench
-bench: setup ## Measure API calls and CPU of the operator; results go to bench/README.md by hand
+bench: $(READY) ## Measure API calls and CPU of the operator; results go to bench/README.md by hand
 	$(BIN)/python -m bench.operator_calls
 
 .PHONY: lock
