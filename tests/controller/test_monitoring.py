@@ -159,6 +159,17 @@ def test_a_team_without_a_channel_is_told_and_its_airflow_is_not_held_up(stack: 
     assert tenant.objects(KINDS["AlertmanagerConfig"])
 
 
+def test_before_the_release_is_applied_nobody_claims_to_know(stack: Stack) -> None:
+    reference = {"name": "token", "key": "value"}
+    tenant = stack.create(
+        "early", owner=OWNER, airflow={"env": [{"name": "TOKEN", "secretKeyRef": reference}]}
+    )
+    tenant.wait("SecretsResolved", "False", "SecretMissing")
+    tenant.wait("MonitoringReady", "Unknown", "Pending", says="not looked at yet")
+    stack.api.secret("token", tenant.namespace, value="x")
+    tenant.wait("MonitoringReady", says="alerts to e-mail")
+
+
 def test_a_channel_s_missing_secret_is_told_until_it_comes(stack: Stack) -> None:
     tenant = stack.create("chatless", owner=OWNER, monitoring={"alerts": SLACK})
     tenant.wait_released()

@@ -288,7 +288,8 @@ def _grown(series: str) -> str:
     """By how much counters have grown within five minutes, those included that begin with their first event.
 
     `increase` knows nothing of what a series had when it was first seen; that is added for those that
-    nobody saw before. 0 when there is no series.
+    nobody saw before. 0 when there is no series. A Prometheus that is new itself counts once all that the
+    counters hold: bad and good alike, so that the ratio is that of the exporter's lifetime.
     """
     new = f"min_over_time({series}[5m]) unless max_over_time({series}[{_GAP}] offset 5m)"
     return f"(sum(increase({series}[5m])) or vector(0)) + (sum({new}) or vector(0))"
