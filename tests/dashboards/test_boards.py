@@ -78,7 +78,7 @@ def test_the_id_of_a_panel_stays_when_rows_and_panels_move() -> None:
 
 def test_panels_flow_into_lines_and_a_collapsed_row_takes_one_line() -> None:
     panel = board("operator").panels[0]
-    wide = replace(panel, width=16, height=5)
+    wide = replace(panel, width=13, height=5)
     rows = (Row("a", (wide, wide)), Row("b", (wide,), collapsed=True), Row("c", (wide,)))
     places = [(row.place.y, [(p.x, p.y) for _, p in row.panels]) for row in arrange(rows)]
     assert places == [(0, [(0, 1), (0, 6)]), (11, [(0, 12)]), (12, [(0, 13)])]
