@@ -16,11 +16,15 @@ class Exemption:
 
 
 _ONE_OPERATOR = "the board is about the one operator: there is nothing to choose"
-_LIGHT = "the light agrees with the heartbeat's alert, which looks at five minutes"
+_LIGHT = "the light says what is now: it looks at two minutes, whatever the time range of the board"
 _OWN_MARKS = "its marks are the operator's own releases; a tenant's release says nothing about the operator"
 _WHOLE_LIFE = (
     "a worker pod lives for one task: the highest value of its counter is all that it used; increase() would "
     "miss what was before the first scrape"
+)
+_WHOLE_NUMBERS = (
+    "bars count events: differences are whole numbers that add up; increase() loses what happens between two "
+    "bars and stretches the rest"
 )
 
 EXEMPTIONS = (
@@ -30,6 +34,16 @@ EXEMPTIONS = (
     *(
         Exemption("target-rate-interval-rule", "team", f"{light}: rate(airflow_", _LIGHT)
         for light in ("Scheduler", "DAG processor", "Triggerer")
+    ),
+    *(
+        Exemption("target-counter-agg-rule", board, f"{panel}: the counter airflow_", _WHOLE_NUMBERS)
+        for board, panel in (
+            ("team", "DAG runs by outcome"),
+            ("team", "Deadlines created, met and missed"),
+            ("team", "Task outcomes"),
+            ("team", "Lineage events"),
+            ("capacity", "Task pods refused"),
+        )
     ),
     *(
         Exemption("target-counter-agg-rule", "cost", f"{panel}: the counter container_cpu_usage", _WHOLE_LIFE)
