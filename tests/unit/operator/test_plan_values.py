@@ -163,7 +163,7 @@ def test_a_full_spec_gives_exactly_these_values() -> None:
             "statsd": {"repository": "local/statsd"},
         },
         "imagePullSecrets": [{"name": "registry"}],
-            "config": {"core": {"parallelism": "8"}, "logging": LOGGING},
+        "config": {"core": {"parallelism": "8"}, "logging": LOGGING},
         "env": [
             {"name": "A", "value": "1"},
             {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
