@@ -142,6 +142,14 @@ def test_timers_are_histograms_in_seconds(replayed: Exporter) -> None:
     assert "summary" not in kinds.values()
 
 
+def test_the_one_timer_that_airflow_sends_in_seconds_is_not_a_thousandth(exporter: Exporter) -> None:
+    exporter.send("airflow.dag_processing.last_duration,file_name=etl:0.464416|ms")
+    exporter.has("airflow_dag_processing_last_duration_count", 1, file_name="etl")
+    assert exporter.value("airflow_dag_processing_last_duration_sum", file_name="etl") == pytest.approx(
+        0.464416
+    )
+
+
 @pytest.mark.covers("M-01")
 def test_the_one_name_with_an_id_is_dropped(replayed: Exporter) -> None:
     assert any(".ok.first_task_scheduling_delay" in line for line in CAPTURE), "the capture has it"
