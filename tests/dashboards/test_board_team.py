@@ -104,6 +104,18 @@ def test_bars_are_whole_numbers_that_add_up_to_what_was_recorded(
     assert sum(bars) == sum(raw(recorded, f"sum(last_over_time({recorded_counter}[1h]))").values())
 
 
+def test_a_gap_in_scraping_makes_no_events_up_and_a_reset_loses_none(tmp_path: Path) -> None:
+    """7 are known from the start; nothing happens in the gap; 1 more; the exporter starts anew and counts 2."""
+    end = int(about()["end"])
+    seen = {**dict.fromkeys(range(10), 7), **dict.fromkeys(range(25, 40), 7)}
+    seen |= {**dict.fromkeys(range(40, 50), 8), **dict.fromkeys(range(50, 61), 2)}
+    own = f'airflow_dagrun_duration_failed_count{{tenant="{PAYMENTS}",dag_id="settlement"}}'
+    lines = [f"{own} {value} {end - 3600 + minute * 60}" for minute, value in seen.items()]
+    with written(tmp_path, lines, end - 3600, end) as prometheus:
+        ((_, points),) = Shown(prometheus, "team", "DAG runs by outcome").answer("failed").series
+        assert [value for _, value in points if value] == [7, 1, 2]
+
+
 @pytest.mark.covers("G-02")
 def test_the_first_failure_of_a_dag_is_counted(recorded: Recorded) -> None:
     """A StatsD counter begins with 1: increase() alone would say that nothing failed."""
