@@ -105,7 +105,7 @@ def test_bars_are_whole_numbers_that_add_up_to_what_was_recorded(
 
 
 def test_a_gap_in_scraping_makes_no_events_up_and_a_reset_loses_none(tmp_path: Path) -> None:
-    """7 are known from the start; nothing happens in the gap; 1 more; the exporter starts anew and counts 2."""
+    """7 at the start, none in the gap, 1 more; then the exporter starts anew and counts 2."""
     end = int(about()["end"])
     seen = {**dict.fromkeys(range(10), 7), **dict.fromkeys(range(25, 40), 7)}
     seen |= {**dict.fromkeys(range(40, 50), 8), **dict.fromkeys(range(50, 61), 2)}
@@ -146,7 +146,8 @@ def test_no_two_series_of_a_panel_have_the_same_name_when_all_tenants_are_chosen
     for shown in board(slug).panels:
         if shown.kind != "table":
             counted = Counter(Shown(recorded, slug, shown.title).names())
-            twice[shown.title] = [name for name, times in counted.items() if times > 1 or not name.strip()]
+            bad = [name for name, times in counted.items() if times > 1 or not name.strip()]
+            twice[shown.title] = bad
     assert twice
     assert {title: names for title, names in twice.items() if names} == {}
 
