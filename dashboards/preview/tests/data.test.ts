@@ -11,6 +11,7 @@ import type { PanelJson, TargetJson } from '../src/model';
 import { allProblems } from '../src/problems';
 import { ALL, Variables } from '../src/variables';
 import { buckets } from '../src/viz/buckets';
+import { graphable } from '../src/viz/graphable';
 
 const theme = createTheme({ colors: { mode: 'dark' } });
 const range = (hours: number) => {
@@ -37,6 +38,16 @@ test('a series is named by its legend', () => {
   const [frame] = toFrames([answer({ legendFormat: '{{pod}} of {{ tenant }}' }, { pod: 'a-0', tenant: 'ml' })]);
   assert.equal(getFieldDisplayName(frame!.fields[1]!, frame, [frame!]), 'a-0 of ml');
   assert.deepEqual(frame!.fields[0]!.values, [60_000, 120_000]);
+});
+
+test('a missing point of any series is a gap, and so is infinity', () => {
+  const points = (...values: Array<[number, string]>) => ({ ...answer({}, {}), series: [{ metric: {}, values }] });
+  const frames = toFrames([points([0, '1'], [60, '2']), points([0, '1'], [180, '4']), points([0, '+Inf'])]);
+  const shown = graphable(frames, { ...range(0), to: dateTime(180_000) });
+  const values = shown.map(({ fields }) => fields[0]!.values.map((time, i) => [time / 60_000, fields[1]!.values[i]]));
+  assert.deepEqual(values[0], [[0, 1], [1, 2], [2, null]]);
+  assert.deepEqual(values[1], [[0, 1], [1, null], [2, null], [3, 4]]);
+  assert.equal(values[2]![0]![1], null);
 });
 
 test('several table queries have a value column each, one has "Value"', () => {

@@ -1,31 +1,13 @@
-import { type DataFrame, FieldType } from '@grafana/data';
 import { TimeSeries, type UPlotConfigBuilder } from '@grafana/ui';
 import { LegendDisplayMode, type VizLegendOptions } from '@grafana/schema';
-import { useLayoutEffect } from 'react';
+import { useLayoutEffect, useMemo } from 'react';
 import { drawMarks, type Mark } from '../annotations';
 import { onlyKnown, problem } from '../problems';
+import { graphable } from './graphable';
 import { NoData } from './NoData';
 import type { VizProps } from './props';
 
 const SERIES_LIMIT = 30; // more lines than that nobody can tell apart
-
-/** Frames with a time and a number field; NaN and infinity are gaps. */
-function graphable(frames: DataFrame[]): DataFrame[] {
-  return frames
-    .filter(
-      ({ fields }) => fields.some(({ type }) => type === FieldType.time) && fields.some(({ type }) => type === FieldType.number),
-    )
-    .map((frame) => ({
-      ...frame,
-      fields: frame.fields
-        .filter(({ type }) => type === FieldType.time || type === FieldType.number)
-        .map((field) =>
-          field.type === FieldType.number
-            ? { ...field, values: field.values.map((value: number | null) => (Number.isFinite(value) ? value : null)) }
-            : field,
-        ),
-    }));
-}
 
 function Marks({ builder, marks, theme }: { builder: UPlotConfigBuilder; marks: Mark[]; theme: VizProps['theme'] }): null {
   useLayoutEffect(() => drawMarks(builder, marks, theme), [builder, marks, theme]);
@@ -43,7 +25,7 @@ export function Graph(props: VizProps): React.JSX.Element {
   const { panel, where, width, height, range, timeZone, theme, marks } = props;
   const options = (panel.options ?? {}) as { legend?: VizLegendOptions };
   onlyKnown(where, options, ['legend', 'tooltip', 'timezone', 'annotations']);
-  const frames = graphable(props.frames);
+  const frames = useMemo(() => graphable(props.frames, range), [props.frames, range]);
   if (!frames.length) {
     return <NoData {...props} />;
   }
