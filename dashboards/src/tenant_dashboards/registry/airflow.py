@@ -26,6 +26,7 @@ DISABLED_TAGS = frozenset({"job_id", "run_id", "dagrun_id", "file_path"})
 _RUN = ("dag_id", "run_type")
 _TASK = ("dag_id", "task_id")
 _MORE_LABELS: dict[str, tuple[str, ...]] = {
+    "dag.callback_exceptions": ("dag_id",),
     "dag_processing.last_run.seconds_ago": ("bundle_name",),
     "dag_processing.processes": ("action",),
     "dagrun.dependency-check": _RUN,
