@@ -22,7 +22,7 @@ STEP = 10
 #: Families of the exporters themselves, which no board reads; they are most of what an exporter serves.
 UNUSED = (
     "go_.*|promhttp_.*|net_conntrack_.*|python_.*|pg_settings_([^m]|m[^a]|ma[^x]|max_[^c]).*|redis_commands_.*|redis_config_.*|statsd_exporter_.*"
-    "|pg_exporter_.*|postgres_exporter_.*|redis_exporter_.*|airflow_operator_.*_created|redis_latency_percentiles.*|prometheus_.*"
+    "|pg_exporter_.*|postgres_exporter_.*|redis_exporter_.*|redis_latency_percentiles.*|prometheus_.*"
 )
 _OWN_PROCESS = "process_.*"
 
