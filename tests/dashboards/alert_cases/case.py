@@ -64,7 +64,7 @@ class Silent:
     alert: str
     title: str
     series: dict[str, str]
-    at: int = 90
+    at: int = 50
     base: dict[str, str] = field(default_factory=lambda: ACTIVE)
 
 

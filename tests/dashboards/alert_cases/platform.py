@@ -116,11 +116,12 @@ CASES: tuple[Case, ...] = (
         labels={"kind": "Deployment"},
     ),
     Silent("AirflowTenantDriftLoop", "6 changes undone", {_DRIFT: appears(70, 6)}, at=75),
-    Silent("AirflowTenantDriftLoop", "many, long ago", {_DRIFT: steady(90)}),
+    Silent("AirflowTenantDriftLoop", "many, long ago", {_DRIFT: steady(90)}, at=70),
     Silent(
         "AirflowTenantDriftLoop",
         "one in 12 minutes",
         {_DRIFT: "0x11 1x11 2x11 3x11 4x11 5x11 6x11 7x11 8x99"},
+        at=90,
     ),
     Fires(
         "AirflowTenantQuotaNearlyFull",

@@ -110,7 +110,7 @@ def run(folder: Path, paths: Iterable[Path]) -> dict[str, dict[str, str]]:
         [str(tool("promtool")), "test", "rules", f"--junit={report}", *map(str, paths)],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
     )
     assert report.exists(), done.stderr + done.stdout
     found: dict[str, dict[str, str]] = {}

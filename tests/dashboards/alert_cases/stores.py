@@ -91,7 +91,7 @@ CASES: tuple[Case, ...] = (
     Fires(
         "AirflowDagBagShrunk", "from 100 to 79", 61, {"airflow_dagbag_size{T}": "100x60 79x300"}, shown="79"
     ),
-    Silent("AirflowDagBagShrunk", "from 100 to 80", {"airflow_dagbag_size{T}": "100x60 80x300"}),
+    Silent("AirflowDagBagShrunk", "from 100 to 80", {"airflow_dagbag_size{T}": "100x60 80x300"}, at=90),
     Silent("AirflowDagBagShrunk", "7 hours ago", {"airflow_dagbag_size{T}": "100x10 50x600"}, at=430),
     Fires(
         "AirflowGitSyncFailing",
@@ -106,7 +106,7 @@ CASES: tuple[Case, ...] = (
     Silent(
         "AirflowGitSyncFailing",
         "its first success",
-        {_GIT + '"success"}': appears(80, 1), _GIT + '"error"}': rising(1)},
+        {_GIT + '"success"}': appears(40, 1), _GIT + '"error"}': rising(1)},
     ),
     Silent(
         "AirflowGitSyncFailing",
@@ -272,7 +272,7 @@ CASES: tuple[Case, ...] = (
     Fires("AirflowRedisEvictionsHigh", "1050", 5, _redis(evicted_keys_total=rising(210)), "1.05k", _ON_REDIS),
     Silent("AirflowRedisEvictionsHigh", "1000", _redis(evicted_keys_total=rising(200))),
     Fires("AirflowFeatureViewStale", "over an hour", 71, _view(600, 3600), "1h 16m 0s", {"view": "orders"}),
-    Silent("AirflowFeatureViewStale", "less than the view allows", _view(600, 5000)),
+    Silent("AirflowFeatureViewStale", "less than the view allows", _view(600, 5000), at=90),
     Fires("AirflowDataDrift", "0.3", 0, _psi(0.3), "0.30", {"dataset": "orders", "column": "amount"}),
     Silent("AirflowDataDrift", "0.25, the limit", _psi(0.25)),
     Fires(

@@ -96,11 +96,11 @@ CASES: tuple[Case, ...] = (
         labels={"queue": "default"},
     ),
     Silent("AirflowTasksStuckQueued", "they start", {_QUEUED: steady(2), _STARTED: rising(1)}),
-    Silent("AirflowTasksStuckQueued", "the first one starts", {_QUEUED: steady(2), _STARTED: appears(80, 1)}),
+    Silent("AirflowTasksStuckQueued", "the first one starts", {_QUEUED: steady(2), _STARTED: appears(40, 1)}),
     Silent(
         "AirflowTasksStuckQueued",
         "the queue was empty",
-        {_QUEUED: f"2x68 0 {steady(2)}", _STARTED: steady(5)},
+        {_QUEUED: f"2x28 0 {steady(2)}", _STARTED: steady(5)},
     ),
     Fires("AirflowTasksWithoutHeartbeatKilled", "3 at once", 40, {_KILLED: appears(40, 3)}, shown="3"),
     Silent("AirflowTasksWithoutHeartbeatKilled", "2 at once", {_KILLED: appears(40, 2)}, at=45),

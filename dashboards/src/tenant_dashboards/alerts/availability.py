@@ -16,7 +16,9 @@ ALERTS = (
         promql(
             f"""
             count(
-              {ACTIVE} unless on (tenant, namespace) ({_SCHEDULER_ALIVE})
+              {ACTIVE}
+                unless on (tenant, namespace)
+              ({_SCHEDULER_ALIVE})
             ) / count({ACTIVE}) > 0.5
               and
             count({ACTIVE}) >= 2

@@ -12,10 +12,14 @@ _GIT = "tenant, namespace, pod, container"
 
 
 def _slower_than_limit(outcome: str) -> str:
-    average = " / ".join(
+    seconds, runs = (
         grown(f"airflow_dagrun_duration_{outcome}_{part}", "30m", _DAG) for part in ("sum", "count")
     )
-    return f"{average}\n  > on ({_DAG}) max by ({_DAG}) (airflow_tenant_dag_duration_limit_seconds)"
+    return f"""{seconds}
+              /
+            {runs}
+              > on ({_DAG})
+            max by ({_DAG}) (airflow_tenant_dag_duration_limit_seconds)"""
 
 
 ALERTS = (
@@ -116,7 +120,13 @@ ALERTS = (
         "AirflowDagRunDurationAboveLimit",
         AREA,
         "P2",
-        of_tenant(f"{_slower_than_limit('success')}\nor\n{_slower_than_limit('failed')}"),
+        of_tenant(
+            f"""
+            {_slower_than_limit("success")}
+              or
+            {_slower_than_limit("failed")}
+            """
+        ),
         "",
         "{{ $labels.dag_id }} of tenant {{ $labels.tenant }} takes {{ $value | humanizeDuration }}",
         "The average of the runs that ended in the last 30 minutes is above the limit in the tenant's spec.",

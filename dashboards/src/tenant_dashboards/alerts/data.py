@@ -71,7 +71,12 @@ ALERTS = (
         "AirflowModelBias",
         AREA,
         "P2",
-        of_tenant(f"{_last('airflow_model_bias', _MODEL)} > {_last('airflow_model_bias_limit', _MODEL)}"),
+        of_tenant(
+            f"""
+            {_last("airflow_model_bias", _MODEL)}
+              > {_last("airflow_model_bias_limit", _MODEL)}
+            """
+        ),
         "",
         "Model {{ $labels.model }} of tenant {{ $labels.tenant }} serves one group worse",
         "Its accuracy differs by {{ $value | humanizePercentage }} between groups, more than the limit of "

@@ -14,13 +14,20 @@ _SUCCEEDED = grown("airflow_ti_successes", "30m", "tenant, namespace")
 
 def _failure_ratio(limit: float) -> str:
     """Failures over all that ended in 30 minutes, when it was more than 20; without any success it is 1."""
-    ended = f"({_FAILED} + ({_SUCCEEDED} or 0 * {_FAILED}))"
+    ended = f"""(
+            {_FAILED}
+              + (
+            {_SUCCEEDED}
+              or 0 *
+            {_FAILED}
+            ))"""
     return of_tenant(
         f"""
-        {_FAILED}
-          / {ended} > {limit}
-          and
-        {ended} > 20
+            {_FAILED}
+              /
+            {ended} > {limit}
+              and
+            {ended} > 20
         """
     )
 

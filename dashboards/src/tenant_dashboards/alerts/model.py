@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from textwrap import dedent, indent
+from inspect import cleandoc
+from textwrap import indent
 from typing import Literal
 
 from tenant_dashboards.alerts.priorities import PRIORITIES, Name, Severity
@@ -90,7 +91,7 @@ class Alert:
 
 def promql(text: str) -> str:
     """An expression as it was meant to be read: without the indentation of the Python around it."""
-    return dedent(text).strip()
+    return cleandoc(text)
 
 
 def of_tenant(expr: str) -> str:
@@ -114,7 +115,12 @@ def grown(counter: str, window: str, by: str) -> str:
     Such a counter does not start at zero: it appears with its first event, which ``increase`` does not see. A
     series that was not there a window ago counts with all it has.
     """
-    return f"sum by ({by}) (({counter} unless {counter} offset {window}) or increase({counter}[{window}]))"
+    return f"""sum by ({by}) (
+              ({counter}
+                unless {counter} offset {window})
+                or
+              increase({counter}[{window}])
+            )"""
 
 
 def metric_names(expr: str) -> set[str]:

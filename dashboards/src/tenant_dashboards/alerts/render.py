@@ -32,7 +32,7 @@ _Dumper.add_representer(str, _text)
 
 def as_yaml(content: Any) -> str:
     """YAML in the given order, with the header of generated files."""
-    dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+    dumped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
     return _HEADER + dumped
 
 
