@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards.pieces import sized
+from tenant_dashboards.boards.pieces import sized, zero_or
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import BLUE, GREEN, ORANGE, RED, Kind, Panel, Row, Target, above
 
@@ -113,12 +113,13 @@ def executor() -> Row:
         "API server). More than two in half an hour ring: look at the worker pods below.",
         (
             Target(
-                expr.events(s.TASKS_KILLED_NO_HEARTBEAT, TENANT, group="tenant", window="1h"), "{{tenant}}"
+                zero_or(expr.events(s.TASKS_KILLED_NO_HEARTBEAT, TENANT, group="tenant", window="1h")),
+                "{{tenant}}",
             ),
         ),
         decimals=0,
         thresholds=above(1, 3),
-        no_data="no task lost its heartbeat",
+        no_data="no such tenant",
     )
     return Row("Executor and queues", sized(8, slots, queued, states, length, beat, killed))
 
@@ -160,9 +161,9 @@ def triggers_and_parsing() -> Row:
     slow = Panel(
         "Slowest DAG files",
         Kind.BAR_GAUGE,
-        "Mean time of the last hour that a file takes to parse, the ten slowest. Above 30 s the processor "
+        "Mean time of the last hour that a file takes to parse, the five slowest. Above 30 s the processor "
         "kills it (dag_file_processor_timeout is 50 s). Move calls and heavy imports out of the top level.",
-        (Target(f"topk(10, {mean})", "{{tenant}} {{file_name}}", True),),
+        (Target(f"topk(5, {mean})", "{{tenant}} {{file_name}}", True),),
         unit="s",
         thresholds=above(5, 30),
         no_data="no file was parsed",
