@@ -262,7 +262,7 @@ def _prices() -> Panel:
         columns=(
             Column("resource", "Unit"),
             Column("currency", "Currency", width=90),
-            Column("Value", "Price", decimals=4, unit="none", width=90),
+            Column("Value", "Price", decimals=6, unit="none", width=90),
         ),
     )
 
