@@ -223,6 +223,19 @@ def test_every_expression_works_on_real_series_and_finds_what_happened(recorded:
         assert found[tenant].isdisjoint(f"Airflow{name}HeartbeatMissing" for name in HEALTHY)
 
 
+@pytest.mark.covers("A-24")
+def test_the_dags_of_the_library_send_what_the_alerts_about_data_read() -> None:
+    sent: set[str] = set()
+    for file in ("phase10/03_data_profiling", "phase18/01_feature_store", "phase18/03_auto_retraining"):
+        text = (ROOT / f"dags/{file}.py").read_text(encoding="utf-8")
+        sent |= set(re.findall(r'stats\.gauge\("([\w.]+)"', text))
+        for names in re.findall(r'for name, value in \{(.+?)\}\.items\(\):\n\s+stats\.gauge\(f"model', text):
+            sent |= {f"model.{name}" for name in re.findall(r'"(\w+)":', names)}
+    read = {name for alert in registry.FLEET if alert.area == "data" for name in metric_names(alert.expr)}
+    assert len(read - {ACTIVE}) == 8
+    assert read - {ACTIVE} <= {f"airflow_{name.replace('.', '_')}" for name in sent}
+
+
 @pytest.mark.covers("A-21", "X-26")
 def test_one_table_holds_the_three_scales_and_the_channels_of_each_level() -> None:
     severities = {name: row.severity for name, row in PRIORITIES.items()}

@@ -78,7 +78,7 @@ ALERTS = (
             """
         ),
         "",
-        "Model {{ $labels.model }} of tenant {{ $labels.tenant }} serves one group worse",
+        "A newly trained {{ $labels.model }} of tenant {{ $labels.tenant }} would serve one group worse",
         "Its accuracy differs by {{ $value | humanizePercentage }} between groups, more than the limit of "
         "the DAG.",
         Link("slo"),
