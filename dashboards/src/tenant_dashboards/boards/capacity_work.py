@@ -167,6 +167,7 @@ def triggers_and_parsing() -> Row:
         unit="s",
         thresholds=above(5, 30),
         no_data="no file was parsed",
+        height=10,
     )
     age = Panel(
         "Age of DAG files' last parse",
@@ -182,5 +183,7 @@ def triggers_and_parsing() -> Row:
         unit="s",
         thresholds=above(300, 600),
         no_data="no DAG processor",
+        legend_table=True,
+        height=10,
     )
     return Row("Triggers and DAG parsing", sized(12, capacity, parse, slow, age))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
 
@@ -77,7 +79,7 @@ def make_board(
         uid=uid(slug, flavour),
         title=title,
         description=description,
-        rows=rows,
+        rows=rows if flavour is Flavour.PLATFORM else tuple(_own(row) for row in rows),
         variables=(*(tenant_variables(flavour) if tenant else ()), *variables),
         links=links(slug, flavour),
         annotations=tenant_annotations() if annotations is None else annotations,
@@ -85,6 +87,19 @@ def make_board(
         time_from=time_from,
         refresh=refresh,
     )
+
+
+def _own(row: Row) -> Row:
+    """A team's board is about one tenant: its name before every series says nothing and takes the room."""
+    return replace(row, panels=tuple(_short(panel) for panel in row.panels))
+
+
+def _short(panel: Panel) -> Panel:
+    targets = (
+        replace(target, legend=re.sub(r"^\{\{(tenant|namespace)\}\} (?=.)", "", target.legend))
+        for target in panel.targets
+    )
+    return replace(panel, targets=tuple(targets))
 
 
 def tile(

@@ -70,6 +70,11 @@ def _budget() -> str:
     return _of(s.SLO_ERROR_BUDGET)
 
 
+def _left() -> str:
+    """Budget gone twice is bad enough: a young series would fall to -6000 % and flatten every other line."""
+    return f"clamp_min({_of(s.SLO_BUDGET_LEFT)}, -1)"
+
+
 def _objectives() -> Row:
     met = f"1 - {_BY} ({s.SLO_BURN_PERIOD(TENANT, _SLO)} * {s.SLO_ERROR_BUDGET(TENANT, _SLO)})"
     table = Panel(
@@ -77,11 +82,11 @@ def _objectives() -> Row:
         Kind.TABLE,
         "Each objective of the tenant's spec: what is asked, what was reached over its period, how much of "
         "the error budget is left, and how fast it burned in the last hour (1 uses it up exactly at the end "
-        "of the period). Budget gone: stop releases of DAGs, repair first.",
+        "of the period). -100 % is used up twice or more. Budget gone: stop releases of DAGs, repair first.",
         (
             Target(row_key(_of(s.SLO_OBJECTIVE), _ROW)),
             Target(only_row(met, _ROW)),
-            Target(only_row(_of(s.SLO_BUDGET_LEFT), _ROW)),
+            Target(only_row(_left(), _ROW)),
             Target(only_row(f"{_of(s.slo_error_ratio('1h'))} / {_budget()}", _ROW)),
             Target(only_row(_of(s.SLO_PERIOD_DAYS), _ROW)),
         ),
@@ -113,8 +118,8 @@ def _objectives() -> Row:
         "Error budget left",
         Kind.TIMESERIES,
         "Share of the error budget that is left over the objective's period. At 0 the objective is missed; "
-        "a steep step down is one incident, a slope is a constant defect.",
-        (Target(_of(s.SLO_BUDGET_LEFT), _NAME),),
+        "a steep step down is one incident, a slope is a constant defect. The line ends at -100 %.",
+        (Target(_left(), _NAME),),
         unit="percentunit",
         min=None,
         max=1,
@@ -141,6 +146,7 @@ def _burn() -> Row:
         decimals=1,
         thresholds=_LIMITS,
         no_data=_NONE,
+        legend_table=True,
     )
     ratio = Panel(
         "Errors against the objective",
@@ -155,5 +161,6 @@ def _burn() -> Row:
         unit="percentunit",
         decimals=1,
         no_data=_NONE,
+        legend_table=True,
     )
     return Row("Budget", sized(12, rates, ratio))

@@ -89,6 +89,7 @@ def _success() -> Panel:
         max=1,
         thresholds=below(0.95, 0.8),
         no_data="no DAG run ended within a day",
+        legend_table=True,
         width=12,
     )
 
@@ -135,6 +136,7 @@ def durations() -> Row:
         ),
         unit="s",
         no_data="no DAG run ended within a day",
+        legend_table=True,
     )
     p50 = Panel(
         "Run duration p50 against last week",
@@ -151,6 +153,7 @@ def durations() -> Row:
         ),
         unit="s",
         no_data="no DAG run ended within a day",
+        legend_table=True,
     )
     return Row("Run duration", sized(12, p95, p50))
 
@@ -184,6 +187,7 @@ def delays() -> Row:
         unit="s",
         thresholds=above(60, 600),
         no_data="no run within an hour",
+        legend_table=True,
     )
     loop = Panel(
         "Scheduler loop",

@@ -16,7 +16,7 @@ _NEW = "a week of history is needed"
 
 def tasks() -> Row:
     """Slow tasks, tasks slower than before, time spent waiting, repeated tries."""
-    return Row("Tasks", (_table(), *sized(8, _trend(), _waiting(), _retries())))
+    return Row("Tasks", (_table(), *sized(12, _trend(), _waiting()), *sized(24, _retries())))
 
 
 def _p95(metric: s.Metric, window: str) -> str:
@@ -88,6 +88,7 @@ def _trend() -> Panel:
         (Target(f"topk(10, {_p95(s.TASK_DURATION, DAY)})", "{{tenant}} {{dag_id}} {{task_id}}"),),
         unit="s",
         no_data="no task ended within a day",
+        legend_table=True,
     )
 
 
@@ -102,6 +103,7 @@ def _waiting() -> Panel:
         unit="s",
         thresholds=above(60, 600),
         no_data="no task was scheduled within a day",
+        legend_table=True,
     )
 
 
@@ -118,4 +120,5 @@ def _retries() -> Panel:
         max=1,
         thresholds=above(0.05, 0.2),
         no_data="no try was repeated within a day",
+        legend_table=True,
     )
