@@ -15,6 +15,9 @@ from tenant_dashboards.panels.fields import ref_id
 
 #: Metric -> why no series of it is in the recording at all.
 METRICS: dict[str, str] = {
+    "airflow_task_instances_without_heartbeats_killed": (
+        "a LocalExecutor takes the tasks of a lost scheduler for orphans and schedules them again"
+    ),
     "pgbouncer_exporter_pools_waiting_clients": "of Debian's exporter, which ends with an error on PgBouncer",
     "pgbouncer_exporter_pools_active_clients": "of Debian's exporter, which ends with an error on PgBouncer",
 }

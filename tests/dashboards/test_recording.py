@@ -16,6 +16,7 @@ HAPPENED = {
     "DAG runs fail": "sum(airflow_dagrun_duration_failed_count) > 3",
     "both tenants' runs fail": "count(count by (tenant) (airflow_dagrun_duration_failed_count)) == 2",
     "tasks are tried again": 'sum(airflow_ti_finish{state="up_for_retry"}) > 3',
+    "callbacks fail": "sum(airflow_dag_callback_exceptions) > 0",
     "tasks are deferred": "max_over_time(max(airflow_ti_deferred)[W:]) > 0",
     "tasks wait in the queue": "max_over_time(max(airflow_ti_queued)[W:]) > 0",
     "tasks starve": "max_over_time(max(airflow_pool_starving_tasks)[W:]) > 0",
@@ -23,7 +24,7 @@ HAPPENED = {
     "tasks wait for the executor": 'max_over_time(max(airflow_executor_queued_tasks{tenant="P"})[W:]) > 3',
     "deadlines are kept": "sum(airflow_deadline_alerts_deadline_not_missed) > 0",
     "deadlines are missed": "sum(airflow_deadline_alerts_deadline_missed) > 0",
-    "tasks are lost with their scheduler": "sum(airflow_task_instances_without_heartbeats_killed) > 0",
+    "tasks are lost with their scheduler": 'max(airflow_scheduler_orphaned_tasks_cleared{tenant="P"}) > 3',
     "a file cannot be imported": "max_over_time(max(airflow_dag_processing_import_errors)[W:]) > 0",
     "and is mended": 'max(airflow_dag_processing_import_errors{tenant="P"}) == 0',
     "assets are updated": "sum(airflow_asset_updates) > 0",
@@ -45,6 +46,7 @@ HAPPENED = {
     "DAGs send metrics of their own": 'count(airflow_drift_psi{dataset="payments"}) > 1',
     "lineage leaves": "sum(airflow_ol_emit_attempts_count) > 0",
     "SLOs are recorded": "count(count by (sloth_slo) (slo:sli_error:ratio_rate5m)) >= 5",
+    "watches begin anew": "sum(airflow_operator_watch_restarts_total) > 0",
     "alerts fire": 'count(last_over_time(ALERTS{alertstate="firing"}[W])) > 3',
 }
 

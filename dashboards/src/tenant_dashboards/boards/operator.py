@@ -49,7 +49,6 @@ def _annotations() -> tuple[Annotation, ...]:
         "Operator {{version}}",
         "new version",
         "blue",
-        may_be_empty="one version only",
     )
     return (released, alert_annotation('tenant=""', may_be_empty="no alert of the platform fires"))
 

@@ -136,7 +136,6 @@ def changes() -> Row:
                         expr.events(s.WATCH_RESTARTS, OPERATOR, group="resource", window=BAR),
                         "{{resource}}",
                         step=BAR_STEP,
-                        may_be_empty="no watch broke",
                     ),
                 ),
                 bars=True,
