@@ -67,8 +67,9 @@ class TestSample:
 
     def test_no_secret_is_in_git(self, sample: Sample) -> None:
         kinds = {
-            document["kind"]
+            document.get("kind")
             for file in project_root().joinpath("manifests").rglob("*.yaml")
+            if "aws" not in file.parts  # CloudFormation has tags of its own, and no Secrets of Kubernetes
             for document in yaml.safe_load_all(file.read_text())
             if isinstance(document, dict)
         }
