@@ -22,6 +22,7 @@ from tenant_dashboards.panels.model import (
     Panel,
     Row,
     Target,
+    Text,
     above,
 )
 
@@ -31,20 +32,21 @@ def code() -> Row:
     seen = f"max by (tenant) ({s.DAGBAG_SIZE(TENANT)})"
     most = f"max by (tenant) (max_over_time({s.DAGBAG_SIZE(TENANT)}[6h]))"
     behind = f"(time() - max by (tenant) ({s.TENANT_DAGS_PENDING_SINCE(TENANT)} > 0))"
+    commit = f'label_replace({s.TENANT_DAGS_REVISION(TENANT)}, "commit", "$1", "revision", "(.{{1,8}}).*")'
     revision = Panel(
         "DAG revision",
         Kind.STATE_TIMELINE,
-        "Which revision of the DAG repository the tenant runs, over time. A change of colour is a release "
-        "of DAGs: compare with the moment when something began to fail.",
+        "Which revision of the DAG repository the tenant runs, over time: a new line is a release of DAGs. "
+        "Compare with the moment when something began to fail.",
         (
             Target(
-                f"group by (tenant, source, revision) ({s.TENANT_DAGS_REVISION(TENANT)})",
-                "{{tenant}} {{source}} {{revision}}",
+                f"group by (tenant, source, commit) ({commit})",
+                "{{tenant}} {{source}} {{commit}}",
             ),
         ),
         no_data="DAGs come from the image",
         thresholds=above(2),
-        texts=(),
+        texts=(Text("1", "in use", GREEN),),
         min=None,
     )
     pending = Panel(
