@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.controller.stack import Stack, TenantUnderTest
 from tests.dashboards.recording import cluster, programs
 from tests.dashboards.recording.airflows import TenantAirflow
 from tests.dashboards.recording.programs import GitRepository, Postgres, Programs
@@ -71,7 +70,7 @@ SLOS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def spec(tenant: str, monitoring: bool) -> dict[str, Any]:
+def spec(tenant: str) -> dict[str, Any]:
     """The AirflowTenant of a recorded team."""
     source = {"repo": f"https://git.example.com/{tenant}/dags.git", "ref": "main", "period": "30s"}
     made: dict[str, Any] = {
@@ -88,12 +87,11 @@ def spec(tenant: str, monitoring: bool) -> dict[str, Any]:
         "quota": {"hard": {"requests.cpu": "8", "requests.memory": "16Gi", "pods": "40"}},
         "sync": {"interval": "20s"},
     }
-    if monitoring:
-        made["monitoring"] = {
-            "enabled": True,
-            "slo": SLOS.get(tenant, []),
-            "dagDurations": [{"dag": "settlement", "limit": "20s"}] if tenant == "payments" else [],
-        }
+    made["monitoring"] = {
+        "enabled": True,
+        "slo": SLOS.get(tenant, []),
+        "dagDurations": [{"dag": "settlement", "limit": "20s"}] if tenant == "payments" else [],
+    }
     return made
 
 
@@ -149,7 +147,7 @@ def lineage(folder: Path) -> dict[str, str]:
     }
 
 
-def record(folder: Path, minutes: float, with_operator: bool, with_monitoring: bool) -> None:
+def record(folder: Path, minutes: float) -> None:
     """Everything, in `folder`; the results beside this file."""
     with contextlib.ExitStack() as stack:
         everything = Programs(folder)
@@ -179,44 +177,34 @@ def record(folder: Path, minutes: float, with_operator: bool, with_monitoring: b
         say("payments runs")
         airflows["analytics"].start(dags=4)
         say("analytics runs")
-        tenants: dict[str, TenantUnderTest] = {}
-        cluster_stack: Stack | None = None
-        if with_operator:
-            ports = {name: airflow.port for name, airflow in airflows.items()}
-            cluster_stack = stack.enter_context(cluster.operator(folder / "cluster", ports, PODS))
-            cluster_stack.kubelet.break_component("airflow-ml", "scheduler", {"phase": "Pending"})
-            for name in ("payments", "analytics", "ml"):
-                tenants[name] = cluster.create(cluster_stack, name, spec(name, with_monitoring))
-            targets.append(
-                Target(f"127.0.0.1:{cluster_stack.operator.port}",
-                       pod="airflow-tenant-operator-5c7d8f9b4-q6w2e",
-                       instance="10.244.1.5:8080")
-            )  # fmt: skip
-            tenants["payments"].wait("Ready", seconds=180)
-            say("the operator has its tenants")
-        else:
-            for name, airflow in airflows.items():
-                for pool, slots in POOLS[name].items():
-                    body = {"name": pool, "slots": slots, "include_deferred": False}
-                    airflow.call("POST", "/api/v2/pools", body)
+        ports = {name: airflow.port for name, airflow in airflows.items()}
+        platform = stack.enter_context(cluster.operator(folder / "cluster", ports, PODS))
+        platform.kubelet.break_component("airflow-ml", "scheduler", {"phase": "Pending"})
+        tenants = {
+            name: cluster.create(platform, name, spec(name)) for name in ("payments", "analytics", "ml")
+        }
+        pod = "airflow-tenant-operator-5c7d8f9b4-q6w2e"
+        targets.append(Target(f"127.0.0.1:{platform.operator.port}", pod=pod, instance="10.244.1.5:8080"))
+        tenants["payments"].wait("Ready", seconds=180)
+        say("the operator has its tenants")
         scraper = Scraper(everything, targets, generated_rules(ROOT))
         say(f"recording: {scraper.url}")
-        story = Story(airflows, repos, tenants, cluster_stack, redis, airflows["payments"].postgres)
+        story = Story(airflows, repos, tenants, platform, redis, airflows["payments"].postgres)
         story.run(minutes * 60)
-        keep(scraper, story, with_operator)
+        keep(scraper, story)
 
 
-def keep(scraper: Scraper, story: Story, with_operator: bool) -> None:
+def keep(scraper: Scraper, story: Story) -> None:
     """Write the results."""
-    rules = cluster.tenant_rules(story.stack) if story.stack else []
+    rules = cluster.tenant_rules(story.stack)
     (HERE / "rules").mkdir(exist_ok=True)
     (HERE / "rules" / "tenants.yaml").write_text(yaml.safe_dump({"groups": rules}, sort_keys=False))
     (HERE / "metadata.json").write_text(json.dumps(scraper.metadata(), indent=1) + "\n")
     start, end, series, samples = scraper.dump(HERE / "series.om.gz")
-    sources = ["Airflow 3.3.2", "statsd_exporter", "git-sync (the stand-in of this project)", "PostgreSQL",
-               "postgres_exporter", "Redis", "redis_exporter", "Prometheus"]  # fmt: skip
-    if with_operator:
-        sources += ["the operator on a kube-apiserver"]
+    sources = [
+        *("Airflow 3.3.2", "statsd_exporter", "git-sync (the stand-in of this project)", "PostgreSQL"),
+        *("postgres_exporter", "Redis", "redis_exporter", "Prometheus", "the operator on a kube-apiserver"),
+    ]
     about = {
         "start": start, "end": end, "step": STEP, "tenants": ["payments", "analytics", "ml"],
         "series": series, "samples": samples, "sources": sources,
@@ -237,14 +225,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Renew the recording that the tests of the dashboards use.")
     parser.add_argument("--minutes", type=float, default=14.0, help="how long to record")
     parser.add_argument("--keep", action="store_true", help="keep the logs of the programs")
-    parser.add_argument("--without-operator", action="store_true", help="Airflows and exporters only")
-    parser.add_argument("--without-monitoring", action="store_true", help="tenants without spec.monitoring")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="recording-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end what was started then, too
     folder.chmod(0o755)  # PostgreSQL and PgBouncer run as another user
     try:
-        record(folder, options.minutes, not options.without_operator, not options.without_monitoring)
+        record(folder, options.minutes)
     finally:
         if options.keep:
             say(f"logs: {folder}")

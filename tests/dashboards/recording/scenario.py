@@ -32,7 +32,7 @@ class Story:
     airflows: dict[str, TenantAirflow]
     repositories: dict[str, GitRepository]
     tenants: dict[str, TenantUnderTest]
-    stack: Stack | None
+    stack: Stack
     redis: int
     postgres: Postgres
     happened: list[dict[str, object]] = field(default_factory=list)
@@ -109,8 +109,7 @@ class Story:
     def unpause(self) -> None:
         """Scheduled DAGs begin."""
         for tenant, dags in SCHEDULED.items():
-            if tenant in self.airflows:
-                self.airflows[tenant].unpause(*dags)
+            self.airflows[tenant].unpause(*dags)
 
     def push_broken_file(self) -> None:
         """A commit with a file that cannot be imported."""
@@ -144,8 +143,7 @@ class Story:
 
     def restart_api_server(self) -> None:
         """Kubernetes' API server restarts: the operator begins its watches anew."""
-        if self.stack is not None:
-            self.stack.restart_api_server()
+        self.stack.restart_api_server()
 
     def resize_pool(self) -> None:
         """A person makes a pool larger in the UI; the operator puts it back."""
@@ -153,8 +151,7 @@ class Story:
 
     def change_release(self) -> None:
         """A change of the spec that makes a new Helm revision."""
-        if "payments" in self.tenants:
-            self.tenants["payments"].edit(airflow={"scheduler": {"replicas": 2}})
+        self.tenants["payments"].edit(airflow={"scheduler": {"replicas": 2}})
 
     def stop_scheduler(self) -> None:
         """The scheduler's pod is deleted and does not come back."""
