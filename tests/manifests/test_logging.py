@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -125,11 +127,35 @@ def test_logs_stay_thirty_to_ninety_days_where_they_are_searched() -> None:
     limits = yaml.safe_load((LOGGING / "loki" / "limits.yaml").read_text())["loki"]
     assert limits["compactor"]["retention_enabled"]
     assert int(limits["limits_config"]["retention_period"].removesuffix("h")) == 30 * DAY
-    phases = json.loads((LOGGING / "elasticsearch" / "lifecycle.json").read_text())["policy"]["phases"]
+    phases = elasticsearch("_ilm/policy/airflow-logs")["policy"]["phases"]
+    assert phases["hot"]["actions"]["rollover"]["max_age"] == "1d"
     assert phases["warm"]["min_age"] == "30d"
     assert phases["warm"]["actions"]["forcemerge"]["index_codec"] == "best_compression"
     assert phases["delete"]["min_age"] == "90d"
     assert int(one("cloudwatch", "ConfigMap", "fluent-bit-target")["data"]["RETENTION_DAYS"]) == 30
+
+
+def elasticsearch(path: str) -> dict[str, Any]:
+    """What the commands of docs/logs.md put at a path of Elasticsearch's API."""
+    text = (ROOT / "docs" / "logs.md").read_text()
+    [file] = re.findall(rf'^curl --fail -X PUT "\$ELASTICSEARCH/{path}" --json @(\S+)$', text, re.MULTILINE)
+    parsed: dict[str, Any] = json.loads((ROOT / file).read_text())
+    return parsed
+
+
+@pytest.mark.covers("LG-08")
+def test_the_data_stream_of_elasticsearch_gets_the_policy_and_not_the_built_in_one() -> None:
+    template = elasticsearch("_index_template/airflow-logs")
+    [output] = config("elasticsearch", "output.yaml")["pipeline"]["outputs"]
+    [pattern] = template["index_patterns"]
+    assert fnmatch(output["index"], pattern)
+    assert template["data_stream"] == {}
+    # https://www.elastic.co/docs/manage-data/data-store/templates: built-in ones have 100 to 200
+    assert template["priority"] > 200
+    assert template["template"]["settings"]["index.lifecycle.name"] == "airflow-logs"
+    mapped = template["template"]["mappings"]
+    assert mapped["dynamic_templates"][0]["strings"]["mapping"]["type"] == "keyword", "tenant : x is exact"
+    assert mapped["properties"]["try_number"]["type"] == "integer", "try_number > 1 compares numbers"
 
 
 class _Cloud(yaml.SafeLoader):
@@ -160,6 +186,8 @@ def test_the_stream_writes_to_a_bucket_that_gets_cheaper_and_forgets() -> None:
     [stream] = resources("AWS::KinesisFirehose::DeliveryStream")
     target = stream["ExtendedS3DestinationConfiguration"]
     assert (target["BucketARN"], target["CompressionFormat"]) == ("GetAtt Logs.Arn", "GZIP")
+    [output] = config("firehose", "output.yaml")["pipeline"]["outputs"]
+    assert "compression" not in output, "compressed twice, nothing can read it"
     [bucket] = resources("AWS::S3::Bucket")
     rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
     logs = rules["task-and-application-logs"]
@@ -174,19 +202,61 @@ def test_the_stream_writes_to_a_bucket_that_gets_cheaper_and_forgets() -> None:
 
 
 @pytest.mark.covers("LG-03")
-def test_groups_of_cloudwatch_keep_lines_for_the_retention_and_are_encrypted() -> None:
-    for group in resources("AWS::Logs::LogGroup"):
+def test_the_platforms_groups_of_cloudwatch_keep_lines_for_the_retention_and_have_its_key() -> None:
+    groups = resources("AWS::Logs::LogGroup")
+    assert groups
+    for group in groups:
         assert group["RetentionInDays"] == "Ref RetentionDays"
         assert group["KmsKeyId"] == "GetAtt Key.Arn"
 
 
+@pytest.mark.covers("LG-03")
+def test_each_tenant_has_a_group_of_cloudwatch_and_the_operator_one() -> None:
+    [output] = config("cloudwatch", "output.yaml")["pipeline"]["outputs"]
+    assert output["log_group_template"] == "/airflow/$kubernetes['labels']['airflowtenants.io/tenant']"
+    assert output["log_group_name"] == "/airflow/operator"
+    assert output["log_retention_days"] == "${RETENTION_DAYS}"
+    [policy] = resources("AWS::IAM::ManagedPolicy")
+    allowed = [statement["Resource"] for statement in policy["PolicyDocument"]["Statement"]]
+    assert any(resource.endswith(":log-group:/airflow/*") for resource in allowed)
+
+
+def test_whose_a_line_is_is_said_by_the_pod_and_not_by_the_line() -> None:
+    """`rename` leaves a field that is there already, as a DAG may log one:
+    https://docs.fluentbit.io/manual/data-pipeline/filters/modify
+    """
+    rules = config("elasticsearch", "output.yaml")["pipeline"]["filters"]
+    renamed = [line.split() for rule in rules for line in rule.get("hard_rename", [])]
+    assert {new for _, new in renamed} == {"namespace", "pod", "container", "tenant", "team", "component"}
+    assert not [rule for rule in rules if "rename" in rule]
+
+
 @pytest.mark.covers("LG-06")
-def test_slow_commands_of_redis_are_logged_as_json() -> None:
+def test_slow_commands_of_redis_are_delivered_as_json() -> None:
     [parameters] = resources("AWS::ElastiCache::ParameterGroup")
     assert int(parameters["Properties"]["slowlog-log-slower-than"]) > 0
-    comment = AWS.read_text().split("RedisParameters:")[0].rpartition("LogDeliveryConfigurations:")[2]
-    assert "LogType: slow-log, LogFormat: json, DestinationType: cloudwatch-logs" in comment
-    assert "/airflow/redis/slow" in comment
+    [broker] = resources("AWS::ElastiCache::ReplicationGroup")
+    assert broker["CacheParameterGroupName"] == "Ref RedisParameters"
+    assert broker["LogDeliveryConfigurations"] == [
+        {
+            "LogType": "slow-log",
+            "LogFormat": "json",
+            "DestinationType": "cloudwatch-logs",
+            "DestinationDetails": {"CloudWatchLogsDetails": {"LogGroup": "Ref RedisSlowLogs"}},
+        }
+    ]
+
+
+def test_the_broker_is_made_on_request_only_and_closed() -> None:
+    template = yaml.load(AWS.read_text(), _Cloud)  # noqa: S506 - see above
+    parts = {name: item for name, item in template["Resources"].items() if name.startswith("Broker")}
+    assert parts.keys() == {"Broker", "BrokerSubnets", "BrokerToken"}
+    assert {item["Condition"] for item in parts.values()} == {"WithBroker"}
+    assert template["Parameters"]["BrokerSubnetIds"]["Default"] == ""
+    broker = parts["Broker"]["Properties"]
+    assert broker["AtRestEncryptionEnabled"]
+    assert broker["TransitEncryptionEnabled"]
+    assert broker["AuthToken"] == "Sub {{resolve:secretsmanager:${BrokerToken}}}"
 
 
 @pytest.mark.covers("LG-11")
