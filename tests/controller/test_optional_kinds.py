@@ -14,8 +14,8 @@ from tenant_operator.core import kinds
 from tenant_operator.core.kinds import Kind, Object
 
 KINDS = {kind.kind: kind for kind in kinds.OPTIONAL}
-#: the operator asks every 10 s, and believes an absence after 30 s
-NOTICED, MISSED = 30.0, 75.0
+#: the operator sees a definition come within seconds, and believes an absence after 30 s
+NOTICED, MISSED = 15.0, 60.0
 ANNOTATION = "prometheus.io/scrape"
 
 

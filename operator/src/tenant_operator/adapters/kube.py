@@ -202,7 +202,7 @@ class KubeClient:
         try:
             if response.status != 200:
                 raise _error(response.status, await response.response.read())
-            async for line in response.response.content:
+            async for line in _lines(response.response.content):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
@@ -264,6 +264,18 @@ class KubeClient:
         return await self._api.call_api(
             *serialized[:3], body=body, _request_timeout=limits or aiohttp.ClientTimeout(total=_TIMEOUT)
         )
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length: aiohttp's own end at 128 KiB, and a definition's annotations may be longer."""
+    rest = bytearray()
+    async for chunk in content.iter_any():
+        rest += chunk
+        if b"\n" in chunk:
+            *whole, last = rest.split(b"\n")
+            rest = bytearray(last)
+            for line in whole:
+                yield bytes(line)
 
 
 def _managed() -> dict[str, str]:

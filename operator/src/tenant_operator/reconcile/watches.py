@@ -2,7 +2,7 @@
 
 One watch per kind for the whole cluster, selected by label on the server. Kinds without a state worth
 reading are watched as metadata only, which halves their size. Kinds of other projects are watched where
-the cluster has them: discovery is asked again and again, because their definitions come and go.
+the cluster has them (reconcile.optional tells).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from tenant_operator.core import kinds, names
@@ -19,17 +19,17 @@ from tenant_operator.core.errors import Forbidden, KubeError, NotFound
 from tenant_operator.core.kinds import Kind, Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.reconcile.index import Index
+from tenant_operator.reconcile.optional import Discovery, OptionalKinds
 
 log = logging.getLogger(__name__)
 
 _STREAM_SECONDS = 300
 _LAST_BACKOFF = 30.0
-_DISCOVERY_SECONDS = 10.0
-#: A kind must be absent for this long to count as gone: an API server that starts lists some groups late.
-_GONE_SECONDS = 30.0
+#: how soon a kind is listed again whose definition is gone
+_ABSENT_SECONDS = 2.0
 
 
-class Watcher(Protocol):
+class Watcher(Discovery, Protocol):
     """What a watch needs of the Kubernetes client."""
 
     async def list_all(
@@ -41,9 +41,6 @@ class Watcher(Protocol):
         self, kind: Kind, version: str, labels: str, *, metadata_only: bool, seconds: int
     ) -> AsyncIterator[Object]:
         """Events since a version."""
-
-    async def served(self, wanted: Iterable[Kind]) -> frozenset[Kind]:
-        """Those of some kinds that the cluster has."""
 
 
 class Watches:
@@ -66,6 +63,7 @@ class Watches:
         self._metrics = metrics
         self._kinds = watched
         self._optional = optional
+        self._follower = OptionalKinds(client, optional)
         self._unsynced = {*watched, *optional}
         self.synced = asyncio.Event()
 
@@ -77,31 +75,23 @@ class Watches:
         async with asyncio.TaskGroup() as group:
             for kind in self._kinds:
                 group.create_task(self._keep(kind))
-            await self._follow_optional(group)
+            if self._optional:
+                group.create_task(self._keep(kinds.DEFINITION))
+                await self._follow_optional(group)
 
     async def _follow_optional(self, group: asyncio.TaskGroup) -> None:
         """Watch each optional kind for as long as the cluster has it."""
         tasks: dict[Kind, asyncio.Task[None]] = {}
-        seen: dict[Kind, float] = {}
-        while self._optional:
-            try:
-                found = await self._client.served(self._optional)
-            except KubeError as error:
-                log.warning("cannot ask which kinds the cluster has: %s", error)
-                await asyncio.sleep(_DISCOVERY_SECONDS)
-                continue
-            now = time.monotonic()
-            seen |= dict.fromkeys(found, now)
+        async for found in self._follower.changes():
             for kind in found - tasks.keys():
                 log.info("the cluster has %s", kind.plural)
                 tasks[kind] = group.create_task(self._keep(kind))
-            for kind in [kind for kind in tasks if now - seen[kind] >= _GONE_SECONDS]:
+            for kind in tasks.keys() - found:
                 log.info("the cluster no longer has %s", kind.plural)
                 tasks.pop(kind).cancel()
                 self._forget(kind)
             for kind in set(self._optional) - tasks.keys():
                 self._first_seen(kind)
-            await asyncio.sleep(_DISCOVERY_SECONDS)
 
     def _forget(self, kind: Kind) -> None:
         for tenant in self._index.replace(kind, ()):
@@ -128,10 +118,13 @@ class Watches:
                 failures = 0
             except KubeError as error:
                 if kind in self._optional and isinstance(error, NotFound):
-                    await asyncio.sleep(_DISCOVERY_SECONDS)  # its definition is gone: discovery will tell
+                    self._follower.news()  # its definition is gone: discovery will tell
+                    await asyncio.sleep(_ABSENT_SECONDS)
                     continue
                 if kind in self._optional and isinstance(error, Forbidden):
                     self._first_seen(kind)  # a right that is missing must not keep all tenants waiting
+                if kind is kinds.DEFINITION:
+                    self._follower.news()  # without this watch, each try is an occasion to ask
                 # One that held for a while is no reason to wait long before the next.
                 failures = 1 if time.monotonic() - began > _STREAM_SECONDS else failures + 1
                 self._metrics.watch_restarts.labels(kind.plural).inc()
@@ -141,16 +134,12 @@ class Watches:
 
     async def _list_and_watch(self, kind: Kind) -> None:
         full = kind in kinds.WORKLOADS or kind in kinds.DIGESTED or kind is kinds.POD
-        selector = names.LABEL_TENANT
+        selector = "" if kind is kinds.DEFINITION else names.LABEL_TENANT
         if kind is kinds.POD:
             # Pods of tasks come and go by the hundred; their failures are Airflow's to tell.
             selector += f",{names.LABEL_COMPONENT}!=worker"
         objects, version = await self._client.list_all(kind, labels=selector, metadata_only=not full)
-        for tenant in self._index.replace(kind, objects):
-            self._changed(tenant)
-        if kind in self._optional:
-            self._serve(self._index.served | {kind.kind})
-        self._first_seen(kind)
+        self._listed(kind, objects)
         while True:
             try:
                 async for event in self._client.watch(
@@ -164,7 +153,20 @@ class Watches:
                     return
                 raise
 
+    def _listed(self, kind: Kind, objects: list[Object]) -> None:
+        if kind is kinds.DEFINITION:
+            self._follower.listed(objects)
+            return
+        for tenant in self._index.replace(kind, objects):
+            self._changed(tenant)
+        if kind in self._optional:
+            self._serve(self._index.served | {kind.kind})
+        self._first_seen(kind)
+
     def _take(self, kind: Kind, event: Object) -> str | None:
+        if kind is kinds.DEFINITION:
+            self._follower.take(event)
+            return None
         obj = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
         if event["type"] in {"ADDED", "MODIFIED"}:
             return self._index.put(kind, obj)
