@@ -201,3 +201,30 @@ async def test_drift_is_counted_when_something_was_written_over(
     with contextlib.suppress(ApplyError):
         await applier.apply(tenant(), state, [planned])
     assert (state.drift_detected["Deployment"], state.drift_corrected["Deployment"]) == counted, name
+
+
+async def test_a_foreign_change_that_cannot_be_put_back_is_one_drift_however_often_it_is_tried() -> None:
+    metadata = {"name": ID.name, "namespace": ID.namespace, "labels": tenant().labels}
+    obj: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {}}
+    index, state = Index(), TenantState(raw=raw(), status=TenantStatus())
+    state.applied[ID] = ("digest", "version")
+    planned = Planned(ID, Stage.COMPONENTS, "digest", obj)
+
+    def foreign(version: str) -> None:
+        seen = {**metadata, "resourceVersion": version, "generation": int(version), "uid": "u"}
+        index.put(kinds.DEPLOYMENT, {**obj, "metadata": seen})
+
+    async def tried(error: KubeError | None) -> tuple[int, int]:
+        applier = Applier(Applying(20, error), index, Clock())  # type: ignore[arg-type]
+        with contextlib.suppress(ApplyError):
+            await applier.apply(tenant(), state, [planned])
+        return state.drift_detected["Deployment"], state.drift_corrected["Deployment"]
+
+    denied = Forbidden(403, "denied")
+    foreign("7")
+    assert [await tried(denied) for _ in range(3)] == [(1, 0)] * 3
+    foreign("8")  # somebody changes it once more
+    assert [await tried(denied) for _ in range(2)] == [(2, 0)] * 2
+    assert await tried(None) == (2, 1), "put back at last: no new drift"
+    foreign("21")
+    assert await tried(denied) == (3, 1)

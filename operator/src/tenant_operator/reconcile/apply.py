@@ -73,16 +73,21 @@ class Applier:
         known = state.applied.get(planned.id)
         again = known is not None and known[0] == planned.digest
         child = self._index.children(tenant.name).objects.get(planned.id)
+        # What was refused is tried again and again: each foreign version is one drift, not each attempt.
+        foreign = child.version if child is not None else ""
+        counted = state.refused.get(planned.id) == foreign
         try:
             live = await self._kube.apply(kind, planned.object)
         except KubeError as error:
             if again and 400 <= error.status < 500:
-                state.drift_detected[kind.kind] += 1
+                state.drift_detected[kind.kind] += not counted
+                state.refused[planned.id] = foreign
             raise refused(planned.id, error) from error
         # An apply that found all as it should be leaves the resourceVersion where the watch saw it.
         wrote = child is None or int(live["metadata"]["resourceVersion"]) != child.resource_version
+        state.refused.pop(planned.id, None)
         if again and wrote:
-            state.drift_detected[kind.kind] += 1
+            state.drift_detected[kind.kind] += not counted
             state.drift_corrected[kind.kind] += 1
             log.info("put back %s of tenant %s", planned.id.label, tenant.name)
         self._index.put(kind, live)
@@ -100,6 +105,7 @@ class Applier:
                 await self._kube.delete(kind, id_.name, id_.namespace, uid=child.uid)
                 log.info("pruned %s of tenant %s", id_.label, tenant.name)
             state.applied.pop(id_, None)
+            state.refused.pop(id_, None)
 
     async def write_record(
         self,

@@ -97,6 +97,8 @@ class TenantState:
     #: objects that somebody else had changed, by kind, since the operator started
     drift_detected: Counter[str] = field(default_factory=Counter)
     drift_corrected: Counter[str] = field(default_factory=Counter)
+    #: objects that could not be put back, with the version that was counted as drift (empty: deleted)
+    refused: dict[ObjectId, str] = field(default_factory=dict)
     #: how Airflow follows each Git source; replaced, never changed in place
     revisions: Mapping[str, Revision] = field(default_factory=dict)
 
