@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from tests.unit.operator.support import raw
 
 from tenant_operator.api.status import TenantStatus
-from tenant_operator.core.metrics import Metrics
+from tenant_operator.core.metrics import HANDLERS, Metrics
 from tenant_operator.handlers.serving import serve
 from tenant_operator.reconcile.collector import TenantCollector
 from tenant_operator.reconcile.state import TenantState
@@ -58,7 +58,9 @@ async def test_metrics_are_prometheus_text_for_whoever_asks_for_nothing() -> Non
     assert "Content-Encoding" not in headers
     families = {family.name: family for family in parse_text(body.decode())}
     assert families["airflow_tenant_info"].samples[0].labels["tenant"] == "payments"
-    assert families["airflow_operator_leader"].samples[0].value == 1
+    assert {one.labels["handler"] for one in families["airflow_operator_handler_retries"].samples} == {
+        *HANDLERS
+    }
 
 
 async def test_prometheus_gets_openmetrics() -> None:

@@ -165,3 +165,19 @@ async def test_an_edit_that_arrives_while_a_pass_renders_is_neither_lost_nor_tol
             "told before it was rendered"
         )
         assert not any(released(status, generation) for status in told)
+
+
+@pytest.mark.covers("M-07")
+async def test_a_process_whose_watches_have_not_seen_the_cluster_is_no_leader() -> None:
+    metrics, nobody = Metrics(), Nobody()
+
+    def leader() -> float | None:
+        return metrics.registry.get_sample_value("airflow_operator_leader")
+
+    assert leader() == 0
+    any_: Any = nobody
+    Controller(any_, any_, any_, Index(), any_, metrics, Settings(), any_)
+    nobody.synced.clear()
+    assert leader() == 0
+    nobody.synced.set()
+    assert leader() == 1

@@ -69,9 +69,9 @@ def _health() -> Row:
             tile(
                 "Leaders",
                 Target(f"sum({s.OPERATOR_LEADER(OPERATOR)})", "leaders"),
-                "Operators that believe to be the leader. Must be 1: with 0 nothing happens, with 2 they "
-                "fight. "
-                "Look at the Lease in the operator's namespace.",
+                "Operators that reconcile: their watches have seen the whole cluster. Must be 1: with 0 "
+                "nothing is changed, with 2 they fight. There is no election: look at the pods in the "
+                "operator's namespace and at their /readyz.",
                 thresholds=(Step(None, RED), Step(1, GREEN), Step(2, RED)),
                 no_data="no leader known",
             ),

@@ -134,11 +134,13 @@ class Metrics:
         lag.set_function(lambda: max(self._lags, default=0.0))
         # One replica with strategy Recreate: there is no election to lose. An operator that ran twice
         # would show in the sum over all targets, which is what the alert looks at.
-        Gauge(
+        #: 0 until whoever knows sets its function
+        self.leader = Gauge(
             "airflow_operator_leader",
-            "1: this process reconciles. The operator runs as one replica and elects nobody",
+            "1: this process has seen the whole cluster and reconciles. The operator runs as one replica and "
+            "elects nobody",
             registry=self.registry,
-        ).set(1)
+        )
         self.build = Gauge(
             "airflow_operator_build_info",
             "Version of the operator and of the tenant chart that it renders",

@@ -57,6 +57,7 @@ class Controller:
         self._metrics = metrics
         self._settings = settings
         self._health = health
+        metrics.leader.set_function(lambda: self.ready)
         self._states: dict[str, TenantState] = {}
         self._queue = WorkQueue(self._pass, workers=settings.concurrency, metrics=metrics)
         self._airflow_queue = WorkQueue(
