@@ -46,6 +46,16 @@ HAPPENED = {
     "DAGs send metrics of their own": 'count(airflow_drift_psi{dataset="payments"}) > 1',
     "lineage leaves": "sum(airflow_ol_emit_attempts_count) > 0",
     "SLOs are recorded": "count(count by (sloth_slo) (slo:sli_error:ratio_rate5m)) >= 5",
+    "an objective is met": 'max(slo:period_error_budget_remaining:ratio{tenant="P"}) > 0.95',
+    "another has used some of its budget": (
+        'count(slo:period_error_budget_remaining:ratio{tenant="P"} > 0.05 < 0.95) > 0'
+    ),
+    "another is missed": 'min(slo:period_error_budget_remaining:ratio{tenant="P"}) < 0',
+    "one team has a broker": 'min(redis_up{tenant="P"}) == 1 and sum(redis_key_size{tenant="P"}) > 0',
+    "parsing takes longer than imports could": (  # Airflow sends seconds as milliseconds, the mapping scales
+        "sum(airflow_dag_processing_last_duration_sum) / sum(airflow_dag_processing_last_duration_count)"
+        " > 0.01"
+    ),
     "watches begin anew": "sum(airflow_operator_watch_restarts_total) > 0",
     "alerts fire": 'count(last_over_time(ALERTS{alertstate="firing"}[W])) > 3',
 }
@@ -78,6 +88,32 @@ def test_what_is_recorded_is_not_written() -> None:
     recorded = {line.partition("{")[0] for line in text.splitlines()}
     both = {name for name in written.names() if {name, f"{name}_count"} & recorded}
     assert not both
+
+
+def test_written_replicas_are_those_of_the_recorded_specs(recorded: Recorded) -> None:
+    """They differ for the moments between a change of the spec and its release."""
+    labels = "namespace, component"
+    asked = f"sum by ({labels}) (airflow_tenant_component_replicas_desired)"
+    parts = "api-server|scheduler|dag-processor|triggerer"
+    written_ones = f'kube_deployment_spec_replicas{{deployment=~".+-({parts})"}}'
+    named = f'label_replace({written_ones}, "component", "$1", "deployment", "[^-]+-(.+)")'
+    there = f"sum by ({labels}) ({named})"
+    pairs = [_by_moment(recorded, expr) for expr in (asked, there)]
+    last = [{key: curve[recorded.end] for key, curve in found.items()} for found in pairs]
+    assert last[0] == last[1]
+    assert last[1]["airflow-payments", "scheduler"] == 2
+    for key, curve in pairs[0].items():
+        differs = [at for at, value in curve.items() if pairs[1][key][at] != value]
+        assert len(differs) <= 3, (key, differs)
+
+
+def _by_moment(recorded: Recorded, expr: str) -> dict[tuple[str, str], dict[int, float]]:
+    return {
+        (found["metric"]["namespace"], found["metric"]["component"]): {
+            int(at): float(value) for at, value in found["values"]
+        }
+        for found in recorded.query_range(expr)
+    }
 
 
 def test_scrapes_are_moved_to_the_grid(tmp_path: Path) -> None:

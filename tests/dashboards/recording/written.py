@@ -14,6 +14,7 @@
     {steps: [[0, 1], [0.57, 0], [0.71, 1]]}                                              states
     {ago: 3600}                                                                          start minus 3600
 
+`since: 0.545` in an entry: the series begins then, as that of a pod which is made later.
 A histogram has `buckets: {"0.1": 2, "1": 0.5, "+Inf": 0.1}` instead: observations per second in each bucket.
 Noise is the same in every run: it is seeded by the series.
 """
@@ -63,11 +64,12 @@ def lines(span: Range, folder: Path = FOLDER) -> Iterator[str]:
         for family in yaml.safe_load(file.read_text())["series"]:
             for entry in family["of"]:
                 labels = family.get("labels", {}) | {
-                    key: value for key, value in entry.items() if key not in ("value", "buckets")
+                    key: value for key, value in entry.items() if key not in ("value", "buckets", "since")
                 }
+                born = span.start + entry.get("since", 0) * (span.end - span.start)
                 for name, its, values in _expand(family["name"], labels, entry, span):
                     text = series(name, its)
-                    yield from (f"{text} {value:.10g} {at}" for at, value in values)
+                    yield from (f"{text} {value:.10g} {at}" for at, value in values if at >= born)
 
 
 def series(name: str, labels: Mapping[str, Any]) -> str:
