@@ -326,6 +326,36 @@ def test_the_command_says_what_is_wrong_and_prints_nothing(
     assert message in error
 
 
+STACK = "--kube-prometheus-stack"
+
+
+def test_the_platform_s_part_is_the_same_with_and_without_the_prometheus_operator(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(capsys, STACK, "--slack-channel", "#oncall")
+    assert code == 0
+    part = yaml.safe_load(out)["alertmanager"]["config"]
+    whole = configuration([ALL_CHANNELS], Platform(slack_channel="#oncall", folder="airflow-oncall"))
+    assert [route for route in part["route"]["routes"] if route["receiver"] != "null"] == [
+        route for route in whole["route"]["routes"] if "/" not in route["receiver"]
+    ]
+    assert [receiver for receiver in part["receivers"] if receiver["name"] != "null"] == [
+        receiver for receiver in whole["receivers"] if "/" not in receiver["name"]
+    ]
+    assert [rule for rule in whole["inhibit_rules"] if rule not in part["inhibit_rules"]] == []
+
+
+def test_the_platform_s_part_takes_no_tenants_and_the_rest_needs_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, error = run(capsys, STACK, tmp_path)
+    assert (code, out) == (1, "")
+    assert "takes no PATH" in error
+    code, out, error = run(capsys)
+    assert (code, out) == (1, "")
+    assert f"name the tenants' manifests, or {STACK}" in error
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, error = run(capsys, tmp_path / "none.yaml")
     assert code == 1

@@ -9,11 +9,12 @@ from pathlib import Path
 import yaml
 
 from tenant_operator.handlers import manifests
+from tenant_operator.plan import prometheus_stack
 from tenant_operator.plan.alert_routes import Mail
-from tenant_operator.plan.alertmanager import Platform, configuration
+from tenant_operator.plan.alertmanager import Config, Platform, configuration
 
 NAME = "alertmanager-config"
-_HEAD = "# Made by `airflow-tenant-operator alertmanager-config`; do not edit.\n"
+_STACK = "--kube-prometheus-stack"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,12 +24,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         NAME,
         help="print Alertmanager's configuration for tenants",
         description="Prints an Alertmanager configuration that routes the alerts of AirflowTenants to their "
-        "teams, for clusters without AlertmanagerConfig resources. Secrets are files: "
-        "FOLDER/TENANT/SECRET/KEY for those that a tenant names, FOLDER/platform/slack-api-url, "
-        "pagerduty-routing-key and smtp-password for the platform's own.",
+        "teams, for clusters without AlertmanagerConfig resources; or the platform's part only, for those "
+        "with. Secrets are files: FOLDER/TENANT/SECRET/KEY for those that a tenant names, "
+        "FOLDER/platform/slack-api-url, pagerduty-routing-key and smtp-password for the platform's own.",
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="manifest, or folder of manifests"
+        "paths", nargs="*", type=Path, metavar="PATH", help="manifest, or folder of manifests"
+    )
+    parser.add_argument(
+        _STACK,
+        dest="stack",
+        action="store_true",
+        help="print values for that chart, which tell the platform what tenants' AlertmanagerConfigs tell "
+        f"their teams; no PATH. The platform's secrets are the keys of the Secret {prometheus_stack.ONCALL}",
     )
     parser.add_argument("--secrets-directory", default=defaults.secrets_directory, metavar="FOLDER")
     parser.add_argument(
@@ -54,16 +62,31 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print the configuration; 1 and a sentence when the input is wrong."""
     try:
-        platform = _platform(arguments)
-        tenants = manifests.read(arguments.paths)
-        if not tenants:
-            raise manifests.ManifestError(f"no AirflowTenant in {', '.join(map(str, arguments.paths))}")
+        config = _config(arguments)
     except manifests.ManifestError as error:
         sys.stderr.write(f"{NAME}: {error}\n")
         return 1
-    config = configuration(tenants, platform)
-    sys.stdout.write(_HEAD + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110))
+    head = (
+        f"# Made by `airflow-tenant-operator {NAME}{f' {_STACK}' if arguments.stack else ''}`; do not edit.\n"
+    )
+    sys.stdout.write(head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110))
     return 0
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    platform = _platform(arguments)
+    if arguments.stack:
+        if arguments.paths:
+            raise manifests.ManifestError(
+                f"{_STACK} takes no PATH: tenants' AlertmanagerConfigs are their part"
+            )
+        return prometheus_stack.values(platform)
+    if not arguments.paths:
+        raise manifests.ManifestError(f"name the tenants' manifests, or {_STACK}")
+    tenants = manifests.read(arguments.paths)
+    if not tenants:
+        raise manifests.ManifestError(f"no AirflowTenant in {', '.join(map(str, arguments.paths))}")
+    return configuration(tenants, platform)
 
 
 def _platform(arguments: argparse.Namespace) -> Platform:

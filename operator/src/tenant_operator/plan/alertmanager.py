@@ -1,7 +1,8 @@
 """A whole Alertmanager configuration for many tenants, for clusters without AlertmanagerConfig resources.
 
 Secrets are not in it: every one is a file below one folder, `<folder>/<tenant>/<secret>/<key>` for those that
-a tenant's spec names and `<folder>/platform/<key>` for the platform's own.
+a tenant's spec names and `<folder>/platform/<key>` for the platform's own. The platform's part is also what a
+Prometheus operator adds tenants' AlertmanagerConfigs to: plan.prometheus_stack.
 https://prometheus.io/docs/alerting/latest/configuration/
 """
 
@@ -28,6 +29,14 @@ Config = dict[str, Any]
 
 #: Receivers of the platform: critical alerts of everybody, and the rest of what no team is told.
 ADMIN, PLATFORM = "slack-admin", "platform"
+#: The root of the routes: what none of them takes.
+ROOT: Config = {
+    "receiver": PLATFORM,
+    "group_by": ["tenant", "alertname"],
+    "group_wait": "30s",
+    "group_interval": "5m",
+    "repeat_interval": "12h",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,8 @@ class Platform:
     sns_topic: str = ""
     mail: Mail | None = None
     mail_username: str = ""
+    #: Folder of the platform's own secrets, below the other.
+    folder: str = "platform"
 
     def file(self, *parts: str) -> str:
         """The file that holds a secret."""
@@ -51,7 +62,7 @@ class Platform:
     @property
     def slack_file(self) -> str:
         """Slack's URL, which may post to every channel."""
-        return self.file("platform", "slack-api-url")
+        return self.file(self.folder, "slack-api-url")
 
 
 def configuration(tenants: Sequence[Tenant], platform: Platform) -> Config:
@@ -67,35 +78,42 @@ def configuration(tenants: Sequence[Tenant], platform: Platform) -> Config:
         for name in policy.MATRIX
     ]
     return {
-        **_global(platform),
+        **global_settings(platform),
         "route": {
-            "receiver": PLATFORM,
-            "group_by": ["tenant", "alertname"],
-            "group_wait": "30s",
-            "group_interval": "5m",
-            "repeat_interval": "12h",
+            **ROOT,
             "routes": [
-                {"matchers": ['priority="P4"'], "receiver": policy.LOG_ONLY},
-                {
-                    "matchers": ['severity="critical"'],
-                    "receiver": ADMIN,
-                    "group_wait": "10s",
-                    "repeat_interval": "1h",
-                    "continue": True,
-                },
+                *platform_routes(),
                 *(_route([f'tenant="{tenant.name}"'], tenant.name) for tenant, _ in reached),
                 # what speaks of a team but of no tenant goes to the people of its first one
                 *(_route([f'team="{team}"', 'tenant=""'], tenant) for team, tenant in teams.items()),
             ],
         },
-        "receivers": [
-            {"name": PLATFORM, **_slack(platform.slack_channel, platform.slack_file)},
-            _admin(platform),
-            {"name": policy.LOG_ONLY},
-            *receivers,
-        ],
-        "inhibit_rules": list(_inhibitions()),
+        "receivers": [*platform_receivers(platform), *receivers],
+        "inhibit_rules": inhibitions(),
     }
+
+
+def platform_routes() -> list[Config]:
+    """What the platform's people are told beside the teams; what no route takes is theirs, too (ROOT)."""
+    return [
+        {"matchers": ['priority="P4"'], "receiver": policy.LOG_ONLY},
+        {
+            "matchers": ['severity="critical"'],
+            "receiver": ADMIN,
+            "group_wait": "10s",
+            "repeat_interval": "1h",
+            "continue": True,
+        },
+    ]
+
+
+def platform_receivers(platform: Platform) -> list[Config]:
+    """The receivers of ROOT and of platform_routes."""
+    return [
+        {"name": PLATFORM, **_slack(platform.slack_channel, platform.slack_file)},
+        _admin(platform),
+        {"name": policy.LOG_ONLY},
+    ]
 
 
 def _by_name(tenants: Iterable[Tenant]) -> list[Tenant]:
@@ -107,7 +125,8 @@ def _channels(tenant: Tenant, means: Means) -> tuple[str, ...]:
     return channels(tenant, means) if spec.enabled and spec.alerts.enabled else ()
 
 
-def _global(platform: Platform) -> Config:
+def global_settings(platform: Platform) -> Config:
+    """The key `global`; nothing when there is nothing to say."""
     mail = platform.mail
     if mail is None:
         return {}
@@ -118,7 +137,7 @@ def _global(platform: Platform) -> Config:
     }
     if platform.mail_username:
         settings["smtp_auth_username"] = platform.mail_username
-        settings["smtp_auth_password_file"] = platform.file("platform", "smtp-password")
+        settings["smtp_auth_password_file"] = platform.file(platform.folder, "smtp-password")
     return {"global": settings}
 
 
@@ -144,7 +163,7 @@ def _route(matchers: list[str], tenant: str) -> Config:
 def _admin(platform: Platform) -> Config:
     made: Config = {"name": ADMIN, **_slack(platform.slack_channel, platform.slack_file)}
     if platform.pagerduty:
-        made |= _pagerduty(platform.file("platform", "pagerduty-routing-key"))
+        made |= _pagerduty(platform.file(platform.folder, "pagerduty-routing-key"))
     if platform.sns_topic:
         region = platform.sns_topic.split(":")[3]
         made["sns_configs"] = [
@@ -210,11 +229,13 @@ def _pagerduty(key_file: str) -> Config:
     }
 
 
-def _inhibitions() -> Iterable[Config]:
-    for source, targets in policy.INHIBITIONS.items():
-        equal = () if source in policy.FLEET_WIDE else policy.SAME_TENANT
-        yield _inhibition(source, "|".join(targets), equal)
-    yield _inhibition(*policy.SAME_OBJECTIVE)
+def inhibitions() -> list[Config]:
+    """What silences what: those of one tenant, and those that speak of the whole installation."""
+    made = [
+        _inhibition(source, "|".join(targets), () if source in policy.FLEET_WIDE else policy.SAME_TENANT)
+        for source, targets in policy.INHIBITIONS.items()
+    ]
+    return [*made, _inhibition(*policy.SAME_OBJECTIVE)]
 
 
 def _inhibition(source: str, targets: str, equal: Iterable[str]) -> Config:
