@@ -58,6 +58,14 @@ def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
     assert {alert.anchor for alert in registry.ALL} == anchors
 
 
+def test_a_section_is_found_by_the_alert_s_name_as_well() -> None:
+    """Grafana has no lower case for the links of its tables: there the name is the anchor."""
+    anchors = re.findall(r'^<a id="(\w+)"></a>\n\n### (\w+)$', TEXT, flags=re.MULTILINE)
+    assert anchors == [(name, name) for name in SECTIONS]
+    board = (ROOT / "dashboards/generated/platform/overview.json").read_text(encoding="utf-8")
+    assert f"{render.RUNBOOK_URL}#${{__value.text}}" in board
+
+
 @pytest.mark.parametrize("alert", registry.ALL, ids=lambda alert: alert.name)
 def test_a_section_has_the_four_parts_and_commands_and_says_what_the_rule_says(alert: Any) -> None:
     section = SECTIONS[alert.name]
