@@ -106,3 +106,12 @@ async def test_the_port_is_free_afterwards() -> None:
         await fetch(port, "/healthz")
     async with serve(Metrics(), NOBODY, lambda: True, "127.0.0.1", port) as again:
         assert again == port
+
+
+async def test_a_scrape_fails_until_the_tenants_are_known() -> None:
+    """Series of some tenants only would say that the others are gone."""
+    ready = False
+    async with serve(Metrics(), ONE, lambda: ready, "127.0.0.1", 0) as port:
+        assert (await fetch(port, "/metrics"))[0] == 503
+        ready = True
+        assert (await fetch(port, "/metrics"))[0] == 200

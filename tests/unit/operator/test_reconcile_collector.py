@@ -93,7 +93,7 @@ def of(name: str, *states: TenantState, **labels: str) -> dict[str, float]:
 
 GOLDEN = """\
 airflow_tenant_info{tenant="payments",namespace="airflow-payments",team="pay",airflow_version="3.3.1",\
-chart_version="0.1.0",executor="LocalExecutor",paused="false"} 1.0
+chart_version="0.1.0",executor="LocalExecutor",paused="false",monitored="true"} 1.0
 airflow_tenant_status_condition{tenant="payments",namespace="airflow-payments",type="Ready",status="True"} 1.0
 airflow_tenant_condition_last_transition_timestamp_seconds{tenant="payments",namespace="airflow-payments",\
 type="Ready"} 1795273200.0
@@ -214,10 +214,16 @@ def test_no_value_of_a_secret_or_a_setting_is_in_a_label() -> None:
 
 def test_a_suspended_tenant_is_paused_and_its_components_are_not_known() -> None:
     made = state(suspend=True)
-    assert "true" in next(iter(of("airflow_tenant_info", made))).split(",")
+    assert of("airflow_tenant_info", made, paused="true")
     assert of("airflow_tenant_component_healthy", made) == {}
     assert of("airflow_tenant_component_last_heartbeat_timestamp_seconds", made) == {}
     assert of("airflow_tenant_component_replicas_desired", made)["scheduler"] == 2, "what runs keeps running"
+
+
+def test_a_tenant_that_wants_no_monitoring_says_so() -> None:
+    """The alerts that read its own series leave it alone."""
+    for monitoring, told in (({"enabled": False}, "false"), ({"enabled": True}, "true"), ({}, "true")):
+        assert of("airflow_tenant_info", state(monitoring=monitoring), monitored=told)
 
 
 def test_an_airflow_that_does_not_answer_says_nothing_of_its_components() -> None:
@@ -238,7 +244,7 @@ def test_a_tenant_on_its_way_out_wants_no_components() -> None:
 
 def test_a_new_tenant_has_series_before_its_first_pass() -> None:
     made = TenantState(raw=raw("new"), status=TenantStatus())
-    assert of("airflow_tenant_info", made, tenant="new", namespace="airflow-new") == {",,,false,pay": 1}
+    assert of("airflow_tenant_info", made, tenant="new", namespace="airflow-new") == {",,,true,false,pay": 1}
     assert of("airflow_tenant_helm_release_status", made)["pending-install"] == 1
     assert of("airflow_tenant_helm_release_info", made) == {}
     assert of("airflow_tenant_observed_generation", made) == {"": 0}

@@ -20,8 +20,10 @@ def _family(name: str, help_: str, *labels: str, counter: bool = False) -> Famil
 
 
 INFO = _family(
-    "airflow_tenant_info", "A tenant: its team, what it runs, and whether spec.suspend pauses the operator",
-    "team", "airflow_version", "chart_version", "executor", "paused",
+    "airflow_tenant_info",
+    "A tenant: its team, what it runs, whether spec.suspend pauses the operator, and whether it is scraped "
+    "(spec.monitoring.enabled)",
+    "team", "airflow_version", "chart_version", "executor", "paused", "monitored",
 )  # fmt: skip
 CONDITION = _family(
     "airflow_tenant_status_condition", "1 for the status that a condition has, 0 for the two others",

@@ -136,6 +136,7 @@ def _identity(tenant: Snapshot) -> Iterator[Row]:
             release.chart_version,
             release.executor or str(airflow.get("executor", "")),
             "true" if tenant.suspended else "false",
+            "false" if _at(tenant.spec, "monitoring").get("enabled") is False else "true",
         ),
         1,
     )
