@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.charts.configurations import LOCAL, MONITORED, RULES
+from tests.charts.configurations import FULL_LOCAL, LOCAL, MONITORED, RULES
 from tests.charts.support import (
     NAMESPACE,
     OPERATOR_CHART,
@@ -133,7 +133,7 @@ def test_nothing_is_made_unless_it_is_asked_for(with_boards: Path) -> None:
 
 
 @pytest.mark.covers("M-01", "M-02")
-def test_the_exporter_is_found_by_annotations_or_by_a_pod_monitor_but_not_by_both() -> None:
+def test_the_exporter_is_found_by_annotations_and_by_a_pod_monitor() -> None:
     def annotations(values: dict[str, Any]) -> dict[str, str]:
         chart = render_chart(values)
         assert not ANNOTATIONS & chart[("Service", "payments-statsd")]["metadata"]["annotations"].keys()
@@ -150,11 +150,21 @@ def test_the_exporter_is_found_by_annotations_or_by_a_pod_monitor_but_not_by_bot
     ports = {port["name"]: port for port in render_chart(LOCAL).pods["statsd"].main["ports"]}
     assert ports["ingest"] == {"name": "ingest", "protocol": "UDP", "containerPort": 9125}
     assert ports["metrics"]["containerPort"] == 9102
-    assert not ANNOTATIONS & annotations(MONITORED).keys()
+    assert annotations(MONITORED).keys() >= ANNOTATIONS
     never = merged(LOCAL, {"monitoring": {"scrapeAnnotations": False}})
     assert not ANNOTATIONS & annotations(never).keys()
-    both = merged(MONITORED, {"monitoring": {"scrapeAnnotations": True}})
-    assert annotations(both).keys() >= ANNOTATIONS
+
+
+def test_what_the_monitoring_system_brings_or_takes_along_restarts_no_pod() -> None:
+    """The operator renders `podMonitor` and its like by what the cluster has just now."""
+    metrics = {"postgresql": {"metrics": {"enabled": True}}}
+    without = render_chart(merged(FULL_LOCAL, metrics))
+    with_ = render_chart(merged(FULL_LOCAL, metrics, {"monitoring": MONITORED["monitoring"]}))
+    assert ("PodMonitor", RELEASE) in with_.objects
+    assert ("PodMonitor", RELEASE) not in without.objects
+    for id_, obj in without.objects.items():
+        if id_[0] in {"Deployment", "StatefulSet"}:
+            assert with_[id_]["spec"] == obj["spec"], id_
 
 
 def test_every_metrics_port_has_a_name_that_the_pod_monitor_keeps_and_no_other_port_has() -> None:

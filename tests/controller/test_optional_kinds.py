@@ -16,7 +16,6 @@ from tenant_operator.core.kinds import Kind, Object
 KINDS = {kind.kind: kind for kind in kinds.OPTIONAL}
 #: the operator sees a definition come within seconds, and believes an absence after 30 s
 NOTICED, MISSED = 15.0, 60.0
-ANNOTATION = "prometheus.io/scrape"
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +50,10 @@ def watched_tenant(stack: Stack, prefix: str) -> TenantUnderTest:
     return tenant
 
 
-def annotations(tenant: TenantUnderTest) -> Object:
-    statsd = tenant.objects(kinds.DEPLOYMENT)[f"{tenant.name}-statsd"]
-    found: Object = statsd["spec"]["template"]["metadata"].get("annotations") or {}
-    return found
+def templates(tenant: TenantUnderTest) -> dict[str, Object]:
+    """The pod templates by workload."""
+    workloads = {**tenant.objects(kinds.DEPLOYMENT), **tenant.objects(kinds.STATEFUL_SET)}
+    return {name: workload["spec"]["template"] for name, workload in workloads.items()}
 
 
 def present(tenant: TenantUnderTest) -> set[str]:
@@ -85,8 +84,8 @@ def test_kinds_are_used_as_soon_as_the_cluster_has_them_and_no_longer_than_it_ha
     tenant.wait_released()
     process = stack.operator.process
 
-    # a cluster without them: annotations and a ConfigMap do
-    assert annotations(tenant)[ANNOTATION] == "true"
+    # a cluster without them: a ConfigMap does
+    pods = templates(tenant)
     assert files_of_rules(tenant)
     assert not {id_.kind for id_ in tenant.inventory()} & KINDS.keys()
     assert not complaints(stack)
@@ -94,10 +93,10 @@ def test_kinds_are_used_as_soon_as_the_cluster_has_them_and_no_longer_than_it_ha
     # they come
     definitions.install(stack.api, definitions.optional())
     tenant.until(lambda: present(tenant) == KINDS.keys(), NOTICED)
-    tenant.until(lambda: ANNOTATION not in annotations(tenant), WAIT)
     tenant.until(lambda: not files_of_rules(tenant), WAIT)
     tenant.wait_released()
     tenant.until(lambda: {id_.kind for id_ in tenant.inventory()} >= KINDS.keys(), WAIT)
+    assert templates(tenant) == pods, "no pod restarts because a kind came or went"
     assert stack.operator.process is process, "without a restart"
     (monitor,) = tenant.objects(KINDS["PodMonitor"]).values()
     assert monitor["metadata"]["ownerReferences"][0]["name"] == tenant.name
@@ -105,10 +104,10 @@ def test_kinds_are_used_as_soon_as_the_cluster_has_them_and_no_longer_than_it_ha
     # and go
     for definition in definitions.optional():
         stack.api.delete(definitions.DEFINITION, definition["metadata"]["name"])
-    tenant.until(lambda: ANNOTATION in annotations(tenant), MISSED)
-    tenant.until(lambda: files_of_rules(tenant), WAIT)
+    tenant.until(lambda: files_of_rules(tenant), MISSED)
     tenant.until(lambda: not {id_.kind for id_ in tenant.inventory()} & KINDS.keys(), WAIT)
     tenant.wait_released()
+    assert templates(tenant) == pods, "no pod restarts because a kind came or went"
     assert not complaints(stack)
     assert stack.operator.process is process
 

@@ -1,11 +1,11 @@
 {{/* Fragments of what Prometheus, Alertmanager and Grafana get of a tenant. */}}
 
-{{/* Annotations that make a Prometheus without PodMonitors find a pod's port: (dict "root" $ "port" n), as JSON. */}}
+{{/*
+Annotations that make a Prometheus find a pod's port by them: (dict "root" $ "port" n), as JSON. Nothing that the cluster
+may get or lose decides on them: they are the pod template's, and a change restarts every exporter and database.
+*/}}
 {{- define "airflow-tenant.scrapeAnnotations" -}}
-{{- $monitoring := .root.Values.monitoring -}}
-{{- /* with both, two jobs would scrape one exporter, and every sum would count twice */ -}}
-{{- $wanted := ternary (not $monitoring.podMonitor.enabled) $monitoring.scrapeAnnotations (kindIs "invalid" $monitoring.scrapeAnnotations) -}}
-{{- ternary (dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) "prometheus.io/path" "/metrics") dict $wanted | toJson -}}
+{{- ternary (dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) "prometheus.io/path" "/metrics") dict .root.Values.monitoring.scrapeAnnotations | toJson -}}
 {{- end }}
 
 {{/* The database role of the exporter. */}}

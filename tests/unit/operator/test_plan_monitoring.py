@@ -74,7 +74,9 @@ def test_a_cluster_with_everything_gets_the_operators_kinds() -> None:
 def test_a_cluster_without_those_kinds_gets_annotations_and_config_maps() -> None:
     found = values(tenant(owner=OWNER, monitoring={"slo": [SLO], "alerts": SLACK}), INSTALLED, NOTHING)
     assert found["podMonitor"]["enabled"] is False
-    assert "scrapeAnnotations" not in found, "the chart annotates pods where there is no PodMonitor"
+    assert "scrapeAnnotations" not in found, (
+        "the chart's default, whatever the cluster has: no pod restarts by it"
+    )
     assert found["dashboards"]["enabled"] is True
     assert found["dashboards"]["grafanaDashboard"]["enabled"] is False
     assert found["prometheusRule"]["enabled"] is False

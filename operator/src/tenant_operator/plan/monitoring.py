@@ -81,7 +81,6 @@ def values(tenant: Tenant, defaults: MonitoringDefaults, served: Collection[str]
     """The chart's `monitoring`, for the optional kinds that the cluster serves (by name)."""
     spec = tenant.spec.monitoring
     if not spec.enabled:
-        # null would mean: annotations unless there is a PodMonitor
         return {"scrapeAnnotations": False}
     groups = slo.rule_groups(tenant, _links(tenant, defaults))
     routes = _routes(tenant, defaults, served)
