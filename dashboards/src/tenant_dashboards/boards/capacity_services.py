@@ -30,9 +30,8 @@ def database() -> Row:
     load = Panel(
         "Database CPU and memory",
         Kind.TIMESERIES,
-        "CPU and memory of the metadata database as a share of its limit (a managed one: CPU of "
-        "CloudWatch). CPU above 80 % for 10 minutes slows the scheduler: look for long transactions, then "
-        "give it more.",
+        "CPU and memory of the metadata database as a share of its limit (a managed one: CPU of CloudWatch). "
+        "CPU above 80 % for 10 minutes slows the scheduler: look for long transactions, then give it more.",
         (
             Target(_cpu(_POSTGRES), "CPU {{pod}}"),
             Target(_memory(_POSTGRES), "memory {{pod}}"),

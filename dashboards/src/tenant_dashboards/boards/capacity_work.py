@@ -143,8 +143,7 @@ def triggers_and_parsing() -> Row:
         "DAG parsing",
         Kind.TIMESERIES,
         "Time that one round over all DAG files takes, and files that wait for it. Longer than the wanted "
-        "delay of a change: make slow files faster (panel beside), or give the DAG processor more "
-        "processes.",
+        "delay of a change: make slow files faster (panel beside), or give the DAG processor more processes.",
         (
             Target(f"max by (tenant) ({s.TOTAL_PARSE_TIME(TENANT)})", "{{tenant}} seconds per round"),
             Target(f"max by (tenant) ({s.PARSE_QUEUE(TENANT)})", "{{tenant}} files waiting"),

@@ -54,9 +54,8 @@ def _tiles() -> tuple[Panel, ...]:
         tile(
             "Cost a day",
             Target(total, "reserved"),
-            "Reserved CPU and memory and the volumes, at today's prices, in the currency of the price "
-            "table. A jump: "
-            "look below which tenant, and at the marks of releases.",
+            "Reserved CPU and memory and the volumes, at today's prices, in the currency of the price table. "
+            "A jump: look below which tenant, and at the marks of releases.",
             unit="none",
             decimals=2,
             no_data=NO_PRICES,
@@ -94,18 +93,16 @@ def _tiles() -> tuple[Panel, ...]:
         tile(
             "Volumes",
             Target(f"sum({usage.storage_requested()})", "volumes"),
-            "Size of all volume claims. Volumes cost whether they are full or empty; how full they are is "
-            "on the "
-            "capacity board.",
+            "Size of all volume claims. Volumes cost whether they are full or empty; how full they are is on "
+            "the capacity board.",
             unit="bytes",
             no_data="no volumes",
         ),
         tile(
             "Fullest quota",
             Target(f"max({usage.quota_share()})", "quota"),
-            "The quota that is nearest to its end, of all resources. At 100 % new pods are refused: ask "
-            "for more, or "
-            "run fewer tasks at once.",
+            "The quota that is nearest to its end, of all resources. At 100 % new pods are refused: ask for "
+            "more, or run fewer tasks at once.",
             unit="percentunit",
             max=1,
             thresholds=above(0.8, 0.9),
@@ -124,9 +121,8 @@ def _by_tenant() -> Panel:
     return Panel(
         "Cost a day by tenant",
         Kind.TIMESERIES,
-        "Reserved CPU and memory and volumes of each tenant, as money a day, on top of each other. A step "
-        "is a change "
-        "of a spec or many worker pods at once.",
+        "Reserved CPU and memory and volumes of each tenant, as money a day, on top of each other. A step is "
+        "a change of a spec or many worker pods at once.",
         (Target(usage.by_tenant(usage.cost_reserved()), "{{tenant}}"),),
         unit="none",
         decimals=2,
@@ -142,8 +138,7 @@ def _by_kind() -> Panel:
         "Cost a day by kind",
         Kind.TIMESERIES,
         "What is reserved, by CPU, memory and storage; the dashed line is what the used part alone would "
-        "cost. The "
-        "gap between the two is what smaller requests could save.",
+        "cost. The gap between the two is what smaller requests could save.",
         (
             Target(f"sum({usage.cpu_cost(usage.requested('cpu'))})", "CPU"),
             Target(f"sum({usage.memory_cost(usage.requested('memory'))})", "Memory"),
@@ -163,9 +158,8 @@ def _table() -> Panel:
         "Tenants",
         Kind.TABLE,
         "Cost a day of what is reserved and of what is used, the idle shares, volumes and quota. Sort by "
-        "idle to "
-        "find what can be given back; a full quota beside a high idle share means requests that are too "
-        "large.",
+        "idle to find what can be given back; a full quota beside a high idle share means requests that are "
+        "too large.",
         (
             Target(usage.by_tenant(usage.cost_reserved())),
             Target(usage.by_tenant(usage.cost_used())),
@@ -218,8 +212,8 @@ def _resource(title: str) -> tuple[Panel, Panel]:
             f"{title}: used, requested, quota",
             Kind.TIMESERIES,
             f"{title} in use by tenant, on top of each other, under what all pods request and the quotas "
-            "allow (dashed; choose one tenant to see its own). "
-            "Use far under the request: give back. The request at the quota: new pods wait.",
+            "allow (dashed; choose one tenant to see its own). Use far under the request: give back. The "
+            "request at the quota: new pods wait.",
             (
                 Target(usage.by_tenant(used), "{{tenant}} used"),
                 Target(f"sum({usage.requested(resource)})", "requested", spec=True),
@@ -235,8 +229,8 @@ def _resource(title: str) -> tuple[Panel, Panel]:
             f"{title}: idle share",
             Kind.TIMESERIES,
             f"Share of the requested {title} that is not used. A flat high line is a request that is too "
-            f"large; a saw is "
-            "work that comes in waves, which fewer, longer-lived workers would not make cheaper.",
+            "large; a saw is work that comes in waves, which fewer, longer-lived workers would not make "
+            "cheaper.",
             (Target(usage.by_tenant(usage.idle_share(resource)), "{{tenant}}"),),
             unit="percentunit",
             max=1,
@@ -252,9 +246,8 @@ def _prices() -> Panel:
     return Panel(
         "Prices",
         Kind.TABLE,
-        "The prices that every cost here is made of: values `costs.*` of the operator's chart. Wrong "
-        "prices: change "
-        "them there; the panels follow at the next scrape.",
+        "The prices that every cost here is made of: values `costs.*` of the operator's chart. Wrong prices: "
+        "change them there; the panels follow at the next scrape.",
         (Target(f"max by (resource, currency) ({s.COST_UNIT_PRICE})"),),
         no_data="the operator has no prices (values costs.*)",
         width=6,
@@ -273,16 +266,13 @@ def _how() -> Panel:
         Kind.TEXT,
         "The formulas behind the figures, for who has to explain them.",
         content=(
-            "**Reserved** = (CPU requested x price of a core hour + memory requested x price of a GiB "
-            "hour) x 24 "
-            "+ volumes x price of a GiB month / 30.4.\n\n"
+            "**Reserved** = (CPU requested x price of a core hour + memory requested x price of a GiB hour) "
+            "x 24 + volumes x price of a GiB month / 30.4.\n\n"
             "**Used** = the same with what containers really take; volumes count in full.\n\n"
             "**Idle** = 1 - used / requested.\n\n"
-            "**A DAG** = the worker pods that carry its label `dag_id` (KubernetesExecutor; "
-            "kube-state-metrics with "
-            "`--metric-labels-allowlist=pods=[dag_id,task_id]`). With other executors tasks share their "
-            "workers, and "
-            "the cost is the component's.\n\n"
+            "**A DAG** = the worker pods that carry its label `dag_id` (KubernetesExecutor; kube-state-metrics "
+            "with `--metric-labels-allowlist=pods=[dag_id,task_id]`). With other executors tasks share their "
+            "workers, and the cost is the component's.\n\n"
             "Control plane, network, discounts and the nodes' empty space are not in it."
         ),
         width=6,

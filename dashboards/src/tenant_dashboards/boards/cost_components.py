@@ -28,9 +28,8 @@ def dags() -> Row:
             Panel(
                 "Dearest DAGs in the time range",
                 Kind.BAR_GAUGE,
-                "CPU and memory of each DAG's worker pods, as money over the whole time range. The first "
-                "few are where "
-                "a smaller pod template or a faster query pays.",
+                "CPU and memory of each DAG's worker pods, as money over the whole time range. The first few "
+                "are where a smaller pod template or a faster query pays.",
                 (Target(f"topk(10, {total})", "{{label_dag_id}}", instant=True),),
                 unit="none",
                 decimals=4,
@@ -41,9 +40,8 @@ def dags() -> Row:
             Panel(
                 "Cost by DAG in the time range",
                 Kind.TABLE,
-                "The same with its parts and the number of worker pods. Cheap pods in great number: the "
-                "DAG has many "
-                "small tasks, which cost more to start than to run.",
+                "The same with its parts and the number of worker pods. Cheap pods in great number: the DAG "
+                "has many small tasks, which cost more to start than to run.",
                 (
                     Target(row_key(total, _DAG)),
                     Target(only_row(usage.dag_cpu_cost(), _DAG)),
@@ -85,9 +83,8 @@ def _pair(title: str, legend: str) -> tuple[Panel, Panel]:
         Panel(
             f"{title} by component",
             Kind.TIMESERIES,
-            f"{title} in use by each of Airflow's components (tasks: worker pods of the "
-            f"KubernetesExecutor). A component "
-            "that grows without more DAGs: compare with the marks of releases.",
+            f"{title} in use by each of Airflow's components (tasks: worker pods of the KubernetesExecutor). "
+            "A component that grows without more DAGs: compare with the marks of releases.",
             (Target(f"sum by ({by}) ({_component(used)})", legend),),
             unit="suffix:cores" if cpu else "bytes",
             width=12,

@@ -61,8 +61,7 @@ def _health() -> Row:
                 "Operators up",
                 Target(f"sum({s.UP(OPERATOR)})", "up"),
                 "Operators that Prometheus can scrape. Below 1 no tenant is changed any more; running "
-                "tenants go on. "
-                "Look at the pod and its last log lines.",
+                "tenants go on. Look at the pod and its last log lines.",
                 thresholds=(Step(None, RED), Step(1, GREEN)),
                 no_data="not scraped",
             ),
@@ -98,8 +97,7 @@ def _health() -> Row:
                     "failed",
                 ),
                 "Passes that ended with an error in the last hour. The log has one line for each, with the "
-                "tenant; "
-                "the tenant's condition Stalled says what to change.",
+                "tenant; the tenant's condition Stalled says what to change.",
                 thresholds=above(1, 20),
                 decimals=0,
                 no_data="no pass yet",
@@ -125,8 +123,7 @@ def _work() -> Row:
                 "Passes over tenants, by result",
                 Kind.TIMESERIES,
                 "Passes a second. error: tried again soon; requeue: waits for something; permanent_error: "
-                "waits for a "
-                "change of the spec. A rising error line: open the log with the tenant's name.",
+                "waits for a change of the spec. A rising error line: open the log with the tenant's name.",
                 (Target(expr.rate(s.RECONCILE_TOTAL, OPERATOR, group="result"), "{{result}}"),),
                 unit="ops",
                 stacked=True,
@@ -144,8 +141,7 @@ def _work() -> Row:
                 "How long a pass takes, by loop (tenant: objects in Kubernetes; airflow: objects inside "
                 "Airflow; health: the look at the components). Seconds are normal for a new tenant, "
                 "milliseconds for one that needs nothing. A rising p95 with a rising queue: give the "
-                "operator "
-                "more CPU or concurrency.",
+                "operator more CPU or concurrency.",
                 tuple(
                     Target(
                         expr.quantile(q, s.RECONCILE_DURATION, OPERATOR, group=("controller",)),
@@ -161,8 +157,7 @@ def _work() -> Row:
                 "Queue and passes under way",
                 Kind.TIMESERIES,
                 "Tenants that wait and tenants in hand. A queue that never empties: raise concurrency, or "
-                "look for a "
-                "pass that hangs.",
+                "look for a pass that hangs.",
                 (
                     Target(f"sum({s.OPERATOR_QUEUE(OPERATOR)})", "waiting", color=ORANGE),
                     Target(f"sum({s.ACTIVE_RECONCILES(OPERATOR)})", "under way", color="blue"),
@@ -173,8 +168,7 @@ def _work() -> Row:
                 "Durations over time",
                 Kind.HEATMAP,
                 "The same passes as a heat map: two bands are two kinds of work; a band that climbs is a "
-                "slow "
-                "dependency (API server, database, Git).",
+                "slow dependency (API server, database, Git).",
                 (
                     Target(
                         f"sum by (le) (increase({s.RECONCILE_DURATION.bucket(OPERATOR)}[{expr.RATE}]))",
@@ -188,8 +182,7 @@ def _work() -> Row:
                 "Retries by handler",
                 Kind.TIMESERIES,
                 "How often a handler had to try again, per interval. One handler only: its dependency is "
-                "away. All: "
-                "the Kubernetes API is.",
+                "away. All: the Kubernetes API is.",
                 (
                     Target(
                         expr.events(s.HANDLER_RETRIES, OPERATOR, group="handler", window=BAR),
@@ -206,8 +199,8 @@ def _work() -> Row:
                 "Event loop lag",
                 Kind.TIMESERIES,
                 "How late the event loop ran its last heartbeat. Above 5 s something blocks it (a "
-                "synchronous call, no "
-                "CPU): the liveness probe will kill the pod. Look at CPU throttling first.",
+                "synchronous call, no CPU): the liveness probe will kill the pod. Look at CPU throttling "
+                "first.",
                 (Target(f"max by (pod) ({s.EVENT_LOOP_LAG(OPERATOR)})", "{{pod}}"),),
                 unit="s",
                 thresholds=above(1, 5),
@@ -227,8 +220,7 @@ def _tenants() -> Row:
                 "Tenants by condition",
                 Kind.TIMESERIES,
                 "How many tenants have each condition True. Ready should be all of them; Stalled ones wait "
-                "for a "
-                "change of their spec.",
+                "for a change of their spec.",
                 (
                     Target(
                         f"sum by (type) ({s.TENANT_CONDITION(_SUMMARY, _TRUE)})",
@@ -241,11 +233,9 @@ def _tenants() -> Row:
             Panel(
                 "Releases by status",
                 Kind.TIMESERIES,
-                "How many tenants' releases are in each of Helm's states. deployed should be all; "
-                "pending-* for long is "
-                "an operator that was killed in between, failed is a render or an apply that was refused: "
-                "see the "
-                "condition ReleaseReady.",
+                "How many tenants' releases are in each of Helm's states. deployed should be all; pending-* "
+                "for long is an operator that was killed in between, failed is a render or an apply that was "
+                "refused: see the condition ReleaseReady.",
                 (Target(f"sum by (status) ({s.TENANT_HELM_STATUS}) > 0", "{{status}}"),),
                 no_data="no releases",
                 colors=(("deployed", GREEN), ("failed", RED)),
@@ -253,9 +243,8 @@ def _tenants() -> Row:
             Panel(
                 "Specs not seen yet",
                 Kind.TIMESERIES,
-                "Tenants whose spec is newer than what the operator has worked on. For minutes: normal. "
-                "For longer: a "
-                "watch that hangs or a pass that never ends.",
+                "Tenants whose spec is newer than what the operator has worked on. For minutes: normal. For "
+                "longer: a watch that hangs or a pass that never ends.",
                 (
                     Target(
                         f"count({s.TENANT_GENERATION} != {s.TENANT_OBSERVED_GENERATION}) or vector(0)",
@@ -270,8 +259,7 @@ def _tenants() -> Row:
                 "Tenants that are not ready",
                 Kind.TABLE,
                 "Tenants whose Ready is not True, and since when. `kubectl describe airflowtenant <name>` "
-                "has the "
-                "reason; the link opens the tenant in the overview.",
+                "has the reason; the link opens the tenant in the overview.",
                 (
                     Target(
                         f"max by (tenant, namespace, status) ({not_ready} == 1)",

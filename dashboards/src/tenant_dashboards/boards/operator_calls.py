@@ -22,8 +22,7 @@ def calls() -> Row:
                 "Kubernetes API requests, by code",
                 Kind.TIMESERIES,
                 "Requests a second. 409 is normal in small numbers, 403 is a missing right, 429 is "
-                "throttling: "
-                "spread the resync.",
+                "throttling: spread the resync.",
                 (
                     Target(
                         expr.rate(s.KUBE_API_REQUESTS, OPERATOR, group=("method", "code")),
@@ -38,8 +37,7 @@ def calls() -> Row:
                 "Airflow API requests, by code",
                 Kind.TIMESERIES,
                 "Requests a second to the tenants' api-servers. 401 or 403: the operator's token; 5xx: the "
-                "api-server; "
-                "error: no connection (NetworkPolicy, pod down).",
+                "api-server; error: no connection (NetworkPolicy, pod down).",
                 (
                     Target(
                         expr.rate(s.AIRFLOW_API_REQUESTS, OPERATOR, group=("method", "code")),
@@ -106,9 +104,8 @@ def changes() -> Row:
             Panel(
                 "Drift seen and put right, by kind",
                 Kind.TIMESERIES,
-                "Objects that somebody else changed, and that the operator set back, per interval. The "
-                "same kind "
-                "again and again: another controller or a person fights the operator.",
+                "Objects that somebody else changed, and that the operator set back, per interval. The same "
+                "kind again and again: another controller or a person fights the operator.",
                 (
                     Target(
                         expr.events(s.DRIFT_CORRECTED, OPERATOR, group="kind", window=BAR),
@@ -129,8 +126,7 @@ def changes() -> Row:
                 "Watch restarts, by resource",
                 Kind.TIMESERIES,
                 "Watches begun anew after an error, per interval. A few an hour are normal (the API server "
-                "closes "
-                "them); many: network or API server trouble.",
+                "closes them); many: network or API server trouble.",
                 (
                     Target(
                         expr.events(s.WATCH_RESTARTS, OPERATOR, group="resource", window=BAR),
@@ -167,8 +163,7 @@ def process() -> Row:
                 "Memory",
                 Kind.TIMESERIES,
                 "Resident memory of the operator; Helm's renders come on top, about 60 MiB each. Near the "
-                "limit "
-                "the pod is killed: raise resources.limits.memory.",
+                "limit the pod is killed: raise resources.limits.memory.",
                 (Target(f"sum by (pod) ({s.PROCESS_MEMORY(OPERATOR)})", "{{pod}}"),),
                 unit="bytes",
                 no_data="not scraped",
@@ -176,9 +171,8 @@ def process() -> Row:
             Panel(
                 "Open files",
                 Kind.TIMESERIES,
-                "Open file descriptors and the most there may be. A line that only climbs is a leak: "
-                "restart the pod "
-                "and report it.",
+                "Open file descriptors and the most there may be. A line that only climbs is a leak: restart "
+                "the pod and report it.",
                 (
                     Target(f"sum by (pod) ({s.PROCESS_OPEN_FDS(OPERATOR)})", "{{pod}} open"),
                     Target(f"max by (pod) ({s.PROCESS_MAX_FDS(OPERATOR)})", "{{pod}} limit", spec=True),
@@ -201,8 +195,7 @@ def scrape() -> Row:
                 "Samples per scrape",
                 Kind.TIMESERIES,
                 "Series that the operator shows. It grows with the number of tenants, about 100 each; "
-                "anything faster "
-                "is a label that should not be one.",
+                "anything faster is a label that should not be one.",
                 (Target(f"sum by (instance) ({s.SCRAPE_SAMPLES(OPERATOR)})", "{{instance}}"),),
                 no_data="not scraped",
             ),
@@ -210,8 +203,7 @@ def scrape() -> Row:
                 "Scrape duration",
                 Kind.TIMESERIES,
                 "How long Prometheus waits for the operator's metrics. Above 5 s the event loop is busy; "
-                "above 10 s "
-                "the scrape fails.",
+                "above 10 s the scrape fails.",
                 (Target(f"max by (instance) ({s.SCRAPE_DURATION(OPERATOR)})", "{{instance}}"),),
                 unit="s",
                 thresholds=above(5, 10),
@@ -221,8 +213,7 @@ def scrape() -> Row:
                 "New series per scrape",
                 Kind.TIMESERIES,
                 "Series that Prometheus sees for the first time. Peaks belong to new tenants and new "
-                "versions; a "
-                "steady stream is churn and fills Prometheus' memory.",
+                "versions; a steady stream is churn and fills Prometheus' memory.",
                 (Target(f"sum by (instance) ({s.SCRAPE_SERIES_ADDED(OPERATOR)})", "{{instance}}"),),
                 thresholds=above(500),
                 no_data="not scraped",
@@ -231,10 +222,8 @@ def scrape() -> Row:
                 "Tenants that are not scraped",
                 Kind.TIMESERIES,
                 "missing: tenants whose exporter Prometheus does not reach, so that their alerts are blind "
-                "(see the "
-                "runbook of AirflowMetricsMissing). left over: names of deleted tenants that still have "
-                "series; "
-                "they end five minutes after the tenant.",
+                "(see the runbook of AirflowMetricsMissing). left over: names of deleted tenants that still "
+                "have series; they end five minutes after the tenant.",
                 (
                     Target(
                         f"count({_ALL} unless on (tenant) ({_REACHED} == 1)) or 0 * count({_ALL})", "missing"

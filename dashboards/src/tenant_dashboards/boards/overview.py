@@ -125,8 +125,8 @@ def _alerts() -> Panel:
         "Firing alerts",
         Kind.TABLE,
         "What fires now, the most urgent first. The alert leads to its runbook (meaning, impact, diagnosis, "
-        "remedy), the "
-        "tenant to its board. Work from P0 down; the rest of one incident is often silenced by its cause.",
+        "remedy), the tenant to its board. Work from P0 down; the rest of one incident is often silenced by "
+        "its cause.",
         (Target(since),),
         no_data="nothing fires",
         width=24,
@@ -137,6 +137,7 @@ def _alerts() -> Panel:
             Column(
                 "alertname",
                 "Alert",
+                # Grafana cannot write it lower case: the runbook has the name itself as an anchor, too
                 links=(Link("Runbook", f"{RUNBOOK_URL}#${{__value.text}}", new_tab=True),),
             ),
             Column("tenant", "Tenant", links=(tenant_link(),)),
@@ -159,8 +160,7 @@ def _timeline() -> Panel:
         "State of the tenants",
         Kind.STATE_TIMELINE,
         "Every tenant's state over time. A red stripe on all tenants at once is the platform (API server, "
-        "database, "
-        "a release of the operator: see the marks); on one tenant it is the tenant.",
+        "database, a release of the operator: see the marks); on one tenant it is the tenant.",
         (Target(states.state(), "{{tenant}}", step="1m"),),
         width=24,
         height=8,
@@ -176,9 +176,8 @@ def _failures() -> Panel:
     return Panel(
         "Failed task tries",
         Kind.BAR_GAUGE,
-        "Tenants with the most failed tries of tasks in the time range. Many tenants at once: something "
-        "that they "
-        "share is down. One: open its board, the table of failing DAGs.",
+        "Tenants with the most failed tries of tasks in the time range. Many tenants at once: something that "
+        "they share is down. One: open its board, the table of failing DAGs.",
         (Target(f"topk(5, {failed})", "{{tenant}}", instant=True),),
         decimals=0,
         thresholds=above(1, 50),
@@ -207,8 +206,7 @@ def _costs() -> Panel:
         "Cost a day",
         Kind.BAR_GAUGE,
         "The most expensive tenants: CPU and memory that they reserve and their volumes, at the prices of "
-        "the "
-        "operator's settings. What they could give back is on the cost board.",
+        "the operator's settings. What they could give back is on the cost board.",
         (Target(f"topk(5, {usage.by_tenant(usage.cost_reserved())})", "{{tenant}}", instant=True),),
         unit="none",
         decimals=2,
@@ -230,9 +228,8 @@ def _unhealthy() -> Panel:
     return Panel(
         "Unhealthy components",
         Kind.TIMESERIES,
-        "How many tenants have a component that its own health answer calls unhealthy. One component on "
-        "many tenants "
-        "is a release or a shared database; the table beside names the tenants.",
+        "How many tenants have a component that its own health answer calls unhealthy. One component on many "
+        "tenants is a release or a shared database; the table beside names the tenants.",
         (
             Target(
                 f"sum by (component) (1 - {s.TENANT_COMPONENT_HEALTHY(TENANT)})",
@@ -251,8 +248,8 @@ def _heartbeat_age() -> Panel:
         "Oldest heartbeat",
         Kind.TIMESERIES,
         "The longest time since a component of any tenant last beat, as its health answer says. Airflow "
-        "calls it "
-        "unhealthy after 30 s (scheduler, DAG processor, triggerer); the operator asks every few minutes.",
+        "calls it unhealthy after 30 s (scheduler, DAG processor, triggerer); the operator asks every few "
+        "minutes.",
         (Target(age, "{{component}}"),),
         unit="s",
         thresholds=above(600),

@@ -31,9 +31,8 @@ def _objects(title: str, metric: Metric, field: str) -> Panel:
         f"{title}: as the spec says",
         Kind.TIMESERIES,
         f"{title} in the Airflows that are as {field} says, under the number that the specs ask for "
-        f"(dashed). A gap: "
-        "Airflow refused one (failed), cannot be reached, or somebody changed it. The condition "
-        "ObjectsSynced names it.",
+        "(dashed). A gap: Airflow refused one (failed), cannot be reached, or somebody changed it. The "
+        "condition ObjectsSynced names it.",
         (
             Target(f"sum({metric(TENANT, _SYNCED)})", "as the spec says"),
             Target(f"sum({metric(TENANT, _DESIRED)})", "in the specs", spec=True),
@@ -52,9 +51,9 @@ def replicas() -> Panel:
     return Panel(
         "Replicas: as the spec says",
         Kind.TIMESERIES,
-        "Pods of api-server, scheduler, DAG processor and triggerer that are available, under what the "
-        "specs ask for (dashed). "
-        "A gap: a pod that cannot be scheduled, crashes or is not ready; the table above shows whose.",
+        "Pods of api-server, scheduler, DAG processor and triggerer that are available, under what the specs "
+        "ask for (dashed). A gap: a pod that cannot be scheduled, crashes or is not ready; the table above "
+        "shows whose.",
         (
             Target(f"sum({deployments} or {sets})", "available"),
             Target(wanted, "in the specs", spec=True),

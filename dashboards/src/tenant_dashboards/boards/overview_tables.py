@@ -24,24 +24,11 @@ from tenant_dashboards.panels.model import (
 )
 
 _DAY = "24h"
+# Explore with a query of Loki; the data source is the one with the uid `loki` (docs/logs.md).
 _LOGS = (
-    ""
-    ""
-    ""
-    ""
-    ""
-    ""
-    ""
-    "/explore?schemaVersion=1&orgId=1&panes=%7B%22a%22:%7B%22datasource%22:%22loki%22,%22queries%22:%5B%7B%22refId"
-    ""
-    ""
-    ""
-    ""
-    ""
-    ""
-    ""
-    "%22:%22A%22,%22expr%22:%22%7Bnamespace%3D%5C%22${__data.fields.Namespace}%5C%22%7D%22%7D%5D,%22range%22:%7B"
-    "%22from%22:%22${__from}%22,%22to%22:%22${__to}%22%7D%7D%7D"
+    "/explore?schemaVersion=1&orgId=1&panes=%7B%22a%22:%7B%22datasource%22:%22loki%22,"
+    "%22queries%22:%5B%7B%22refId%22:%22A%22,%22expr%22:%22%7Bnamespace%3D%5C%22${__data.fields.Namespace}%5C%22%7D%22%7D%5D,"
+    "%22range%22:%7B%22from%22:%22${__from}%22,%22to%22:%22${__to}%22%7D%7D%7D"
 )
 
 
@@ -55,11 +42,8 @@ def tenant_table() -> Panel:
         "Tenants",
         Kind.TABLE,
         "One line a tenant. Red state: kubectl describe. Failures: share of the task tries of a day that "
-        "failed. "
-        "Budget: what is left of the tightest SLO, -100 % when it was spent twice or more. Quota: the "
-        "resource nearest to its end. The links lead "
-        "to the board "
-        "that explains the cell.",
+        "failed. Budget: what is left of the tightest SLO, -100 % when it was spent twice or more. Quota: "
+        "the resource nearest to its end. The links lead to the board that explains the cell.",
         _tenant_queries(),
         key="tenant",
         width=24,
@@ -177,11 +161,10 @@ def component_table() -> Panel:
     return Panel(
         "Component health",
         Kind.TABLE,
-        "What the operator hears from each tenant's own health answer (api-server, database, scheduler, "
-        "DAG processor, "
-        "triggerer), the broker of Celery tenants, the fullest volume, and tasks that wait for a worker. "
-        "DOWN: the "
-        "tenant's board, first line. An empty cell: the tenant has no such component, or is suspended.",
+        "What the operator hears from each tenant's own health answer (api-server, database, scheduler, DAG "
+        "processor, triggerer), the broker of Celery tenants, the fullest volume, and tasks that wait for a "
+        "worker. DOWN: the tenant's board, first line. An empty cell: the tenant has no such component, or "
+        "is suspended.",
         _component_queries(),
         key="tenant",
         width=24,

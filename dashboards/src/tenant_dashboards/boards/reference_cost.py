@@ -33,8 +33,7 @@ def panel() -> Panel:
         "Reference platform on AWS",
         Kind.TEXT,
         "List prices of what a platform on AWS has besides the tenants' pods. Compare with your own bill; "
-        "the tenants' "
-        "share is in the panels above.",
+        "the tenants' share is in the panels above.",
         content="\n".join([*head, *lines, total]),
         width=12,
         height=16,

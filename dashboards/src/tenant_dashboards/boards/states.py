@@ -23,10 +23,8 @@ def state() -> str:
     ready = expr.condition("Ready", "True", TENANT)
     reconciling = expr.condition("Reconciling", "True", TENANT)
     return (
-        f"{SUSPENDED} * max by (tenant) ({suspended}) "
-        f"or {READY} * (max by (tenant) ({ready}) == 1) "
-        f"or {PROGRESSING} * (max by (tenant) ({reconciling}) == 1) "
-        f"or {DEGRADED} * max by (tenant) ({_all()})"
+        f"{SUSPENDED} * max by (tenant) ({suspended}) or {READY} * (max by (tenant) ({ready}) == 1) or "
+        f"{PROGRESSING} * (max by (tenant) ({reconciling}) == 1) or {DEGRADED} * max by (tenant) ({_all()})"
     )
 
 
