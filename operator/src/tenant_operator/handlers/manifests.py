@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tenant_operator.core import names
 from tenant_operator.core.errors import InvalidSpec
 from tenant_operator.plan.tenant import Tenant, parse
+
+_STDIN = Path("-")
 
 
 class ManifestError(Exception):
@@ -18,6 +22,8 @@ class ManifestError(Exception):
 
 def read(paths: Iterable[Path]) -> list[Tenant]:
     """All AirflowTenants in files, and in folders with all below them; other kinds are passed over.
+
+    The path `-` is the standard input; a List (`kubectl get -o yaml`) is what is in it.
 
     Raises ManifestError that names the file.
     """
@@ -37,16 +43,32 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
+def _objects(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for document in documents:
+        if not isinstance(document, dict):
+            continue
+        if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
+            yield from _objects(document["items"])
+        else:
+            yield document
+
+
 def _tenants(file: Path) -> Iterator[Tenant]:
     try:
-        documents = list(yaml.safe_load_all(file.read_text()))
+        text = sys.stdin.read() if file == _STDIN else file.read_text()
+        documents = list(yaml.safe_load_all(text))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ManifestError(f"{file}: {error}") from error
-    for document in documents:
-        if not isinstance(document, dict) or document.get("kind") != names.KIND:
+    for document in _objects(documents):
+        if document.get("kind") != names.KIND:
             continue
-        metadata = document.get("metadata") or {}
-        if not metadata.get("name"):
+        if document.get("apiVersion") != names.API_VERSION:
+            raise ManifestError(
+                f"{file}: an {names.KIND} of apiVersion {document.get('apiVersion')}: "
+                f"only {names.API_VERSION} is known"
+            )
+        metadata = document.get("metadata")
+        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
             raise ManifestError(f"{file}: an {names.KIND} without metadata.name")
         try:
             yield parse({**document, "metadata": {"uid": "", **metadata}})
