@@ -198,9 +198,11 @@ def test_the_condition_tells_what_a_cluster_lacks() -> None:
     assert told(NOTHING, owner=owner, slo=[SLO]) == (
         "True",
         Reason.SUCCEEDED,
-        "scraped by annotations: the cluster has no PodMonitor, 4 dashboards in folder pay, "
+        "no PodMonitor in the cluster: Prometheus needs the scrape configuration for tenants, "
+        "4 dashboards in folder pay, "
         "1 SLO (rules in a ConfigMap: the cluster has no PrometheusRule), "
-        "alerts to e-mail by the platform's Alertmanager: the cluster has no AlertmanagerConfig",
+        "alerts to e-mail if the platform's Alertmanager got this tenant's routes (alertmanager-config): "
+        "the cluster has no AlertmanagerConfig",
     )
 
 

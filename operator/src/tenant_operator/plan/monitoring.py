@@ -189,7 +189,7 @@ def _installed(tenant: Tenant, served: Collection[str]) -> str:
     spec = tenant.spec.monitoring
     parts = []
     if POD_MONITOR not in served:
-        parts.append("scraped by annotations: the cluster has no PodMonitor")
+        parts.append("no PodMonitor in the cluster: Prometheus needs the scrape configuration for tenants")
     if spec.dashboards:
         parts.append(f"{len(BOARDS)} dashboards in folder {tenant.spec.owner.team}")
     if spec.slo:
@@ -205,4 +205,8 @@ def _told(there: Collection[str], served: Collection[str]) -> str:
     text = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     if ALERTMANAGER_CONFIG in served:
         return f"alerts to {text}"
-    return f"alerts to {text} by the platform's Alertmanager: the cluster has no AlertmanagerConfig"
+    # Whether it has been done cannot be seen from here.
+    return (
+        f"alerts to {text} if the platform's Alertmanager got this tenant's routes (alertmanager-config): "
+        "the cluster has no AlertmanagerConfig"
+    )
