@@ -10,7 +10,7 @@ from tenant_operator.core.airflow_types import AirflowPort
 from tenant_operator.core.metrics import Metrics
 
 #: Seconds for a probe: a health answer takes milliseconds, and dead Airflows must not hold up the others.
-_PROBE_TIMEOUT = 5.0
+PROBE_TIMEOUT = 5.0
 
 
 class AirflowSessions:
@@ -37,7 +37,7 @@ class AirflowSessions:
     def prober(self, tenant: str, namespace: str, service: str) -> AirflowPort:
         """A client for what Airflow shows without a login, with little patience."""
         url = self._url(tenant, namespace, service)
-        return AirflowApi(self._open(), url, "", "", timeout=_PROBE_TIMEOUT, observe=self._observe)
+        return AirflowApi(self._open(), url, "", "", timeout=PROBE_TIMEOUT, observe=self._observe)
 
     def _url(self, tenant: str, namespace: str, service: str) -> str:
         return self._template.format(service=service, namespace=namespace, tenant=tenant)
