@@ -36,7 +36,7 @@ class Loki:
         """Start and wait until it is ready; the limits are those of the overlay."""
         port, grpc = free_port(), free_port()
         limits = yaml.safe_load((OVERLAY / "limits.yaml").read_text())["loki"]
-        schema = limits["schema_config"]
+        schema = limits["schemaConfig"]
         for config in schema["configs"]:
             config |= {"object_store": "filesystem", "from": "2020-01-01"}
         settings = {

@@ -259,11 +259,33 @@ def test_the_broker_is_made_on_request_only_and_closed() -> None:
     assert broker["AuthToken"] == "Sub {{resolve:secretsmanager:${BrokerToken}}}"
 
 
+def may_write(service: str, folder: str) -> None:
+    """A service of AWS may put objects into the bucket and encrypt them with its key:
+    https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
+    """
+    [bucket] = resources("AWS::S3::BucketPolicy")
+    [key] = resources("AWS::KMS::Key")
+
+    def allowed(policy: dict[str, Any], action: str) -> list[str]:
+        return [
+            str(part["Resource"])
+            for part in policy["Statement"]
+            if part["Effect"] == "Allow" and service in str(part["Principal"]) and action in part["Action"]
+        ]
+
+    assert any(folder in resource for resource in allowed(bucket["PolicyDocument"], "s3:PutObject"))
+    assert allowed(bucket["PolicyDocument"], "s3:GetBucketAcl") == ["GetAtt Logs.Arn"]
+    assert allowed(key["KeyPolicy"], "kms:GenerateDataKey*") == ["*"]
+    assert allowed(key["KeyPolicy"], "kms:Decrypt*") == ["*"]
+
+
 @pytest.mark.covers("LG-11")
 def test_network_flows_and_the_audit_trail_of_the_account_are_kept() -> None:
     [flows] = resources("AWS::EC2::FlowLog")
     assert (flows["ResourceType"], flows["TrafficType"]) == ("VPC", "ALL")
     assert flows["LogDestination"] == "Sub ${Logs.Arn}/audit/flow-logs/"
+    may_write("delivery.logs.amazonaws.com", "/audit/flow-logs/AWSLogs/")
+    may_write("cloudtrail.amazonaws.com", "/audit/AWSLogs/")
     [trail] = resources("AWS::CloudTrail::Trail")
     assert trail["IsMultiRegionTrail"]
     assert trail["IsLogging"]

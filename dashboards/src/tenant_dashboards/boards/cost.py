@@ -270,9 +270,9 @@ def _how() -> Panel:
             "x 24 + volumes x price of a GiB month / 30.4.\n\n"
             "**Used** = the same with what containers really take; volumes count in full.\n\n"
             "**Idle** = 1 - used / requested.\n\n"
-            "**A DAG** = the worker pods that carry its label `dag_id` (KubernetesExecutor; kube-state-metrics "
-            "with `--metric-labels-allowlist=pods=[dag_id,task_id]`). With other executors tasks share their "
-            "workers, and the cost is the component's.\n\n"
+            "**A DAG** = the worker pods that carry its label `dag_id` (KubernetesExecutor; "
+            "kube-state-metrics with `--metric-labels-allowlist=pods=[dag_id,task_id]`). With other "
+            "executors tasks share their workers, and the cost is the component's.\n\n"
             "Control plane, network, discounts and the nodes' empty space are not in it."
         ),
         width=6,
