@@ -74,14 +74,15 @@ def _attention(flavour: Flavour) -> Row:
         width=12,
         height=8,
         columns=(
-            Column("alertname", "Alert"),
-            Column("severity", "Severity", width=90, texts=_SEVERITIES, cell="color-text"),
             Column("priority", "Priority", width=80),
+            Column("severity", "Severity", width=90, texts=_SEVERITIES, cell="color-text"),
+            Column("alertname", "Alert"),
             Column("dag_id", "DAG"),
             Column("pool_name", "Pool", width=110),
             Column("Value", "For", unit="s", width=90, decimals=0),
         ),
-        sort="For",
+        sort="Priority",
+        sort_up=True,
     )
     return Row("What needs you", (alerts, _failing_dags(flavour)))
 
