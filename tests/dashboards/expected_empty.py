@@ -13,13 +13,16 @@ from tenant_dashboards.boards import boards
 from tenant_dashboards.boards.parts import Flavour
 from tenant_dashboards.panels.fields import ref_id
 
+_JBUB = (  # https://github.com/jbub/pgbouncer_exporter
+    "of jbub's exporter, the one in Airflow's own image; the written series are prometheus-community's"
+)
 #: Metric -> why no series of it is in the recording at all.
 METRICS: dict[str, str] = {
     "airflow_task_instances_without_heartbeats_killed": (
         "a LocalExecutor takes the tasks of a lost scheduler for orphans and schedules them again"
     ),
-    "pgbouncer_exporter_pools_waiting_clients": "of Debian's exporter, which ends with an error on PgBouncer",
-    "pgbouncer_exporter_pools_active_clients": "of Debian's exporter, which ends with an error on PgBouncer",
+    "pgbouncer_exporter_pools_waiting_clients": _JBUB,
+    "pgbouncer_exporter_pools_active_clients": _JBUB,
 }
 #: (rule, metric) -> why the series with the labels that the rule wants are not there.
 SELECTORS: dict[tuple[str, str], str] = {

@@ -130,7 +130,7 @@ def written(folder: Path, lines: Iterable[str], start: int, end: int) -> Iterato
     imported = [tool("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
     command = [*imported, folder / "series.om", folder / "data"]
     subprocess.run(command, check=True, timeout=60, capture_output=True)
-    with serve(folder / "data") as prometheus:
+    with serve(folder / "data", "5m") as prometheus:
         yield replace(prometheus, start=start, end=end, step=60)
 
 

@@ -33,6 +33,9 @@ ROOT = HERE.parents[2]
 _START_SECONDS = 60.0
 _TOOL_SECONDS = 120.0
 _KEPT = 4  # builds in the cache
+#: Imported samples carry no mark of staleness: with Prometheus' five minutes an old pod or DAG revision would
+#: overlap the new one. Not less than two minutes, the longest interval of the rules.
+_LOOKBACK = "130s"
 
 
 class Refused(Exception):
@@ -169,8 +172,8 @@ def _import(lines: list[str], data: Path) -> None:
 
 
 @contextlib.contextmanager
-def serve(data: Path) -> Iterator[Recorded]:
-    """A Prometheus that scrapes nothing, on a folder of blocks."""
+def serve(data: Path, lookback: str = _LOOKBACK) -> Iterator[Recorded]:
+    """A Prometheus that scrapes nothing, on blocks. A series ends `lookback` after its last sample."""
     config = data.with_name("prometheus.yml")
     config.write_text("global: {}\n")
     url = f"http://127.0.0.1:{free_port()}"
@@ -178,7 +181,8 @@ def serve(data: Path) -> Iterator[Recorded]:
     with log.open("ab") as output:
         process = subprocess.Popen(
             [tool("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={data}",
-             "--storage.tsdb.retention.time=100y", f"--web.listen-address={url.removeprefix('http://')}",
+             "--storage.tsdb.retention.time=100y", f"--query.lookback-delta={lookback}",
+             f"--web.listen-address={url.removeprefix('http://')}",
              "--web.cors.origin=.*", "--log.level=warn"],
             stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
