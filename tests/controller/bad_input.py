@@ -351,6 +351,17 @@ REFUSED: tuple[Refused, ...] = (
         "histograms: 1s, 5s, 15s, 30s, 1m, 2m, 5m, 10m, 30m, 1h, 2h, 4h",
     ),
     Refused(
+        "a threshold longer than anybody's life",
+        slo(metric="dagRunDuration", threshold="100000000000h"),
+        'spec.monitoring.slo[0].threshold: Invalid value: "string": '
+        "must be a duration, for example 30s, 5m or 1h30m",
+    ),
+    Refused(
+        "encryption of logs that are not in S3",
+        {"logging": {"remote": {"folder": "gs://logs", "encrypt": True}}},
+        'spec.logging.remote: Invalid value: "object": encrypt goes with an s3:// folder',
+    ),
+    Refused(
         "an SLO window that nobody offers",
         slo(window="90d"),
         'spec.monitoring.slo[0].window: Unsupported value: "90d": supported values: "30d", "28d", "7d"',

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tenant_operator.api import crd
+from tenant_operator.api.rules import Model
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = ROOT / "operator" / "crd" / "airflowtenants.airflowtenants.io.yaml"
@@ -126,3 +127,18 @@ def test_yaml_has_no_aliases() -> None:
     text = crd.to_yaml()
     assert yaml.safe_load(text) == crd.crd()
     assert "&id" not in text
+
+
+def test_every_rule_of_a_model_is_in_it(schema: dict[str, Any]) -> None:
+    written = [str(rule) for _, node in nodes(schema) for rule in node.get("x-kubernetes-validations", [])]
+
+    def models(base: type[Model]) -> Iterator[type[Model]]:
+        for model in base.__subclasses__():
+            yield model
+            yield from models(model)
+
+    ruled = [model for model in models(Model) if model.cel]
+    assert {"RemoteLogs", "Slo", "Peer"} <= {model.__name__ for model in ruled}
+    for model in ruled:
+        for rule in model.cel:
+            assert str(rule) in written, (model.__name__, rule)

@@ -9,11 +9,12 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-from tenant_operator.api import airflow, monitoring, objects, tenant
+from tenant_operator.api import tenant
 from tenant_operator.api.rules import Json, Model, cel
 from tenant_operator.api.status import TenantStatus
 from tenant_operator.core import names
@@ -61,12 +62,13 @@ _SPEC_RULES = [
 
 def _rules() -> dict[str, list[Json]]:
     """CEL rules of whole objects, by the model's name."""
-    found = {}
-    for module in (airflow, monitoring, objects, tenant):
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Model) and value.cel:
-                found[value.__name__] = list(value.cel)
-    return found
+    return {model.__name__: list(model.cel) for model in _models(Model) if model.cel}
+
+
+def _models(base: type[Model]) -> Iterator[type[Model]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
 
 
 class _Structural:

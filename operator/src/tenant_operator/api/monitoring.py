@@ -9,7 +9,17 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_va
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from tenant_operator.api.rules import Duration, Json, Matches, Model, SecretKeyRef, cel, keyed_by, seconds
+from tenant_operator.api.rules import (
+    DURATION,
+    Duration,
+    Json,
+    Matches,
+    Model,
+    SecretKeyRef,
+    cel,
+    keyed_by,
+    seconds,
+)
 
 #: Upper bounds, in seconds, of the histograms that the tenant chart's files/statsd_mapping.yaml makes of
 #: timers. Only at these is it known how many values were below; those under a second are left out.
@@ -42,7 +52,7 @@ class OfHistogram:
     ) -> JsonSchemaValue:
         json_schema = handler(schema)
         # What is no duration at all is refused by a rule of its own; duration() would only add an error.
-        no_duration = "!self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') || self == ''"
+        no_duration = f"!self.matches('{DURATION}') || self == ''"
         known = ", ".join(f"duration('{bound}s')" for bound in BUCKETS)
         rules = json_schema.get("x-kubernetes-validations", [])
         json_schema["x-kubernetes-validations"] = [

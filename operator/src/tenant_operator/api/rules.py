@@ -73,6 +73,10 @@ class Matches:
         return json_schema
 
 
+#: No more digits than CEL's duration() can count: an int64 of nanoseconds, 292 years.
+DURATION = r"^([0-9]{1,6}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$"
+
+
 @dataclass(frozen=True, slots=True)
 class AtLeast:
     """The shortest duration allowed, for example 5s."""
@@ -92,7 +96,7 @@ class AtLeast:
     ) -> JsonSchemaValue:
         json_schema = handler(schema)
         # What is no duration at all is refused by a rule of its own; duration() would only add an error.
-        no_duration = "!self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') || self == ''"
+        no_duration = f"!self.matches('{DURATION}') || self == ''"
         rule = f"{no_duration} || duration(self) >= duration('{self.shortest}')"
         rules = json_schema.get("x-kubernetes-validations", [])
         json_schema["x-kubernetes-validations"] = [cel(rule, f"must be at least {self.shortest}"), *rules]
@@ -174,7 +178,7 @@ TextQuantity = Annotated[
 Duration = Annotated[
     str,
     Field(max_length=16),
-    Matches(r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "must be a duration, for example 30s, 5m or 1h30m"),
+    Matches(DURATION, "must be a duration, for example 30s, 5m or 1h30m"),
     Matches(r"[1-9]", "must be longer than zero"),
 ]
 ObjectName = Annotated[
