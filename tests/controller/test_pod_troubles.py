@@ -107,6 +107,18 @@ def test_trouble_of_a_pod_is_told_and_ends(stack: Stack, name: str) -> None:
     tenant.wait_released()
 
 
+def test_an_exporter_that_cannot_start_keeps_no_airflow_from_its_database(stack: Stack) -> None:
+    tenant = stack.tenant("exporter")
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+    running = container("postgresql", {"running": {}}, ready=True)
+    beside = {"phase": "Running", "containerStatuses": [running, container("metrics", waiting)]}
+    stack.kubelet.break_component(tenant.namespace, "postgresql", beside)
+    tenant.create()
+    tenant.wait_released()
+    service = tenant.objects(kinds.SERVICE)[f"{tenant.name}-postgresql"]
+    assert service["spec"]["publishNotReadyAddresses"] is True, "or the Service drops the server"
+
+
 def test_a_bad_rollout_leaves_the_earlier_pods_serving(stack: Stack) -> None:
     tenant = stack.create("rollout")
     tenant.wait_released()

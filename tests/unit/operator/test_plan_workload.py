@@ -230,6 +230,18 @@ def test_a_pod_names_its_job() -> None:
     assert read_pod(given).job == "migrate-1"
 
 
+def test_a_database_serves_when_its_server_is_ready_whatever_the_exporter_does() -> None:
+    def database(*, ready: bool, **metadata: str) -> PodState:
+        exporter = container("metrics", state=waiting("ImagePullBackOff"))
+        given = pod(container("postgresql", ready=ready), exporter)
+        labels = {"app.kubernetes.io/component": "postgresql"}
+        return read_pod({**given, "metadata": {"name": "p", "labels": labels, **metadata}})
+
+    assert database(ready=True).serves
+    assert not database(ready=False).serves
+    assert not database(ready=True, deletionTimestamp="2026-01-01T00:00:00Z").serves
+
+
 def test_a_pod_without_a_status_is_no_problem() -> None:
     assert read_pod({"metadata": {"name": "p"}}) == PodState("", None)
 

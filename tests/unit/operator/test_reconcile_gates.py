@@ -63,6 +63,13 @@ def test_the_database_s_trouble_is_told() -> None:
     assert error.message == "PostgreSQL does not come up: it crashes"
 
 
+def test_an_exporter_that_does_not_run_keeps_nobody_from_the_database() -> None:
+    broken = {"p": PodState("postgresql", CRASH, serves=True)}
+    check_database([DATABASE], children(broken, t_postgresql=down("postgresql", current=True)))
+    rolling = children(broken, t_postgresql=down("postgresql"))
+    assert closed(check_database, [DATABASE], rolling).reason is Reason.CRASH_LOOPING, "an older pod serves"
+
+
 def test_a_running_migration_is_progress() -> None:
     error = closed(check_migration, [JOB], children(t_migrate_1=down()))
     assert (error.condition, error.stalled) == (ConditionType.MIGRATIONS, False)

@@ -21,6 +21,7 @@ _GIT_SYNC = "git-sync"
 _DAG_PROCESSOR = "dag-processor"
 #: The kubelet's caches lag behind on a busy node; it tries again by itself.
 _PASSING = "failed to sync"
+_POSTGRESQL = "postgresql"
 _JOB = "batch.kubernetes.io/job-name"
 
 
@@ -41,6 +42,8 @@ class Workload:
     failed: bool = False
     detail: str = ""
     problem: Problem | None = None
+    #: all pods are of the newest revision, whether ready or not
+    current: bool = False
 
 
 def summarize(obj: Object) -> Workload:
@@ -62,6 +65,7 @@ def summarize(obj: Object) -> Workload:
         ready=seen and updated >= wanted and ready >= wanted and not surplus,
         detail=f"{min(updated, ready)}/{wanted}" if seen and not surplus else "rolling out",
         problem=_replica_failure(status),
+        current=seen and updated >= wanted and not surplus,
     )
 
 
@@ -96,13 +100,22 @@ class PodState:
     job: str = ""
     #: where a running pod of the DAG processor answers; no news of the tenant when it changes
     ip: str = field(default="", compare=False)
+    #: a database's pod whose server is ready, whatever becomes of the exporter beside it
+    serves: bool = False
 
 
 def read_pod(pod: Object) -> PodState:
     """What keeps a pod from running, if anything does."""
     labels = pod["metadata"].get("labels") or {}
     component, job = str(labels.get(names.LABEL_COMPONENT, "")), str(labels.get(_JOB, ""))
-    return PodState(component, _pod_problem(pod), job, _ip(pod) if component == _DAG_PROCESSOR else "")
+    ip = _ip(pod) if component == _DAG_PROCESSOR else ""
+    return PodState(component, _pod_problem(pod), job, ip, serves=component == _POSTGRESQL and _serves(pod))
+
+
+def _serves(pod: Object) -> bool:
+    containers = (pod.get("status") or {}).get("containerStatuses") or []
+    ready = any(one["name"] == _POSTGRESQL and one.get("ready") for one in containers)
+    return ready and not pod["metadata"].get("deletionTimestamp")
 
 
 def _ip(pod: Object) -> str:

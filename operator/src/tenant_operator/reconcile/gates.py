@@ -11,9 +11,10 @@ from tenant_operator.reconcile.index import Children
 
 
 def check_database(ids: Iterable[ObjectId], children: Children) -> None:
-    """PostgreSQL's StatefulSet is ready."""
+    """PostgreSQL's StatefulSet is ready, or its server is: its exporter keeps no Airflow waiting."""
+    serves = any(pod.serves for pod in children.pods.values())
     for id_, found in _workloads(ids, children).items():
-        if found is not None and found.ready:
+        if found is not None and (found.ready or (found.current and serves)):
             continue
         problem = _problem(found, children)
         if problem is not None:
