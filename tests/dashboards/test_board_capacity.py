@@ -229,6 +229,7 @@ def test_volumes_show_how_full_they_are_their_throughput_and_operations(recorded
     [
         "Triggerer capacity",
         "DAG parsing",
+        "DAG files waiting",
         "Slowest DAG files",
         "Age of DAG files' last parse",
         "Pods by phase",

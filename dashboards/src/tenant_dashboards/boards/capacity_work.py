@@ -142,15 +142,21 @@ def triggers_and_parsing() -> Row:
     parse = Panel(
         "DAG parsing",
         Kind.TIMESERIES,
-        "Time that one round over all DAG files takes, and files that wait for it. Longer than the wanted "
-        "delay of a change: make slow files faster (panel beside), or give the DAG processor more processes.",
-        (
-            Target(f"max by (tenant) ({s.TOTAL_PARSE_TIME(TENANT)})", "{{tenant}} seconds per round"),
-            Target(f"max by (tenant) ({s.PARSE_QUEUE(TENANT)})", "{{tenant}} files waiting"),
-        ),
-        unit="none",
+        "Time that one round over all DAG files takes. Longer than the wanted delay of a change: make slow "
+        "files faster (panel below), or give the DAG processor more processes.",
+        (Target(f"max by (tenant) ({s.TOTAL_PARSE_TIME(TENANT)})", "{{tenant}}"),),
+        unit="s",
         decimals=1,
         thresholds=above(60, 300),
+        no_data="no DAG processor",
+    )
+    waiting = Panel(
+        "DAG files waiting",
+        Kind.TIMESERIES,
+        "Files that wait to be parsed. A number that never comes down: there are more files than one round "
+        "can take, and changes arrive late.",
+        (Target(f"max by (tenant) ({s.PARSE_QUEUE(TENANT)})", "{{tenant}}"),),
+        decimals=0,
         no_data="no DAG processor",
     )
     mean = (
@@ -185,4 +191,4 @@ def triggers_and_parsing() -> Row:
         legend_table=True,
         height=10,
     )
-    return Row("Triggers and DAG parsing", sized(12, capacity, parse, slow, age))
+    return Row("Triggers and DAG parsing", (*sized(8, capacity, parse, waiting), *sized(12, slow, age)))
