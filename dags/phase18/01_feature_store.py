@@ -13,7 +13,7 @@ written to the offline store, materialized to the online store, and checked for 
   it. `check_freshness` reads the watermark from the asset, not from the task: any DAG can do the same. A
   stale view is told in the Slack channel of the connection `slack_webhook`.
 - The same watermark as a metric (`features.watermark_timestamp_seconds`, beside `features.ttl_seconds`):
-  the alert in Prometheus also fires when this DAG itself no longer runs.
+  the alert in Prometheus also fires when this DAG itself no longer runs, for a week after its last run.
 - Point-in-time reads (`as_of` in the module) never see the future, which training would otherwise learn
   from.
 

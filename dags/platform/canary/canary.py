@@ -7,8 +7,8 @@ An empty task every five minutes. How late it starts is how late everybody's tas
 
 - One measurement of the whole way: scheduler, executor, worker, API server and the metrics themselves. It
   leaves as the timer `canary.latency`: seconds from the moment the run was due to the moment its task ran.
-- Silence is a finding as well: no sample for a quarter of an hour means that some part of the way is broken,
-  whichever it is.
+- Silence is a finding as well: after twenty minutes without a sample `AirflowCanarySilent` fires: some part
+  of the way is broken, whichever it is. `AirflowCanaryLate` fires when p90 is above two minutes.
 - A folder of its own, so that a tenant can have the canary without the rest of the library:
   `image: {path: /opt/airflow/library/platform/canary}`.
 
@@ -22,7 +22,7 @@ A tenant that is hibernated or paused on purpose: pause the DAG with it.
 
 **What to change**
 
-`schedule`, and with it the alert's patience. Give it the pool or the queue of your most important DAGs, and
+`schedule`, and with it the patience of the two alerts (20 and 15 minutes). Give it the pool or the queue of your most important DAGs, and
 it measures that.
 """
 

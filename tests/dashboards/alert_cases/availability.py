@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from tests.dashboards.alert_cases.case import PAUSED, Case, Fires, Silent, rising, steady
+from tests.dashboards.alert_cases.case import (
+    ACTIVE,
+    DEAD,
+    DELETING,
+    INSTALLING,
+    INVALID,
+    OPERATOR,
+    PAUSED,
+    REFUSED,
+    RESTARTED,
+    SECOND,
+    UNMONITORED,
+    Case,
+    Fires,
+    Silent,
+    info,
+    rising,
+    steady,
+    told,
+)
 
 _SCHEDULER = 'airflow_scheduler_heartbeat{T,instance="x"}'
 _PROCESSOR = 'airflow_dag_processor_heartbeat{T,instance="x"}'
@@ -14,16 +33,16 @@ _AVAILABLE = 'kube_deployment_status_replicas_available{N,deployment="payments-a
 _STATSD = 'up{T,job="airflow-tenant",component="statsd",instance="x"}'
 _WANTED = 'kube_deployment_spec_replicas{N,deployment="payments-api-server"}'
 _ADDRESS = 'kube_endpoint_address{N,endpoint="payments-api-server",ip="10.0.0.1",ready='
+_HEALTHY = "airflow_tenant_component_healthy{T,component="
 _REQUESTS = 'nginx_ingress_controller_requests{N,ingress="payments",status='
 _BUCKET = 'nginx_ingress_controller_request_duration_seconds_bucket{N,ingress="payments",le='
 
 
 def _tenants(missing: int, alive: int) -> dict[str, str]:
-    made = {'up{job="airflow-operator"}': steady(1)}
+    made = dict(OPERATOR)
     for number in range(missing + alive):
-        made[f'airflow_tenant_info{{tenant="t{number}",namespace="n{number}",team="x",paused="false"}}'] = (
-            steady(1)
-        )
+        labels = f'{{tenant="t{number}",namespace="n{number}"'
+        made |= {name.replace("{T", labels): values for name, values in told().items()}
         beats = "12+12x400" if number < alive else "12x400"
         made[f'airflow_scheduler_heartbeat{{tenant="t{number}",namespace="n{number}"}}'] = beats
     return made
@@ -72,10 +91,44 @@ CASES: tuple[Case, ...] = (
     Fires("AirflowSchedulerHeartbeatMissing", "it never was", 0, {}),
     Silent("AirflowSchedulerHeartbeatMissing", "it beats", {_SCHEDULER: rising(12)}),
     Silent("AirflowSchedulerHeartbeatMissing", "a restart", {_SCHEDULER: "0+12x10 120x4 0+12x99"}, at=25),
-    Silent("AirflowSchedulerHeartbeatMissing", "it is suspended", {}, base=PAUSED),
+    *(
+        Silent(f"Airflow{name}", title, {}, base=base)
+        for name in (
+            "SchedulerHeartbeatMissing",
+            "DagProcessorHeartbeatMissing",
+            "MetricsMissing",
+        )
+        for title, base in (
+            ("it is suspended", PAUSED),
+            ("it is not scraped", UNMONITORED),
+            ("it is being installed", INSTALLING),
+            ("its spec is refused", INVALID),
+            ("its namespace is another tenant's", REFUSED),
+            ("it is being deleted", DELETING),
+        )
+    ),
+    Fires(
+        "AirflowSchedulerHeartbeatMissing",
+        "three hours after the operator died",
+        180,
+        {_SCHEDULER: "0+12x176 2112x400"},
+        base=DEAD,
+    ),
+    Fires(
+        "AirflowSchedulerHeartbeatMissing",
+        "the operator restarts meanwhile",
+        17,
+        {_SCHEDULER: "0+12x13 156x99"},
+        base=RESTARTED,
+    ),
+    Silent(
+        "AirflowManySchedulersMissing",
+        "all three are being installed",
+        {},
+        base={name: v for name, v in _tenants(3, 0).items() if "release_info" not in name},
+    ),
     Fires("AirflowDagProcessorHeartbeatMissing", "it stops", 14, {_PROCESSOR: _STOPS}),
     Silent("AirflowDagProcessorHeartbeatMissing", "it beats", {_PROCESSOR: rising(12)}),
-    Silent("AirflowDagProcessorHeartbeatMissing", "it is suspended", {}, base=PAUSED),
     Fires(
         "AirflowTriggererHeartbeatMissing",
         "it stops",
@@ -92,12 +145,47 @@ CASES: tuple[Case, ...] = (
         {_SERVERS: steady(2), _AVAILABLE: steady(0)},
         shown="2",
     ),
+    Fires(
+        "AirflowApiServerUnavailable",
+        "it does not answer",
+        0,
+        {_SERVERS: steady(1), f'{_HEALTHY}"api-server"}}': steady(0)},
+        shown="1",
+    ),
     Silent("AirflowApiServerUnavailable", "1 replica of 2", {_SERVERS: steady(2), _AVAILABLE: steady(1)}),
     Silent("AirflowApiServerUnavailable", "none is wanted", {_SERVERS: steady(0), _AVAILABLE: steady(0)}),
+    Silent(
+        "AirflowApiServerUnavailable",
+        "it answers, and kube-state-metrics is not there",
+        {_SERVERS: steady(1), f'{_HEALTHY}"api-server"}}': steady(1)},
+    ),
+    *(
+        Fires(
+            "AirflowComponentUnhealthy",
+            f"{component}, without any metrics of the tenant",
+            0,
+            {f'{_HEALTHY}"{component}"}}': steady(0)},
+            labels={"component": component},
+        )
+        for component in ("scheduler", "dag-processor", "metadatabase")
+    ),
+    Silent(
+        "AirflowComponentUnhealthy",
+        "the triggerer; the others are healthy",
+        {
+            f'{_HEALTHY}"{component}"}}': steady(int(component != "triggerer"))
+            for component in ("scheduler", "dag-processor", "metadatabase", "triggerer")
+        },
+    ),
+    Silent(
+        "AirflowComponentUnhealthy",
+        "it is being installed",
+        {f'{_HEALTHY}"scheduler"}}': steady(0)},
+        base=INSTALLING,
+    ),
     Fires("AirflowMetricsMissing", "the scrape fails", 11, {_STATSD: "1x10 0x99"}),
     Fires("AirflowMetricsMissing", "no such target", 0, {}),
     Silent("AirflowMetricsMissing", "it is scraped", {_STATSD: steady(1)}),
-    Silent("AirflowMetricsMissing", "it is suspended", {}, base=PAUSED),
     Fires(
         "AirflowReplicasBelowDesired",
         "1 of 2 of a Deployment",
@@ -134,6 +222,24 @@ CASES: tuple[Case, ...] = (
         {_ADDRESS + '"false"}': steady(1)},
         shown="1",
         labels={"endpoint": "payments-api-server"},
+    ),
+    Fires(
+        "AirflowEndpointsNotReady",
+        "another tenant asks for the same namespace",
+        0,
+        {_ADDRESS + '"false"}': steady(1)},
+        shown="1",
+        labels={"endpoint": "payments-api-server"},
+        base={**ACTIVE, **SECOND},
+    ),
+    Fires(
+        "AirflowEndpointsNotReady",
+        "its team has changed, then the operator died",
+        6,
+        {_ADDRESS + '"false"}': f"_x6 {steady(1)}"},
+        shown="1",
+        labels={"endpoint": "payments-api-server"},
+        base={**DEAD, **info("1x3 stale", team="blue"), **info("_x4 1x1 stale")},
     ),
     Silent(
         "AirflowEndpointsNotReady",

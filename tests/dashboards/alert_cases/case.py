@@ -30,10 +30,32 @@ def series(name: str) -> str:
     return bare.replace("{N", '{namespace="airflow-payments"')
 
 
-ACTIVE = {
-    'airflow_tenant_info{T,team="red",paused="false"}': steady(1),
+#: The operator's scrape, from minute 0 on and long since it began.
+OPERATOR = {
     'up{job="airflow-operator"}': steady(1),
+    'process_start_time_seconds{job="airflow-operator"}': steady(-600),
 }
+_NAMESPACE = 'airflow_tenant_status_condition{T,type="NamespaceReady",status="True"}'
+_RELEASE = 'airflow_tenant_helm_release_info{T,release="payments"}'
+_LEAVING = 'airflow_tenant_helm_release_status{T,status="uninstalling"}'
+
+
+def info(values: str, *, team: str = "red", paused: bool = False, monitored: bool = True) -> dict[str, str]:
+    flags = f'paused="{str(paused).lower()}",monitored="{str(monitored).lower()}"'
+    return {f'airflow_tenant_info{{T,team="{team}",{flags}}}': values}
+
+
+def told(values: str = steady(1), *, paused: bool = False, monitored: bool = True) -> dict[str, str]:
+    """What the operator says of a tenant that is installed."""
+    return {
+        **info(values, paused=paused, monitored=monitored),
+        _NAMESPACE: values,
+        _RELEASE: values,
+        _LEAVING: values.replace("1x", "0x"),
+    }
+
+
+ACTIVE = {**told(), **OPERATOR}
 
 
 @dataclass(frozen=True)
@@ -69,5 +91,30 @@ class Silent:
 
 
 Case = Fires | Silent
-PAUSED = {**ACTIVE, 'airflow_tenant_info{T,team="red",paused="true"}': steady(1)}
-del PAUSED['airflow_tenant_info{T,team="red",paused="false"}']
+PAUSED = {**told(paused=True), **OPERATOR}
+UNMONITORED = {**told(monitored=False), **OPERATOR}
+#: Its objects come up; nothing was recorded as a release.
+INSTALLING = {name: values for name, values in ACTIVE.items() if name != _RELEASE}
+#: The operator refuses its spec, and has not come to its namespace.
+INVALID = {name: values for name, values in INSTALLING.items() if name != _NAMESPACE}
+#: Its namespace is another tenant's.
+REFUSED = {**INSTALLING, _NAMESPACE: steady(0)}
+DELETING = {**ACTIVE, _LEAVING: steady(1)}
+#: The other one that asks for the same namespace.
+SECOND = {
+    name.replace("{T", '{tenant="intruder",namespace="airflow-payments"'): values
+    for name, values in REFUSED.items()
+}
+#: Every scrape of the operator fails from minute 6 on.
+_GONE = "1x5 stale"
+DEAD = {
+    **told(_GONE),
+    'up{job="airflow-operator"}': f"1x5 {steady(0)}",
+    'process_start_time_seconds{job="airflow-operator"}': "-600x5 stale",
+}
+#: It comes back in minute 20, and is scraped once before it has listed its tenants.
+RESTARTED = {
+    **told(f"{_GONE} _x14 {steady(1)}"),
+    'up{job="airflow-operator"}': f"1x5 0x13 {steady(1)}",
+    'process_start_time_seconds{job="airflow-operator"}': f"-600x5 stale _x13 {steady(1195)}",
+}

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from tests.dashboards.alert_cases.case import PAUSED, Case, Fires, Silent, appears, steady
+from tests.dashboards.alert_cases.case import (
+    ACTIVE,
+    DEAD,
+    INVALID,
+    OPERATOR,
+    PAUSED,
+    REFUSED,
+    SECOND,
+    Case,
+    Fires,
+    Silent,
+    appears,
+    steady,
+    told,
+)
 
 _LEADER = "airflow_operator_leader"
 _READY = 'airflow_tenant_status_condition{T,type="Ready",status="True"}'
@@ -63,11 +77,10 @@ CASES: tuple[Case, ...] = (
         "the operator is away: what was known last counts",
         0,
         {_READY: steady(0)},
-        base={
-            'airflow_tenant_info{T,team="red",paused="false"}': "1x5",
-            'up{job="airflow-operator"}': f"1x5 {steady(0)}",
-        },
+        base=DEAD,
     ),
+    Fires("AirflowTenantNotReady", "its spec is refused", 0, {_READY: steady(0)}, base=INVALID),
+    Fires("AirflowTenantNotReady", "its namespace is another tenant's", 0, {_READY: steady(0)}, base=REFUSED),
     Silent("AirflowTenantNotReady", "Ready is True", {_READY: steady(1)}),
     Silent("AirflowTenantNotReady", "it is suspended", {_READY: steady(0)}, base=PAUSED),
     Silent(
@@ -75,10 +88,14 @@ CASES: tuple[Case, ...] = (
         "the tenant is deleted, the operator is there",
         {_READY: steady(0)},
         at=40,
-        base={
-            'airflow_tenant_info{T,team="red",paused="false"}': "1x5",
-            'up{job="airflow-operator"}': steady(1),
-        },
+        base={**told("1x5 stale"), **OPERATOR},
+    ),
+    Silent(
+        "AirflowTenantNotReady",
+        "it was deleted before the operator died",
+        {_READY: steady(0)},
+        at=60,
+        base={**DEAD, **told("1x2 stale")},
     ),
     Fires(
         "AirflowTenantNotObserved",
@@ -119,6 +136,12 @@ CASES: tuple[Case, ...] = (
     Silent("AirflowTenantDriftLoop", "many, long ago", {_DRIFT: steady(90)}, at=70),
     Silent(
         "AirflowTenantDriftLoop",
+        "many, long ago, and scraping was away for 10 minutes",
+        {_DRIFT: "90x60 _x10 90x300"},
+        at=126,
+    ),
+    Silent(
+        "AirflowTenantDriftLoop",
         "one in 12 minutes",
         {_DRIFT: "0x11 1x11 2x11 3x11 4x11 5x11 6x11 7x11 8x99"},
         at=90,
@@ -130,6 +153,15 @@ CASES: tuple[Case, ...] = (
         {_USED: steady(91), _HARD: steady(100)},
         shown="91%",
         labels={"resource": "pods"},
+    ),
+    Fires(
+        "AirflowTenantQuotaNearlyFull",
+        "another tenant asks for the same namespace",
+        0,
+        {_USED: steady(91), _HARD: steady(100)},
+        shown="91%",
+        labels={"resource": "pods"},
+        base={**ACTIVE, **SECOND},
     ),
     Silent("AirflowTenantQuotaNearlyFull", "90 of 100 pods", {_USED: steady(90), _HARD: steady(100)}),
     Fires(

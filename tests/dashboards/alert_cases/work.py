@@ -53,7 +53,28 @@ def _pool(open_: int, running: int, queued: int, deferred: int, spec: int) -> di
     return {**made, 'airflow_tenant_pool_slots{T,pool_name="etl"}': steady(spec)}
 
 
+def _canary(**counts: int) -> dict[str, str]:
+    return _buckets("airflow_canary_latency", **counts)
+
+
+_CANARY = "airflow_canary_latency_count{T}"
+
 CASES: tuple[Case, ...] = (
+    Fires(
+        "AirflowCanaryLate", "2 min 16 s", 1, _canary(b60=700, b120=890, b300=1000, inf=1000), shown="2m 16s"
+    ),
+    Silent("AirflowCanaryLate", "2 min", _canary(b60=700, b120=900, b300=1000, inf=1000)),
+    Silent("AirflowCanaryLate", "1 min 57 s", _canary(b60=700, b120=910, b300=1000, inf=1000)),
+    Fires("AirflowCanarySilent", "it stops", 34, {_CANARY: "0x4 1x4 2x4 3x84 3x300"}),
+    Silent(
+        "AirflowCanarySilent", "every five minutes", {_CANARY: "0x4 1x4 2x4 3x4 4x4 5x4 6x4 7x4 8x4 9x4 10x4"}
+    ),
+    Silent("AirflowCanarySilent", "there was never one", {}),
+    Silent(
+        "AirflowCanarySilent",
+        "its exporter has restarted",
+        {_CANARY: "0x4 1x4 2x4 stale", 'airflow_canary_latency_count{T,pod="b"}': f"_x40 {steady(1)}"},
+    ),
     Fires("AirflowSchedulerLoopSlow", "5.9 s", 1, _loop(b1=900, b5=945, b15=1000, inf=1000), shown="5.909s"),
     Silent("AirflowSchedulerLoopSlow", "5 s", _loop(b1=900, b5=950, b15=1000, inf=1000)),
     Silent("AirflowSchedulerLoopSlow", "4.6 s", _loop(b1=900, b5=955, b15=1000, inf=1000)),
@@ -105,6 +126,12 @@ CASES: tuple[Case, ...] = (
     Fires("AirflowTasksWithoutHeartbeatKilled", "3 at once", 40, {_KILLED: appears(40, 3)}, shown="3"),
     Silent("AirflowTasksWithoutHeartbeatKilled", "2 at once", {_KILLED: appears(40, 2)}, at=45),
     Silent("AirflowTasksWithoutHeartbeatKilled", "many, long ago", {_KILLED: steady(50)}),
+    Silent(
+        "AirflowTasksWithoutHeartbeatKilled",
+        "many, long ago, and scraping was away for 10 minutes",
+        {_KILLED: "50x60 _x10 50x300"},
+        at=98,
+    ),
     Fires(
         "AirflowPodCreationFailing",
         "4 refusals",
@@ -137,11 +164,31 @@ CASES: tuple[Case, ...] = (
         )
         for case in (
             Fires(alert, "85%", 5, _cpu(pod, container, 85), shown="85%", labels={"pod": pod}),
+            Fires(
+                alert,
+                "85% of the request, without a limit",
+                5,
+                {name.replace("limits", "requests"): v for name, v in _cpu(pod, container, 85).items()},
+                shown="85%",
+                labels={"pod": pod},
+            ),
+            Silent(
+                alert,
+                "twice the request, less than the limit",
+                {
+                    **_cpu(pod, container, 79),
+                    **{
+                        name.replace("limits", "requests"): steady(0.5)
+                        for name in _cpu(pod, container, 79)
+                        if "limits" in name
+                    },
+                },
+            ),
             Silent(alert, "80%", _cpu(pod, container, 80)),
             Silent(alert, "79%", _cpu(pod, container, 79)),
             Silent(
                 alert,
-                "no limit",
+                "neither limit nor request",
                 {name: v for name, v in _cpu(pod, container, 85).items() if "usage" in name},
             ),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenant_dashboards.alerts.model import ACTIVE, Alert, Link, missing, of_namespace, of_tenant, promql
+from tenant_dashboards.alerts.model import INSTALLED, Alert, Link, missing, of_namespace, of_tenant, promql
 
 AREA = "availability"
 _SCHEDULER_ALIVE = "sum by (tenant, namespace) (rate(airflow_scheduler_heartbeat[5m])) > 0"
@@ -16,12 +16,12 @@ ALERTS = (
         promql(
             f"""
             count(
-              {ACTIVE}
+              {INSTALLED}
                 unless on (tenant, namespace)
               ({_SCHEDULER_ALIVE})
-            ) / count({ACTIVE}) > 0.5
+            ) / count({INSTALLED}) > 0.5
               and
-            count({ACTIVE}) >= 2
+            count({INSTALLED}) >= 2
             """
         ),
         "5m",
@@ -68,7 +68,8 @@ ALERTS = (
             max by (tenant, namespace) (airflow_tenant_component_replicas_desired{component="triggerer"}) > 0
               unless on (tenant, namespace)
             sum by (tenant, namespace) (rate(airflow_triggerer_heartbeat[5m])) > 0
-            """
+            """,
+            INSTALLED,
         ),
         "10m",
         "The triggerer of tenant {{ $labels.tenant }} sends no heartbeat",
@@ -84,15 +85,45 @@ ALERTS = (
         of_tenant(
             """
             max by (tenant, namespace) (airflow_tenant_component_replicas_desired{component="api-server"}) > 0
-              unless on (namespace)
-            sum by (namespace) (kube_deployment_status_replicas_available{deployment=~".+-api-server"}) > 0
-            """
+              and on (namespace)
+            (
+              max by (namespace) (
+                last_over_time(airflow_tenant_component_healthy{component="api-server"}[5m])
+              ) == 0
+                or
+              sum by (namespace) (kube_deployment_status_replicas_available{deployment=~".+-api-server"}) == 0
+            )
+            """,
+            INSTALLED,
         ),
         "5m",
         "The API server of tenant {{ $labels.tenant }} is not available",
-        "No replica is available ({{ $value }} wanted). Running tasks report through it and will fail.",
+        "It does not answer the operator, or no replica is available ({{ $value }} wanted). Running tasks "
+        "report through it and will fail.",
         Link("team"),
-        ("operator", "kube-state-metrics"),
+        ("operator",),
+    ),
+    Alert(
+        "AirflowComponentUnhealthy",
+        AREA,
+        "P1",
+        of_tenant(
+            """
+            max by (tenant, namespace, component) (
+              last_over_time(
+                airflow_tenant_component_healthy{component=~"scheduler|dag-processor|metadatabase"}[5m]
+              )
+            ) == 0
+            """,
+            INSTALLED,
+        ),
+        "5m",
+        "Airflow of tenant {{ $labels.tenant }} calls its {{ $labels.component }} unhealthy",
+        "Its health page in namespace {{ $labels.namespace }} says so. The operator asks it, whether the "
+        "tenant's own metrics come or not.",
+        Link("team"),
+        ("operator",),
+        inhibited_by=("AirflowManySchedulersMissing",),
     ),
     Alert(
         "AirflowMetricsMissing",

@@ -1,6 +1,8 @@
 """Data and models: what the DAGs of the library measure themselves (gauges over StatsD).
 
-The exporter forgets a gauge after 15 minutes and most of these DAGs run daily, so the last value counts.
+The exporter forgets a gauge after 15 minutes and most of these DAGs run daily, so the last value counts: what
+is there now, else what came within 6 hours, else within the day. After a restart the exporter's series have
+another pod, and of two values from the same span the newer one cannot be told.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ _VIEW, _DATASET, _MODEL = "tenant, namespace, view", "tenant, namespace, dataset
 
 
 def _last(metric: str, by: str, window: str = "1d") -> str:
-    return f"max by ({by}) (last_over_time({metric}[{window}]))"
+    """The newest value of a gauge; by the span that it is from, as PromQL knows no order of time."""
+    spans = (metric, *(f"last_over_time({metric}[{span}])" for span in ("6h", window)))
+    return "(" + " or ".join(f"max by ({by}) ({span})" for span in spans) + ")"
 
 
 ALERTS = (
@@ -40,7 +44,7 @@ ALERTS = (
         "P3",
         of_tenant(
             f"""
-            max by (tenant, namespace, dataset, column) (last_over_time(airflow_drift_psi[1d]))
+            {_last("airflow_drift_psi", f"{_DATASET}, column")}
               > on (tenant, namespace, dataset) group_left ()
             {_last("airflow_drift_psi_limit", _DATASET)}
             """

@@ -27,10 +27,11 @@ ALERTS = (
         + of_tenant("max by (tenant, namespace) (aws_rds_cpuutilization_average) / 100 > 0.8"),
         "10m",
         "The database of tenant {{ $labels.tenant }} uses {{ $value | humanizePercentage }} of its CPU",
-        "Above 80% for 10 minutes: the scheduler loop and the API slow down next.",
+        "Above 80% of its limit, or without a limit of its request, for 10 minutes: the scheduler loop and "
+        "the API slow down next.",
         Link("capacity"),
         ("operator", "cAdvisor and kube-state-metrics, or CloudWatch exporter"),
-        silent_without="a CPU limit of the database's container, or CloudWatch",
+        silent_without="a CPU limit or request of the database's container, or CloudWatch",
     ),
     Alert(
         "AirflowDatabaseConnectionsElevated",

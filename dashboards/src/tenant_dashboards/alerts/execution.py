@@ -33,12 +33,15 @@ def _failure_ratio(limit: float) -> str:
 
 
 def cpu_of(container: str) -> str:
-    """CPU of a container over its limit, by namespace and pod; nothing where there is no limit."""
+    """CPU of a container over its limit, or without one over its request, by namespace and pod."""
+    matchers = f'{{container="{container}", resource="cpu"}}'
     return f"""
         max by (namespace, pod) (rate(container_cpu_usage_seconds_total{{container="{container}"}}[5m]))
           / on (namespace, pod)
-        max by (namespace, pod) (
-          kube_pod_container_resource_limits{{container="{container}", resource="cpu"}}
+        (
+          max by (namespace, pod) (kube_pod_container_resource_limits{matchers})
+            or
+          max by (namespace, pod) (kube_pod_container_resource_requests{matchers})
         )"""
 
 
@@ -50,10 +53,11 @@ def _cpu_alert(name: str, container: str, who: str) -> Alert:
         of_namespace(f"{cpu_of(container)} > 0.8"),
         "10m",
         "{{ $labels.pod }} of tenant {{ $labels.tenant }} uses {{ $value | humanizePercentage }} of its CPU",
-        f"{who} is throttled from 100% on; above 80% for 10 minutes it needs more CPU or more replicas.",
+        f"Above 80% of its limit, or without a limit of its request, for 10 minutes: {who} needs more CPU or "
+        "more replicas.",
         Link("capacity"),
         ("operator", "cAdvisor", "kube-state-metrics"),
-        silent_without="a CPU limit of the container",
+        silent_without="a CPU limit or request of the container",
     )
 
 
@@ -171,6 +175,6 @@ ALERTS = (
         _NEEDS,
         inhibited_by=(*_INHIBITED, "AirflowTriggererHeartbeatMissing"),
     ),
-    _cpu_alert("AirflowSchedulerCpuHigh", "scheduler", "A scheduler"),
-    _cpu_alert("AirflowWorkerCpuHigh", "base", "A worker pod of the KubernetesExecutor"),
+    _cpu_alert("AirflowSchedulerCpuHigh", "scheduler", "a scheduler"),
+    _cpu_alert("AirflowWorkerCpuHigh", "base", "a worker pod of the KubernetesExecutor"),
 )

@@ -8,6 +8,7 @@ from inspect import cleandoc
 from textwrap import indent
 from typing import Literal
 
+from tenant_dashboards import signals
 from tenant_dashboards.alerts.priorities import PRIORITIES, Name, Severity
 
 Board = Literal["overview", "team", "slo", "capacity", "cost", "operator"]
@@ -15,15 +16,62 @@ Board = Literal["overview", "team", "slo", "capacity", "cost", "operator"]
 #: Placeholders in the chart's files; the chart replaces them by its values.
 RUNBOOK_TOKEN, GRAFANA_TOKEN = "__RUNBOOK_URL__", "__GRAFANA_URL__"
 
-#: The tenants that an alert may be about: known to the operator and not suspended. While the operator is away
-#: it is what was known last: its restart neither silences a tenant's alerts nor starts their ``for`` anew.
+#: The tenants that the operator knows and that are not suspended: for what the operator itself says of them.
+KNOWN = "tenant:airflow_tenant_info:known"
+#: Those of them that are scraped and have their namespace for themselves: at most one for each namespace, so
+#: that a join by namespace never fails. A tenant that asks for another one's namespace is not among them.
 ACTIVE = "tenant:airflow_tenant_info:active"
-ACTIVE_EXPR = """\
-max by (tenant, namespace, team) (
-  airflow_tenant_info{paused="false"}
-    or
-  (last_over_time(airflow_tenant_info{paused="false"}[1h]) unless on () (up{job="airflow-operator"} == 1))
+#: Those of them that have been installed once and are not on their way out: for what should be running.
+INSTALLED = "tenant:airflow_tenant_info:installed"
+
+#: An operator that has had a minute to list its tenants. Until then, and while it is away, each record keeps
+#: what it was (it reads itself): a restart neither silences alerts nor starts their ``for`` anew, and nobody
+#: comes back who was suspended or deleted before. A day is the end of it.
+_OPERATOR = '(time() - process_start_time_seconds{job="airflow-operator"} > 60)'
+KNOWN_EXPR = f"""\
+topk by (tenant) (1, max by (tenant, namespace, team) (airflow_tenant_info{{paused="false"}}))
+  or on (tenant)
+(
+  {KNOWN}
+    and on (tenant)
+  last_over_time(airflow_tenant_info[1d])
+    unless on ()
+  {_OPERATOR}
 )"""
+ACTIVE_EXPR = f"""\
+topk by (namespace) (1,
+  {KNOWN}
+    and on (tenant, namespace)
+  airflow_tenant_info{{monitored!="false"}}
+    and on (tenant, namespace)
+  airflow_tenant_status_condition{{type="NamespaceReady", status="True"}} == 1
+)
+  or on (namespace)
+(
+  {ACTIVE}
+    and on (tenant)
+  {KNOWN}
+    unless on ()
+  {_OPERATOR}
+)"""
+INSTALLED_EXPR = f"""\
+(
+  {ACTIVE}
+    and on (tenant, namespace)
+  airflow_tenant_helm_release_info
+    unless on (tenant, namespace)
+  airflow_tenant_helm_release_status{{status="uninstalling"}} == 1
+)
+  or on (namespace)
+(
+  {INSTALLED}
+    and on (tenant)
+  {ACTIVE}
+    unless on ()
+  {_OPERATOR}
+)"""
+#: In the order in which they read each other.
+RECORDS = {KNOWN: KNOWN_EXPR, ACTIVE: ACTIVE_EXPR, INSTALLED: INSTALLED_EXPR}
 
 
 @dataclass(frozen=True)
@@ -94,33 +142,24 @@ def promql(text: str) -> str:
     return cleandoc(text)
 
 
-def of_tenant(expr: str) -> str:
-    """Only for active tenants, by ``tenant`` and ``namespace``; adds the ``team`` and keeps the value."""
-    return _joined(expr, "tenant, namespace", "team")
+def of_tenant(expr: str, who: str = ACTIVE) -> str:
+    """Only for these tenants, by ``tenant`` and ``namespace``; adds the ``team`` and keeps the value."""
+    return _joined(expr, "tenant, namespace", "team", who)
 
 
 def of_namespace(expr: str) -> str:
     """The same for series that know only their ``namespace``: the alert gets ``tenant`` and ``team``."""
-    return _joined(expr, "namespace", "tenant, team")
+    return _joined(expr, "namespace", "tenant, team", ACTIVE)
 
 
 def missing(expr: str) -> str:
-    """The active tenants for which ``expr`` (by tenant and namespace) has no sample: silence per tenant."""
-    return f"{ACTIVE} unless on (tenant, namespace) (\n{indent(promql(expr), '  ')}\n)"
+    """The installed tenants for which ``expr`` (by tenant and namespace) has no sample."""
+    return f"{INSTALLED} unless on (tenant, namespace) (\n{indent(promql(expr), '  ')}\n)"
 
 
 def grown(counter: str, window: str, by: str) -> str:
-    """How much a StatsD counter has grown, summed by some labels.
-
-    Such a counter does not start at zero: it appears with its first event, which ``increase`` does not see. A
-    series that was not there a window ago counts with all it has.
-    """
-    return f"""sum by ({by}) (
-              ({counter}
-                unless {counter} offset {window})
-                or
-              increase({counter}[{window}])
-            )"""
+    """How much a StatsD counter has grown, its first event included, summed by some labels."""
+    return f"sum by ({by}) ({signals.grown(counter, window)})"
 
 
 def metric_names(expr: str) -> set[str]:
@@ -135,5 +174,5 @@ def metric_names(expr: str) -> set[str]:
 _WORDS = {"group_left", "group_right"}
 
 
-def _joined(expr: str, on: str, gets: str) -> str:
-    return f"(\n{indent(promql(expr), '  ')}\n) * on ({on}) group_left ({gets}) {ACTIVE}"
+def _joined(expr: str, on: str, gets: str, who: str) -> str:
+    return f"(\n{indent(promql(expr), '  ')}\n) * on ({on}) group_left ({gets}) {who}"

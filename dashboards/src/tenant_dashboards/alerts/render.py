@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tenant_dashboards.alerts import inhibition
-from tenant_dashboards.alerts.model import ACTIVE, ACTIVE_EXPR, GRAFANA_TOKEN, RUNBOOK_TOKEN, Alert
+from tenant_dashboards.alerts.model import GRAFANA_TOKEN, RECORDS, RUNBOOK_TOKEN, Alert
 from tenant_dashboards.alerts.priorities import PRIORITIES
 from tenant_dashboards.alerts.registry import ALL, FLEET, areas, by_name
 
@@ -37,9 +37,12 @@ def as_yaml(content: Any) -> str:
 
 
 def groups(runbook_url: str, grafana_url: str) -> dict[str, dict[str, Any]]:
-    """One rule group per area; the first one also records which tenants are active."""
+    """One rule group per area; the first one records which tenants the others are about."""
     made: dict[str, dict[str, Any]] = {
-        "active": {"name": "airflow-tenants-active", "rules": [{"record": ACTIVE, "expr": ACTIVE_EXPR}]}
+        "active": {
+            "name": "airflow-tenants-active",
+            "rules": [{"record": name, "expr": expr} for name, expr in RECORDS.items()],
+        }
     }
     for area in areas():
         rules = [alert.rule(runbook_url, grafana_url) for alert in FLEET if alert.area == area]
@@ -55,6 +58,8 @@ def priorities() -> dict[str, Any]:
             "meaning": row.meaning,
             "respond": row.respond,
             "resolve": row.resolve,
+            "team": list(row.team),
+            "platform": list(row.platform),
             "channels": list(row.channels),
         }
         for row in PRIORITIES.values()
@@ -96,11 +101,16 @@ def facts(alert: Alert) -> str:
 
 def priority_table() -> str:
     """The table of priorities, in Markdown."""
-    rows = ["| priority | severity | it means | respond within | resolve within | told by |"]
-    rows.append("|---" * 6 + "|")
+    rows = [
+        "| priority | severity | it means | respond within | resolve within "
+        "| Alertmanager tells the team by | and the platform by | notifiers in DAGs tell by |"
+    ]
+    rows.append("|---" * 8 + "|")
     for row in PRIORITIES.values():
-        cells = (row.name, row.severity, row.meaning, row.respond, row.resolve, ", ".join(row.channels))
-        rows.append(f"| {' | '.join(cells)} |")
+        told = (", ".join(by) or "-" for by in (row.team, row.platform, row.channels))
+        rows.append(
+            f"| {' | '.join((row.name, row.severity, row.meaning, row.respond, row.resolve, *told))} |"
+        )
     return "\n".join(rows)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tenant_dashboards.alerts.model import Alert, Link, of_tenant
+from tenant_dashboards.alerts.model import Alert, Link, grown, of_tenant
 
 AREA = "scheduling"
 _NEEDS = ("operator", "statsd")
+_CANARY = "the DAG platform_canary"
 _INHIBITED = ("AirflowMetricsMissing", "AirflowSchedulerHeartbeatMissing", "AirflowManySchedulersMissing")
 
 ALERTS = (
@@ -62,6 +63,45 @@ ALERTS = (
         "(tenant {{ $labels.tenant }}).",
         Link("slo", (("dag_id", "dag_id"),)),
         _NEEDS,
+        inhibited_by=_INHIBITED,
+    ),
+    Alert(
+        "AirflowCanaryLate",
+        AREA,
+        "P2",
+        of_tenant(
+            """
+            histogram_quantile(0.9,
+              sum by (tenant, namespace, le) (rate(airflow_canary_latency_bucket[15m]))
+            ) > 120
+            """
+        ),
+        "10m",
+        "An empty task of tenant {{ $labels.tenant }} starts {{ $value | humanizeDuration }} late",
+        "p90 of the canary's delay over 15 minutes is above 2 minutes: so late are all tasks.",
+        Link("slo"),
+        _NEEDS,
+        silent_without=_CANARY,
+        inhibited_by=_INHIBITED,
+    ),
+    Alert(
+        "AirflowCanarySilent",
+        AREA,
+        "P2",
+        of_tenant(
+            f"""
+            sum by (tenant, namespace) (increase(airflow_canary_latency_count[1d])) > 0
+              unless on (tenant, namespace)
+            {grown("airflow_canary_latency_count", "20m", "tenant, namespace")} > 0
+            """
+        ),
+        "",
+        "The canary of tenant {{ $labels.tenant }} is silent",
+        "It ran within the last day and has not for 20 minutes: some part of the way from schedule to metric "
+        "is broken.",
+        Link("slo"),
+        _NEEDS,
+        silent_without=_CANARY,
         inhibited_by=_INHIBITED,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenant_dashboards.alerts.model import Alert, Link, grown, of_namespace, of_tenant
+from tenant_dashboards.alerts.model import KNOWN, Alert, Link, grown, of_namespace, of_tenant
 
 AREA = "tenants"
 _NEEDS = ("operator",)
@@ -14,7 +14,8 @@ ALERTS = (
         AREA,
         "P2",
         of_tenant(
-            'max by (tenant, namespace) (airflow_tenant_status_condition{type="Ready", status="True"}) == 0'
+            'max by (tenant, namespace) (airflow_tenant_status_condition{type="Ready", status="True"}) == 0',
+            KNOWN,
         ),
         "15m",
         "Tenant {{ $labels.tenant }} is not Ready",
@@ -31,7 +32,8 @@ ALERTS = (
             """
             max by (tenant, namespace) (airflow_tenant_generation)
               != max by (tenant, namespace) (airflow_tenant_observed_generation)
-            """
+            """,
+            KNOWN,
         ),
         "15m",
         "The spec of tenant {{ $labels.tenant }} is not carried out",
@@ -49,7 +51,8 @@ ALERTS = (
             max by (tenant, namespace, status) (
               airflow_tenant_helm_release_status{status=~"failed|pending-.+"}
             ) == 1
-            """
+            """,
+            KNOWN,
         ),
         "15m",
         "The release of tenant {{ $labels.tenant }} is {{ $labels.status }}",
@@ -62,7 +65,9 @@ ALERTS = (
         "AirflowTenantDriftLoop",
         AREA,
         "P2",
-        of_tenant(f"{grown('airflow_operator_drift_corrected_total', '1h', 'tenant, namespace, kind')} > 6"),
+        of_tenant(
+            f"{grown('airflow_operator_drift_corrected_total', '1h', 'tenant, namespace, kind')} > 6", KNOWN
+        ),
         "",
         "Somebody fights the operator over a {{ $labels.kind }} of tenant {{ $labels.tenant }}",
         "{{ $value | humanize }} changes were undone within an hour.",

@@ -25,8 +25,9 @@ MATRIX: Mapping[str, tuple[str, ...]] = {
     NOTIFY: ("Slack", "webhook", "e-mail"),
     INFORM: ("Slack",),
 }
-#: Where something goes when the team has none of a receiver's channels: the first that it has.
-_FALLBACK = ("Slack", "webhook", "e-mail", "PagerDuty")
+#: Where something goes when the team has none of a receiver's channels: the first of these that it has.
+#: A pager is not among them: what is not critical wakes nobody.
+_FALLBACK = ("Slack", "webhook", "e-mail")
 
 #: Severity by priority.
 SEVERITIES: Mapping[str, str] = {
@@ -48,9 +49,12 @@ INHIBITIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "AirflowManySchedulersMissing": (
         "AirflowSchedulerHeartbeatMissing",
+        "AirflowComponentUnhealthy",
         "AirflowSchedulerLoopSlow",
         "AirflowDagRunScheduleDelayHigh",
         "AirflowFirstTaskStartDelayHigh",
+        "AirflowCanaryLate",
+        "AirflowCanarySilent",
         "AirflowExecutorSaturated",
         "AirflowTasksStuckQueued",
         "AirflowPoolStarving",
@@ -61,6 +65,8 @@ INHIBITIONS: Mapping[str, tuple[str, ...]] = {
         "AirflowSchedulerLoopSlow",
         "AirflowDagRunScheduleDelayHigh",
         "AirflowFirstTaskStartDelayHigh",
+        "AirflowCanaryLate",
+        "AirflowCanarySilent",
         "AirflowExecutorSaturated",
         "AirflowTasksStuckQueued",
         "AirflowPoolStarving",
@@ -84,6 +90,8 @@ INHIBITIONS: Mapping[str, tuple[str, ...]] = {
         "AirflowSchedulerLoopSlow",
         "AirflowDagRunScheduleDelayHigh",
         "AirflowFirstTaskStartDelayHigh",
+        "AirflowCanaryLate",
+        "AirflowCanarySilent",
         "AirflowExecutorSaturated",
         "AirflowTasksStuckQueued",
         "AirflowTasksWithoutHeartbeatKilled",
@@ -121,6 +129,6 @@ SAME_OBJECTIVE = ("AirflowSLOBurnFast", "AirflowSLOBurnSlow", ("tenant", "namesp
 
 
 def chosen(receiver: str, there: Collection[str]) -> tuple[str, ...]:
-    """The channels of a receiver, out of those that a team has."""
+    """The channels of a receiver, out of those that a team has; none: the platform is told instead."""
     wanted = tuple(name for name in MATRIX[receiver] if name in there)
     return wanted or tuple(name for name in _FALLBACK if name in there)[:1]
