@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_a_channel_needs_an_address_and_a_way_to_it(
         (("Slack", "e-mail"), ("Slack", "e-mail"), ("Slack", "e-mail"), ("Slack",)),
         (("e-mail",), ("e-mail",), ("e-mail",), ("e-mail",)),
         (("PagerDuty", "webhook"), ("PagerDuty", "webhook"), ("webhook",), ("webhook",)),
-        (("PagerDuty",), ("PagerDuty",), ("PagerDuty",), ("PagerDuty",)),
+        (("PagerDuty",), ("PagerDuty",), (), ()),
     ],
 )
 def test_what_has_no_channel_of_its_own_goes_to_the_quietest_that_is_there(
@@ -87,6 +88,30 @@ def test_what_has_no_channel_of_its_own_goes_to_the_quietest_that_is_there(
     assert policy.chosen(policy.PAGE, there) == page
     assert policy.chosen(policy.NOTIFY, there) == notify
     assert policy.chosen(policy.INFORM, there) == inform
+
+
+def test_a_pager_alone_is_told_of_critical_alerts_only_and_the_platform_of_the_rest(tmp_path: Path) -> None:
+    paged = one(**PAGER)
+    spec = alertmanager_config(paged, Means())
+    assert [receiver["name"] for receiver in spec["receivers"]] == ["page", "log-only"]
+    assert spec["route"]["matchers"][1] == {"name": "severity", "value": "critical"}
+    config = configuration([paged], replace(BOTH, mail=None, slack_channel=""))
+    whose = ("tenant=payments", "priority=P2")
+    test = ("config", "routes", "test")
+    assert amtool(tmp_path, config, *test, "--", *whose, "severity=warning").strip() == "platform"
+    critical = amtool(tmp_path, config, *test, "--", *whose, "severity=critical")
+    assert critical.strip() == "slack-admin,payments/page"
+
+
+@pytest.mark.covers("A-21")
+def test_the_channels_of_the_runbook_are_those_of_the_routes() -> None:
+    receivers = {"critical": policy.PAGE, "warning": policy.NOTIFY, "info": policy.INFORM}
+    [admin] = [each for each in configuration([], BOTH)["receivers"] if each["name"] == "slack-admin"]
+    words = {"slack_configs": "Slack", "pagerduty_configs": "PagerDuty", "sns_configs": "SNS"}
+    platform = tuple(words[key] for key in admin if key != "name")
+    for name, row in priorities.PRIORITIES.items():
+        assert row.team == (() if name == "P4" else policy.MATRIX[receivers[row.severity]])
+        assert row.platform == (platform if row.severity == "critical" else ())
 
 
 def test_a_team_without_a_channel_has_no_alertmanager_config() -> None:

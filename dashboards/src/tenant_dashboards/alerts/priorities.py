@@ -19,15 +19,24 @@ Name = Literal["P0", "P1", "P2", "P3", "P4"]
 
 @dataclass(frozen=True)
 class Priority:
-    """One row of the table; ``respond`` and ``resolve`` are the support clock, in words."""
+    """One row of the table; ``respond`` and ``resolve`` are the support clock, in words.
+
+    ``team`` and ``platform`` are the channels by which Alertmanager tells an alert (alert_policy of the
+    operator), ``channels`` those of the DAG library's notifiers.
+    """
 
     name: Name
     severity: Severity
     meaning: str
     respond: str
     resolve: str
+    team: tuple[str, ...]
+    platform: tuple[str, ...]
     channels: tuple[str, ...]
 
+
+_TEAM = ("PagerDuty", "Slack", "webhook", "e-mail")
+_PLATFORM = ("Slack", "PagerDuty", "SNS")
 
 PRIORITIES: dict[Name, Priority] = {
     row.name: row
@@ -38,6 +47,8 @@ PRIORITIES: dict[Name, Priority] = {
             "many tenants are down at once",
             "15 minutes",
             "2 hours",
+            _TEAM,
+            _PLATFORM,
             ("on-call page", "Slack #incidents", "mail to leadership"),
         ),
         Priority(
@@ -46,6 +57,8 @@ PRIORITIES: dict[Name, Priority] = {
             "a tenant is down, or will be within hours",
             "1 hour",
             "4 hours",
+            _TEAM,
+            _PLATFORM,
             ("on-call page", "Slack #incidents", "mail to leadership"),
         ),
         Priority(
@@ -54,11 +67,20 @@ PRIORITIES: dict[Name, Priority] = {
             "a tenant works worse than it should",
             "4 hours",
             "24 hours",
+            _TEAM[1:],
+            (),
             ("Slack of the team", "mail to the team"),
         ),
         Priority(
-            "P3", "info", "a DAG needs its owner", "1 business day", "as agreed", ("Slack of the team",)
+            "P3",
+            "info",
+            "a DAG needs its owner",
+            "1 business day",
+            "as agreed",
+            ("Slack",),
+            (),
+            ("Slack of the team",),
         ),
-        Priority("P4", "info", "worth a line in the log", "none", "none", ("log",)),
+        Priority("P4", "info", "worth a line in the log", "none", "none", (), (), ("log",)),
     )
 }

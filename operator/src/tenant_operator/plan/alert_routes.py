@@ -57,28 +57,17 @@ def alertmanager_config(tenant: Tenant, means: Means) -> Config:
     if not there:
         return {}
     resource = _Resource(tenant, means)
-    receivers = [{"name": name, **resource.receiver(policy.chosen(name, there))} for name in policy.MATRIX]
+    receivers = [
+        {"name": name, **resource.receiver(wanted)}
+        for name in policy.MATRIX
+        if (wanted := policy.chosen(name, there))
+    ]
     return {
         "route": {
             "groupBy": ["tenant", "alertname"],
             "groupWait": "30s",
             "groupInterval": "5m",
-            "repeatInterval": "12h",
-            "receiver": policy.NOTIFY,
-            "matchers": [_matcher("tenant", tenant.name)],
-            "routes": [
-                {"receiver": policy.LOG_ONLY, "matchers": [_matcher("priority", "P4")]},
-                {
-                    "receiver": policy.PAGE,
-                    "matchers": [_matcher("severity", "critical")],
-                    "repeatInterval": "1h",
-                },
-                {
-                    "receiver": policy.INFORM,
-                    "matchers": [_matcher("severity", "info")],
-                    "repeatInterval": "24h",
-                },
-            ],
+            **(_paged(tenant) if len(receivers) == 1 else _routed(tenant)),
         },
         "receivers": [*receivers, {"name": policy.LOG_ONLY}],
         "inhibitRules": [
@@ -87,6 +76,36 @@ def alertmanager_config(tenant: Tenant, means: Means) -> Config:
             if source not in policy.FLEET_WIDE  # those come from outside of the namespace
         ]
         + [_inhibition(*policy.SAME_OBJECTIVE)],
+    }
+
+
+def _routed(tenant: Tenant) -> Config:
+    return {
+        "repeatInterval": "12h",
+        "receiver": policy.NOTIFY,
+        "matchers": [_matcher("tenant", tenant.name)],
+        "routes": [
+            {"receiver": policy.LOG_ONLY, "matchers": [_matcher("priority", "P4")]},
+            {
+                "receiver": policy.PAGE,
+                "matchers": [_matcher("severity", "critical")],
+                "repeatInterval": "1h",
+            },
+            {
+                "receiver": policy.INFORM,
+                "matchers": [_matcher("severity", "info")],
+                "repeatInterval": "24h",
+            },
+        ],
+    }
+
+
+def _paged(tenant: Tenant) -> Config:
+    """Of a team with a pager only: what is not critical is not for it, and so falls to the platform."""
+    return {
+        "repeatInterval": "1h",
+        "receiver": policy.PAGE,
+        "matchers": [_matcher("tenant", tenant.name), _matcher("severity", "critical")],
     }
 
 

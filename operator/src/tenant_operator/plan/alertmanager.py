@@ -8,7 +8,7 @@ https://prometheus.io/docs/alerting/latest/configuration/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,13 +69,14 @@ def configuration(tenants: Sequence[Tenant], platform: Platform) -> Config:
     """Routes by tenant, then by severity and priority; receivers; what silences what."""
     means = Means(platform.mail, slack=platform.slack_channel != "")
     reached = [(tenant, there) for tenant in _by_name(tenants) if (there := _channels(tenant, means))]
-    teams: dict[str, str] = {}
-    for tenant, _ in reached:
-        teams.setdefault(tenant.spec.owner.team, tenant.name)
+    teams: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for tenant, there in reached:
+        teams.setdefault(tenant.spec.owner.team, (tenant.name, there))
     receivers = [
         {"name": f"{tenant.name}/{name}", **_team(tenant, policy.chosen(name, there), platform)}
         for tenant, there in reached
         for name in policy.MATRIX
+        if policy.chosen(name, there)
     ]
     return {
         **global_settings(platform),
@@ -83,9 +84,9 @@ def configuration(tenants: Sequence[Tenant], platform: Platform) -> Config:
             **ROOT,
             "routes": [
                 *platform_routes(),
-                *(_route([f'tenant="{tenant.name}"'], tenant.name) for tenant, _ in reached),
+                *(_route([f'tenant="{tenant.name}"'], tenant.name, there) for tenant, there in reached),
                 # what speaks of a team but of no tenant goes to the people of its first one
-                *(_route([f'team="{team}"', 'tenant=""'], tenant) for team, tenant in teams.items()),
+                *(_route([f'team="{team}"', 'tenant=""'], *first) for team, first in teams.items()),
             ],
         },
         "receivers": [*platform_receivers(platform), *receivers],
@@ -141,13 +142,20 @@ def global_settings(platform: Platform) -> Config:
     return {"global": settings}
 
 
-def _route(matchers: list[str], tenant: str) -> Config:
+def _route(matchers: list[str], tenant: str, there: Collection[str]) -> Config:
+    critical = 'severity="critical"'
+    if not policy.chosen(policy.NOTIFY, there):  # a pager only: the rest is the platform's
+        return {
+            "matchers": [*matchers, critical],
+            "receiver": f"{tenant}/{policy.PAGE}",
+            "repeat_interval": "1h",
+        }
     return {
         "matchers": matchers,
         "receiver": f"{tenant}/{policy.NOTIFY}",
         "routes": [
             {
-                "matchers": ['severity="critical"'],
+                "matchers": [critical],
                 "receiver": f"{tenant}/{policy.PAGE}",
                 "repeat_interval": "1h",
             },

@@ -202,6 +202,8 @@ def _installed(tenant: Tenant, served: Collection[str]) -> str:
 
 def _told(there: Collection[str], served: Collection[str]) -> str:
     names = list(there)
+    if names == ["PagerDuty"]:
+        names = ["PagerDuty (critical ones; the platform is told of the rest)"]
     text = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     if ALERTMANAGER_CONFIG in served:
         return f"alerts to {text}"
