@@ -24,6 +24,7 @@ from tests.controller.stack import free_port
 METRICS = {"postgresql": {"metrics": {"enabled": True}}}
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 DATABASE = "airflow"
+PASSWORD = "of-the-server"
 
 
 def exporter(chart: Chart) -> Object:
@@ -62,24 +63,31 @@ def test_the_migration_makes_the_role_that_the_exporter_uses_and_no_other_change
 
 @dataclass(frozen=True)
 class Server:
-    """A PostgreSQL that trusts its socket and asks for passwords over the network, as our image makes it."""
+    """A PostgreSQL with the chart's own rules of access, first made as our image makes it."""
 
     folder: Path
     port: int
 
-    def psql(self, user: str, statement: str, host: str = "") -> subprocess.CompletedProcess[str]:
+    def psql(
+        self, user: str, statement: str, host: str = "", password: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         command = [str(PROGRAMS / "psql"), "-w", "-At", "-h", host or str(self.folder), "-p", str(self.port)]
         return subprocess.run(
             [*command, "-U", user, "-d", DATABASE, "-c", statement],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "PGCONNECT_TIMEOUT": "10"},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.folder),
+                "PGCONNECT_TIMEOUT": "10",
+                **({"PGPASSWORD": password} if password else {}),
+            },
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
 
 
-def as_nobody(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def as_nobody(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """PostgreSQL refuses to run as root."""
     done = subprocess.run(
-        command, cwd=folder, user=65534 if os.geteuid() == 0 else None,
+        command, cwd=folder, user=65534 if os.geteuid() == 0 else None, env={**os.environ, **environment},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -93,10 +101,16 @@ def server() -> Iterator[Server]:
     chart = render_chart(merged(LOCAL, METRICS))
     settings = chart.pods["postgresql"].main["args"]
     assert "track_io_timing=on" in settings
+    access = chart[("ConfigMap", f"{RELEASE}-postgresql")]["data"]["pg_hba.conf"]
+    (mount,) = (one for one in chart.pods["postgresql"].main["volumeMounts"] if one["name"] == "access")
+    file = f"{mount['mountPath']}/pg_hba.conf"
+    assert f"hba_file={file}" in settings
+    (folder / "pg_hba.conf").write_text(access)
+    settings = [one.replace(file, str(folder / "pg_hba.conf")) for one in settings]
     found = Server(folder, free_port())
     data = str(folder / "data")
     try:
-        (folder / "password").write_text("not-used\n")
+        (folder / "password").write_text(f"{PASSWORD}\n")
         folder.chmod(0o755)
         if os.geteuid() == 0:
             os.chown(folder, 65534, 65534)
@@ -109,7 +123,7 @@ def server() -> Iterator[Server]:
                    "start"], folder)  # fmt: skip
         try:
             as_nobody([str(PROGRAMS / "createdb"), "-h", str(folder), "-p", str(found.port), "-U", "airflow",
-                       DATABASE], folder)  # fmt: skip
+                       DATABASE], folder, PGPASSWORD=PASSWORD)  # fmt: skip
             yield found
         finally:
             as_nobody([str(PROGRAMS / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop"], folder)
@@ -133,7 +147,7 @@ def migrated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Server
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": "[]",
         "AIRFLOW__METRICS__STATSD_ON": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
-            f"postgresql+psycopg2://airflow@/{DATABASE}?host={server.folder}&port={server.port}"
+            f"postgresql+psycopg2://airflow:{PASSWORD}@/{DATABASE}?host={server.folder}&port={server.port}"
         ),
         "TENANT_METRICS_ROLE": "metrics_reader",
     }
@@ -154,10 +168,24 @@ def test_the_role_reads_statistics_and_nothing_else_and_only_over_the_socket(mig
     assert "permission denied" in tables.stderr
     assert "permission denied" in migrated.psql("metrics_reader", "create table x (a int)").stderr
     flags = "rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls"
-    what = migrated.psql("airflow", f"select {flags} from pg_roles where rolname = 'metrics_reader'")  # noqa: S608
+    question = f"select {flags} from pg_roles where rolname = 'metrics_reader'"  # noqa: S608
+    what = migrated.psql("airflow", question, password=PASSWORD)
     assert what.stdout.strip() == "f"
     for user in ("metrics_reader", "airflow"):
         assert migrated.psql(user, "select 1", host="127.0.0.1").returncode != 0
+    owner = migrated.psql("airflow", "select 1")
+    assert "no password supplied" in owner.stderr, "whoever shares the socket is not the database's owner"
+    assert migrated.psql("airflow", "select 1", "127.0.0.1", PASSWORD).stdout.strip() == "1"
+
+
+def test_who_opens_a_shell_in_the_server_s_container_has_the_password_and_the_exporter_has_not() -> None:
+    without, with_ = render_chart(LOCAL), render_chart(merged(LOCAL, METRICS))
+    names = {one["name"] for one in with_.pods["postgresql"].main["env"]}
+    assert "PGPASSWORD" in names
+    assert {one["name"] for one in exporter(with_)["env"]} == {"DATA_SOURCE_NAME"}
+    assert [one["name"] for one in exporter(with_)["volumeMounts"]] == ["run"]
+    assert ("ConfigMap", f"{RELEASE}-postgresql") not in without.objects
+    assert "hba_file" not in str(without.pods["postgresql"].main["args"])
 
 
 @pytest.mark.covers("G-07")
