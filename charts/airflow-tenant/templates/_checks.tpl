@@ -64,6 +64,9 @@ Included by the ConfigMap, which every render contains.
 {{- end -}}
 {{- $users = append $users .username -}}
 {{- end -}}
+{{- if and .Values.monitoring.alertmanagerConfig.enabled (not .Values.monitoring.alertmanagerConfig.spec) -}}
+{{- $problems = append $problems "monitoring.alertmanagerConfig.enabled needs monitoring.alertmanagerConfig.spec: without routes nobody is told" -}}
+{{- end -}}
 {{- if $problems -}}
 {{- fail (printf "\n\nThe values are not complete or contradict each other:\n- %s\n" (join "\n- " $problems)) -}}
 {{- end -}}
