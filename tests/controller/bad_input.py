@@ -112,6 +112,11 @@ REFUSED: tuple[Refused, ...] = (
         'spec.owner.email: Invalid value: "string": must be an e-mail address',
     ),
     Refused(
+        "an address that Alertmanager would take for a template",
+        {"owner": {"team": "t", "email": '"{{x}}"@example.com'}},
+        'spec.owner.email: Invalid value: "string": must be an e-mail address',
+    ),
+    Refused(
         "a namespace of Kubernetes",
         {"namespace": {"name": "kube-system"}},
         'spec.namespace.name: Invalid value: "string": must not be a namespace of Kubernetes itself',
@@ -336,6 +341,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused("an objective of 100 %", slo(objective="100"), _OBJECTIVE),
     Refused("an objective of 0 %", slo(objective="0.0"), _OBJECTIVE),
+    Refused("an objective with a leading zero", slo(objective="00.5"), _OBJECTIVE),
     Refused("an objective with a percent sign", slo(objective="99%"), _OBJECTIVE),
     Refused(
         "an objective that is a number",
@@ -351,6 +357,12 @@ REFUSED: tuple[Refused, ...] = (
         "histograms: 1s, 5s, 15s, 30s, 1m, 2m, 5m, 10m, 30m, 1h, 2h, 4h",
     ),
     Refused(
+        "a limit longer than anybody's life",
+        {"monitoring": {"dagDurations": [{"dag": "a", "limit": "99999999999h"}]}},
+        'spec.monitoring.dagDurations[0].limit: Invalid value: "string": '
+        "must be a duration, for example 30s, 5m or 1h30m",
+    ),
+    Refused(
         "a threshold longer than anybody's life",
         slo(metric="dagRunDuration", threshold="100000000000h"),
         'spec.monitoring.slo[0].threshold: Invalid value: "string": '
@@ -360,6 +372,12 @@ REFUSED: tuple[Refused, ...] = (
         "encryption of logs that are not in S3",
         {"logging": {"remote": {"folder": "gs://logs", "encrypt": True}}},
         'spec.logging.remote: Invalid value: "object": encrypt goes with an s3:// folder',
+    ),
+    Refused(
+        "a log store's connection that nobody declares",
+        {"logging": {"remote": {"folder": "s3://logs", "connectionId": "nobody"}}},
+        'spec: Invalid value: "object": logging.remote.connectionId: nobody is not in spec.connections: '
+        "declare it there, or leave it out to use the pods' cloud identity",
     ),
     Refused(
         "an SLO window that nobody offers",

@@ -39,6 +39,21 @@ def test_the_api_server_refuses(shared_stack: Stack, case: Refused) -> None:
     assert case.message in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"connections": [{"id": "logs_s3", "type": "aws"}]},
+        {"airflow": {"env": [{"name": "AIRFLOW_CONN_LOGS_S3", "value": "aws://"}]}},
+    ],
+)
+def test_the_api_server_takes_a_log_store_whose_connection_is_declared(
+    shared_stack: Stack, declared: dict[str, object]
+) -> None:
+    remote = {"folder": "s3://logs", "connectionId": "logs_s3", "encrypt": True}
+    spec = {"owner": {"team": "team"}, "logging": {"remote": remote}, **declared}
+    shared_stack.api.create(kinds.TENANT, {"metadata": {"name": "taken"}, "spec": spec}, dry=True)
+
+
 @pytest.fixture(scope="module")
 def told(shared_stack: Stack) -> Iterator[dict[str, TenantUnderTest]]:
     """All of them at once: most wait for the operator."""

@@ -28,8 +28,8 @@ _NAME_RULES = [
         f"metadata.name must be at most {names.MAX_TENANT_NAME} characters: it becomes part of every name",
     ),
     cel(
-        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-        "metadata.name must start with a letter and hold only lower case letters, digits and '-'",
+        f"self.metadata.name.matches('^{names.NAME_PATTERN}$')",
+        f"metadata.name {names.NAME_RULE}",
     ),
 ]
 
@@ -46,6 +46,25 @@ def _unchanged(path: str, default: str, reason: str) -> Json:
     return cel(same.replace(".namespace", ".__namespace__"), f"{path} cannot be changed: {reason}")
 
 
+def _log_store_can_be_opened() -> Json:
+    """The id of the log store's connection is that of a connection, or of one in the environment."""
+    wanted = "self.logging.remote.connectionId"
+    tests = ("self.logging", "self.logging.remote", wanted)
+    absent = " || ".join(f"!has({path})" for path in tests)
+    declared = f"self.connections.exists(c, c.id == {wanted} || c.id == {wanted}.lowerAscii())"
+    variable = f"'airflow_conn_' + {wanted}.lowerAscii()"
+    in_env = (
+        f"self.airflow.env.exists(e, e.name.startsWith('AIRFLOW_CONN_') && e.name.lowerAscii() == {variable})"
+    )
+    return cel(
+        f"{absent} || {wanted} == '' || (has(self.connections) && {declared})"
+        f" || (has(self.airflow) && has(self.airflow.env) && {in_env})",
+        f"logging.remote.connectionId {tenant.NO_SUCH_CONNECTION}",
+        messageExpression=f"'logging.remote.connectionId: ' + {wanted} + "
+        f"' {tenant.NO_SUCH_CONNECTION}'".replace("pods' ", "pods\\' "),
+    )
+
+
 _SPEC_RULES = [
     _unchanged("database.embedded.storage", "'5Gi'", "the volume of the database cannot be resized in place"),
     _unchanged("namespace.name", "''", "the old namespace would keep the data; make a new tenant instead"),
@@ -57,6 +76,7 @@ _SPEC_RULES = [
         " || (has(self.owner.slack) && self.owner.slack != '')",
         tenant.SLACK_NEEDS_A_CHANNEL,
     ),
+    _log_store_can_be_opened(),
 ]
 
 

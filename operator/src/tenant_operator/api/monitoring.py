@@ -123,7 +123,7 @@ class Slo(Model):
     objective: Annotated[
         str,
         Field(max_length=8),
-        Matches(r"^[0-9]{1,2}(\.[0-9]{1,3})?$", _OBJECTIVE),
+        Matches(r"^(0|[1-9][0-9]?)(\.[0-9]{1,3})?$", _OBJECTIVE),
         Matches(r"[1-9]", _OBJECTIVE),
     ]
     """Percentage of good events, above 0 and below 100, as text."""

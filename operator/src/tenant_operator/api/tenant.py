@@ -20,6 +20,10 @@ LabelValue = Annotated[
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 SLACK_NEEDS_A_CHANNEL = "monitoring.alerts.slack needs owner.slack: the channel that alerts go to"
+#: Goes behind "logging.remote.connectionId: <id>".
+NO_SUCH_CONNECTION = (
+    "is not in spec.connections: declare it there, or leave it out to use the pods' cloud identity"
+)
 
 
 class Owner(Model):
@@ -27,8 +31,9 @@ class Owner(Model):
 
     team: Annotated[LabelValue, Field(min_length=1)]
     """Team; becomes the label airflowtenants.io/team of the namespace and everything in it."""
+    # No braces: Alertmanager would take them for a template.
     email: Annotated[
-        str, Field(max_length=254), Matches(r"^([^@\s]+@[^@\s]+)?$", "must be an e-mail address")
+        str, Field(max_length=254), Matches(r"^([^@\s{}]+@[^@\s{}]+)?$", "must be an e-mail address")
     ] = ""
     """Contact; becomes the first administrator's address and an annotation of the namespace. Alerts are
     mailed to it."""
@@ -233,10 +238,7 @@ class TenantSpec(Model):
             if name.startswith("AIRFLOW_CONN_")
         }
         if wanted and wanted not in known and wanted.lower() not in known:
-            raise ValueError(
-                f"logging.remote.connectionId: {wanted} is not in spec.connections: declare it there, or "
-                "leave it out to use the pods' cloud identity"
-            )
+            raise ValueError(f"logging.remote.connectionId: {wanted} {NO_SUCH_CONNECTION}")
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,9 @@ ANNOTATION_STAGE = f"{GROUP}/stage"
 ANNOTATION_OWNER_EMAIL = f"{GROUP}/owner-email"
 
 MAX_TENANT_NAME = 40
+#: What a tenant may be called, and how a person is told so.
+NAME_PATTERN = "[a-z]([-a-z0-9]*[a-z0-9])?"
+NAME_RULE = "must start with a letter and hold only lower case letters, digits and '-'"
 OPERATOR_BINDING = "airflow-tenant-operator"
 TENANT_CLUSTER_ROLE = "airflow-tenant-operator-tenant"
 

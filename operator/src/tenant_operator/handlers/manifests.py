@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from tenant_operator.core.errors import InvalidSpec
 from tenant_operator.plan.tenant import Tenant, parse
 
 _STDIN = Path("-")
+_NAME = re.compile(names.NAME_PATTERN)
 
 
 class ManifestError(Exception):
@@ -56,10 +58,11 @@ def _objects(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
 def _tenants(file: Path) -> Iterator[Tenant]:
     try:
         text = sys.stdin.read() if file == _STDIN else file.read_text()
-        documents = list(yaml.safe_load_all(text))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        documents = list(_objects(yaml.safe_load_all(text)))
+    # ValueError: no text, or the date 2026-99-99; RecursionError: a list that holds itself
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ManifestError(f"{file}: {error}") from error
-    for document in _objects(documents):
+    for document in documents:
         if document.get("kind") != names.KIND:
             continue
         if document.get("apiVersion") != names.API_VERSION:
@@ -70,7 +73,9 @@ def _tenants(file: Path) -> Iterator[Tenant]:
         metadata = document.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
             raise ManifestError(f"{file}: an {names.KIND} without metadata.name")
+        if not _NAME.fullmatch(metadata["name"]):
+            raise ManifestError(f"{file}: tenant {metadata['name']}: metadata.name {names.NAME_RULE}")
         try:
-            yield parse({**document, "metadata": {"uid": "", **metadata}})
+            yield parse({"metadata": {"name": metadata["name"], "uid": ""}, "spec": document.get("spec")})
         except InvalidSpec as error:
             raise ManifestError(f"{file}: tenant {metadata['name']}: {error}") from error

@@ -11,7 +11,7 @@ import yaml
 from tenant_operator.handlers import manifests
 from tenant_operator.plan import prometheus_stack
 from tenant_operator.plan.alert_routes import Mail
-from tenant_operator.plan.alertmanager import Config, Platform, configuration
+from tenant_operator.plan.alertmanager import Config, Platform, configuration, shadowed, unreached
 
 NAME = "alertmanager-config"
 _STACK = "--kube-prometheus-stack"
@@ -27,9 +27,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "teams, for clusters without AlertmanagerConfig resources; or the platform's part only, for those "
         "with. Secrets are files: FOLDER/TENANT/SECRET/KEY for those that a tenant names, "
         "FOLDER/platform/slack-api-url, pagerduty-routing-key and smtp-password for the platform's own.",
+        epilog="Exit code 0: printed; tenants whose team cannot be told are named on stderr. "
+        "1: the input is wrong. 2: the options are.",
     )
     parser.add_argument(
-        "paths", nargs="*", type=Path, metavar="PATH", help="manifest, or folder of manifests"
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="manifest, folder of manifests, or - for the standard input (kubectl get aft -o yaml)",
     )
     parser.add_argument(
         _STACK,
@@ -38,7 +44,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print values for that chart, which tell the platform what tenants' AlertmanagerConfigs tell "
         f"their teams; no PATH. The platform's secrets are the keys of the Secret {prometheus_stack.ONCALL}",
     )
-    parser.add_argument("--secrets-directory", default=defaults.secrets_directory, metavar="FOLDER")
+    parser.add_argument(
+        "--secrets-directory",
+        default=defaults.secrets_directory,
+        metavar="FOLDER",
+        help="where Alertmanager finds the files of secrets, an absolute path (default: %(default)s)",
+    )
     parser.add_argument(
         "--slack-channel",
         default=defaults.slack_channel,
@@ -86,12 +97,21 @@ def _config(arguments: argparse.Namespace) -> Config:
     tenants = manifests.read(arguments.paths)
     if not tenants:
         raise manifests.ManifestError(f"no AirflowTenant in {', '.join(map(str, arguments.paths))}")
+    if name := shadowed(tenants, platform):
+        raise manifests.ManifestError(
+            f"tenant {platform.folder}: its Secret {name} has the name of a file of the platform's own: "
+            "call the Secret otherwise"
+        )
+    for name, needs in unreached(tenants, platform).items():
+        sys.stderr.write(f"{NAME}: tenant {name}: its team is told of no alert: {needs}\n")
     return configuration(tenants, platform)
 
 
 def _platform(arguments: argparse.Namespace) -> Platform:
     if bool(arguments.smtp_smarthost) != bool(arguments.smtp_from):
         raise manifests.ManifestError("--smtp-smarthost and --smtp-from go together")
+    if not arguments.secrets_directory.startswith("/"):
+        raise manifests.ManifestError("--secrets-directory must be an absolute path")
     if arguments.sns_topic and len(arguments.sns_topic.split(":")) != 6:
         raise manifests.ManifestError("--sns-topic must be arn:aws:sns:REGION:ACCOUNT:TOPIC")
     mail = Mail(arguments.smtp_smarthost, arguments.smtp_from, require_tls=not arguments.smtp_no_tls)

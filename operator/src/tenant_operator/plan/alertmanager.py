@@ -29,6 +29,8 @@ Config = dict[str, Any]
 
 #: Receivers of the platform: critical alerts of everybody, and the rest of what no team is told.
 ADMIN, PLATFORM = "slack-admin", "platform"
+_SLACK_FILE, _PAGERDUTY_FILE, _SMTP_FILE = "slack-api-url", "pagerduty-routing-key", "smtp-password"
+_PLATFORM_FILES = {_SLACK_FILE, _PAGERDUTY_FILE, _SMTP_FILE}
 #: The root of the routes: what none of them takes.
 ROOT: Config = {
     "receiver": PLATFORM,
@@ -62,12 +64,49 @@ class Platform:
     @property
     def slack_file(self) -> str:
         """Slack's URL, which may post to every channel."""
-        return self.file(self.folder, "slack-api-url")
+        return self.file(self.folder, _SLACK_FILE)
+
+
+def unreached(tenants: Iterable[Tenant], platform: Platform) -> dict[str, str]:
+    """Tenants whose team wants to be told and cannot be, by name: which field and which option would help."""
+    means = _means(platform)
+    return {
+        tenant.name: _help(tenant, platform)
+        for tenant in _by_name(tenants)
+        if _wanted(tenant) and not channels(tenant, means)
+    }
+
+
+def _help(tenant: Tenant, platform: Platform) -> str:
+    owner, needs = tenant.spec.owner, []
+    if owner.email and platform.mail is None:
+        needs.append("spec.owner.email needs --smtp-smarthost and --smtp-from")
+    if owner.slack and not platform.slack_channel:
+        needs.append("spec.owner.slack needs --slack-channel")
+    return "; ".join(needs) or (
+        "set spec.owner.email (with --smtp-smarthost and --smtp-from), spec.owner.slack or "
+        "spec.monitoring.alerts.slack, .pagerduty or .webhook; or spec.monitoring.alerts.enabled: false"
+    )
+
+
+def shadowed(tenants: Iterable[Tenant], platform: Platform) -> str:
+    """The Secret of a tenant whose folder is to be where a file of the platform is; empty: there is none."""
+    for tenant in tenants:
+        alerts = tenant.spec.monitoring.alerts
+        refs = (
+            alerts.slack and alerts.slack.api_url_secret_ref,
+            alerts.pagerduty and alerts.pagerduty.routing_key_secret_ref,
+            alerts.webhook and alerts.webhook.url_secret_ref,
+        )
+        for ref in refs:
+            if ref and tenant.name == platform.folder and ref.name in _PLATFORM_FILES:
+                return ref.name
+    return ""
 
 
 def configuration(tenants: Sequence[Tenant], platform: Platform) -> Config:
     """Routes by tenant, then by severity and priority; receivers; what silences what."""
-    means = Means(platform.mail, slack=platform.slack_channel != "")
+    means = _means(platform)
     reached = [(tenant, there) for tenant in _by_name(tenants) if (there := _channels(tenant, means))]
     teams: dict[str, tuple[str, tuple[str, ...]]] = {}
     for tenant, there in reached:
@@ -121,9 +160,16 @@ def _by_name(tenants: Iterable[Tenant]) -> list[Tenant]:
     return sorted(tenants, key=lambda tenant: tenant.name)
 
 
+def _means(platform: Platform) -> Means:
+    return Means(platform.mail, slack=platform.slack_channel != "")
+
+
+def _wanted(tenant: Tenant) -> bool:
+    return tenant.spec.monitoring.enabled and tenant.spec.monitoring.alerts.enabled
+
+
 def _channels(tenant: Tenant, means: Means) -> tuple[str, ...]:
-    spec = tenant.spec.monitoring
-    return channels(tenant, means) if spec.enabled and spec.alerts.enabled else ()
+    return channels(tenant, means) if _wanted(tenant) else ()
 
 
 def global_settings(platform: Platform) -> Config:
@@ -138,7 +184,7 @@ def global_settings(platform: Platform) -> Config:
     }
     if platform.mail_username:
         settings["smtp_auth_username"] = platform.mail_username
-        settings["smtp_auth_password_file"] = platform.file(platform.folder, "smtp-password")
+        settings["smtp_auth_password_file"] = platform.file(platform.folder, _SMTP_FILE)
     return {"global": settings}
 
 
@@ -171,7 +217,7 @@ def _route(matchers: list[str], tenant: str, there: Collection[str]) -> Config:
 def _admin(platform: Platform) -> Config:
     made: Config = {"name": ADMIN, **_slack(platform.slack_channel, platform.slack_file)}
     if platform.pagerduty:
-        made |= _pagerduty(platform.file(platform.folder, "pagerduty-routing-key"))
+        made |= _pagerduty(platform.file(platform.folder, _PAGERDUTY_FILE))
     if platform.sns_topic:
         region = platform.sns_topic.split(":")[3]
         made["sns_configs"] = [
