@@ -67,8 +67,13 @@ def condition(kind: str, status: str, *matchers: str) -> str:
 
 
 def of_tenant(expression: str, *matchers: str) -> str:
-    """Add the label ``tenant`` to series that only know the namespace (one namespace is one tenant)."""
-    names = f"group by (tenant, namespace) ({s.TENANT_INFO(*matchers)})"
+    """Add the label ``tenant`` to series that only know the namespace.
+
+    A namespace is that of the tenant whose condition NamespaceReady is True, never that of another one that
+    asks for it as well: two would make the whole query fail.
+    """
+    own = condition("NamespaceReady", "True", *matchers)
+    names = f"group by (tenant, namespace) (topk by (namespace) (1, {own} == 1))"
     return f"({expression}) * on (namespace) group_left (tenant) {names}"
 
 

@@ -14,6 +14,7 @@ from tests.dashboards.alert_cases.case import (
     Fires,
     Silent,
     appears,
+    info,
     steady,
     told,
 )
@@ -89,6 +90,13 @@ CASES: tuple[Case, ...] = (
         {_READY: steady(0)},
         at=40,
         base={**told("1x5 stale"), **OPERATOR},
+    ),
+    Silent(
+        "AirflowTenantNotReady",
+        "it was suspended before the operator died",
+        {_READY: steady(0)},
+        at=60,
+        base={**DEAD, **info("1x2 stale"), **info("_x3 1x2 stale", paused=True)},
     ),
     Silent(
         "AirflowTenantNotReady",

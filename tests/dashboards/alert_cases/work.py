@@ -70,6 +70,7 @@ CASES: tuple[Case, ...] = (
         "AirflowCanarySilent", "every five minutes", {_CANARY: "0x4 1x4 2x4 3x4 4x4 5x4 6x4 7x4 8x4 9x4 10x4"}
     ),
     Silent("AirflowCanarySilent", "there was never one", {}),
+    Silent("AirflowCanarySilent", "it has not run for a day", {_CANARY: steady(5)}, at=100),
     Silent(
         "AirflowCanarySilent",
         "its exporter has restarted",
