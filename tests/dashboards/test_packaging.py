@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import subprocess
 import sys
@@ -148,6 +149,23 @@ def test_plain_files_have_no_token_left_but_those_of_a_team(files: packaging.Fil
             assert "__RUNBOOK_URL__" not in text
             assert "__UID_" not in text
     assert RUNBOOK_URL in files[f"{GENERATED}/platform/team.json"]
+
+
+def test_the_runbook_has_one_placeholder_and_the_readme_says_how_to_replace_it(
+    files: packaging.Files,
+) -> None:
+    operator, tenant = (
+        yaml.safe_load((ROOT / "charts" / chart / "values.yaml").read_text(encoding="utf-8"))
+        for chart in ("tenant-operator", "airflow-tenant")
+    )
+    assert {
+        operator["alerts"]["runbookUrl"],
+        operator["tenantDefaults"]["monitoring"]["runbookUrl"],
+        tenant["monitoring"]["dashboards"]["runbookUrl"],
+    } == {RUNBOOK_URL}
+    links = {link for text in files.values() for link in re.findall(r"https://[^\s\"\\#]+/runbook\.md", text)}
+    assert links == {RUNBOOK_URL}
+    assert f"s#{RUNBOOK_URL}#" in (ROOT / "dashboards/README.md").read_text(encoding="utf-8")
 
 
 def test_a_board_that_no_config_map_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

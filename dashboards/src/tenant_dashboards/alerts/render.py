@@ -13,7 +13,7 @@ from tenant_dashboards.alerts.priorities import PRIORITIES
 from tenant_dashboards.alerts.registry import ALL, FLEET, areas, by_name
 
 #: Where the links of the plain rule files lead; whoever loads them elsewhere replaces both.
-RUNBOOK_URL = "https://github.com/YOUR-FORK/airflow-tenants/blob/main/docs/runbook.md"
+RUNBOOK_URL = "https://github.com/your-org/airflow-tenants/blob/main/docs/runbook.md"
 GRAFANA_URL = "http://localhost:3000"
 
 _HEADER = "# Made by `python -m tenant_dashboards`: change dashboards/src/tenant_dashboards/alerts instead.\n"
