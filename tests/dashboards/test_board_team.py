@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +13,14 @@ from tests.dashboards.recording.playback import Recorded, about
 
 from tenant_dashboards.boards import team
 from tenant_dashboards.boards.parts import Flavour
+from tenant_dashboards.packaging import ROOT
 
 PAYMENTS = "payments"
+GENERATED = {
+    slug: json.loads((ROOT / f"dashboards/generated/platform/{slug}.json").read_text(encoding="utf-8"))
+    for slug in ("team", "overview")
+}
+BURNING = ("Critical alerts", "Budget left (worst)")
 LIGHTS = ("Scheduler", "DAG processor", "Triggerer", "API server", "Database", "DAG sync")
 
 
@@ -23,9 +31,63 @@ def _moment(what: str) -> float:
 
 def test_the_first_line_answers_whether_everything_is_up() -> None:
     first, second = board("team").rows[:2]
-    assert tuple(shown.title for shown in first.panels) == LIGHTS
+    assert tuple(shown.title for shown in first.panels) == (*BURNING, *LIGHTS)
     assert sum(shown.width for shown in first.panels) == 24
     assert {shown.kind for shown in (*first.panels, *second.panels)} == {"stat"}
+
+
+def test_the_first_line_says_what_burns(recorded: Recorded) -> None:
+    critical = Shown(recorded, "team", "Critical alerts").answer(0).last("tenant")
+    fires = 'ALERTS{alertstate="firing",severity="critical",tenant!=""}'
+    some = raw(recorded, f"count by (tenant) ({fires})", "tenant")
+    assert some
+    assert {tenant: number for tenant, number in critical.items() if number} == some
+    assert set(critical) == set(raw(recorded, "group by (tenant) (airflow_tenant_info)", "tenant"))
+    left = Shown(recorded, "team", "Budget left (worst)").answer(0).last("tenant")
+    worst = raw(recorded, "min by (tenant) (slo:period_error_budget_remaining:ratio)", "tenant")
+    assert (PAYMENTS,) in worst
+    assert left == {tenant: max(share, -1) for tenant, share in worst.items()}
+
+
+@pytest.mark.parametrize("slug", ["team", "overview"])
+def test_firing_alerts_are_in_the_order_of_priority_then_age(slug: str) -> None:
+    table = next(one for one in GENERATED[slug]["panels"] if one.get("title") == "Firing alerts")
+    order = [(one["displayName"], one.get("desc", False)) for one in table["options"]["sortBy"]]
+    assert order == [("Priority", False), ("Fires for", True)]
+    links = [
+        link["url"]
+        for override in table["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "Alert"
+        for item in override["properties"]
+        if item["id"] == "links"
+        for link in item["value"]
+    ]
+    assert [url.split("/")[-1] for url in links] == ["runbook.md#${__value.text}"]
+
+
+def test_two_alerts_of_the_same_name_are_two_lines_that_say_what_they_are_about(tmp_path: Path) -> None:
+    end = int(about()["end"])
+    own = f'tenant="{PAYMENTS}",alertname="AirflowSLOBurnFast",severity="critical",priority="P1"'
+    objects = {
+        'slo="runs",dag_id="settlement"': "objective runs",
+        'slo="tasks"': "objective tasks",
+        'dag_id="settlement"': "DAG settlement",
+        'pool_name="big"': "pool big",
+        'component="scheduler"': "scheduler",
+        'pod="a"': "",
+    }
+    lines = [
+        line
+        for labels in objects
+        for line in (
+            f'ALERTS{{{own},{labels},alertstate="firing"}} 1 {end}',
+            f"ALERTS_FOR_STATE{{{own},{labels}}} {end - 600} {end}",
+        )
+    ]
+    with written(tmp_path, sorted(lines), end - 60, end) as prometheus:
+        for slug in ("team", "overview"):
+            found = Shown(prometheus, slug, "Firing alerts").answer(0, at=end).last("about")
+            assert found == {(about_,): 600 for about_ in objects.values()}, slug
 
 
 def test_every_light_is_on_while_the_tenants_run(recorded: Recorded) -> None:
@@ -156,9 +218,13 @@ def test_a_teams_own_board_links_to_its_own_boards_and_does_not_repeat_its_name(
     made = team.build(Flavour.TEAM)
     urls = [link.url for shown in made.panels for column in shown.columns for link in column.links]
     assert urls
-    assert {url.split("?")[0] for url in urls} == {"/d/__UID_SLO__", "/d/__UID_CAPACITY__"}
+    assert {re.split("[?#]", url)[0] for url in urls} == {
+        "/d/__UID_SLO__",
+        "/d/__UID_CAPACITY__",
+        "__RUNBOOK_URL__",
+    }
     assert not [
-        target for shown in made.panels for target in shown.targets if target.legend.startswith("{{tenant}} ")
+        target for shown in made.panels for target in shown.targets if target.legend.endswith(" {{tenant}}")
     ]
     assert "tenant" not in {column.source for shown in made.panels for column in shown.columns}
 

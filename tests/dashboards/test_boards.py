@@ -31,6 +31,12 @@ PRICES = {
 }
 
 
+def owner(tenant: str) -> str:
+    """The series that says whose namespace airflow-pay is."""
+    name = "airflow_tenant_status_condition"
+    return f'{name}{{tenant="{tenant}",namespace="airflow-pay",type="NamespaceReady",status="True"}}'
+
+
 def board(slug: str, flavour: Flavour = Flavour.PLATFORM) -> Board:
     return next(found for found in boards(flavour) if found.slug == slug)
 
@@ -154,6 +160,13 @@ def test_a_tenant_is_ready_on_its_way_degraded_or_suspended(tmp_path: Path) -> N
     assert_gives(tmp_path, STATES, states.state(), expected)
 
 
+def test_the_ready_are_counted_beside_those_that_nobody_suspended(tmp_path: Path) -> None:
+    query = states.ready_of_all()
+    assert_gives(tmp_path, STATES, query, {'{ready="1", wanted="3"}': 1 / 3})
+    assert_gives(tmp_path, STATES, query, {'{ready="0", wanted="1"}': 0}, tenant="c")
+    assert_gives(tmp_path, STATES, query, {}, tenant="d")
+
+
 def test_states_are_counted_and_none_is_zero(tmp_path: Path) -> None:
     for state in range(4):
         assert_gives(tmp_path, STATES, states.count(state), {"{}": 1})
@@ -200,7 +213,7 @@ def test_the_cost_of_a_day_is_what_is_reserved_times_its_price(tmp_path: Path) -
     }
     name = "kube_persistentvolumeclaim_resource_requests_storage_bytes"
     volume = {f'{name}{{namespace="airflow-pay"}}': f"{100 * GIB}x60"}
-    series = {**PRICES, **pods, **phases, f"{INFO}": "1x60"}
+    series = {**PRICES, **pods, **phases, owner("pay"): "1x60"}
     found = usage.by_tenant(usage.cost_reserved())
     day = 24 * (2 * 0.04 + 4 * 0.005)
     assert_gives(tmp_path, series, found, {'{tenant="pay"}': day})
@@ -208,6 +221,13 @@ def test_the_cost_of_a_day_is_what_is_reserved_times_its_price(tmp_path: Path) -
     assert_gives(tmp_path, {**series, **volume}, found, {'{tenant="pay"}': with_volume})
     no_prices = {key: value for key, value in series.items() if "price" not in key}
     assert_gives(tmp_path, no_prices, found, {})
+
+
+def test_a_tenant_that_asks_for_another_ones_namespace_gets_none_of_it(tmp_path: Path) -> None:
+    refused = {owner("thief"): "0x60", INFO: "1x60", INFO.replace('"pay"', '"thief"'): "1x60"}
+    series = {'kube_pod_info{namespace="airflow-pay"}': "1x60", owner("pay"): "1x60", **refused}
+    found = expr.of_tenant("kube_pod_info", expr.TENANT)
+    assert_gives(tmp_path, series, found, {'{namespace="airflow-pay", tenant="pay"}': 1})
 
 
 @pytest.mark.covers("G-15")

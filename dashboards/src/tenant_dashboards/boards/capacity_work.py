@@ -103,7 +103,8 @@ def executor() -> Row:
                 f"60 * {expr.rate(s.TRIGGERER_HEARTBEAT, TENANT, group='tenant')}", "{{tenant}} triggerer"
             ),
         ),
-        unit="cpm",
+        unit="suffix:/min",
+        decimals=0,
         no_data="no heartbeat",
     )
     killed = Panel(

@@ -35,18 +35,19 @@ def dags() -> Row:
                 decimals=4,
                 width=10,
                 height=9,
-                no_data=_NO_WORKERS,
+                no_data=f"no prices, or {_NO_WORKERS}",
             ),
             Panel(
                 "Cost by DAG in the time range",
                 Kind.TABLE,
                 "The same with its parts and the number of worker pods. Cheap pods in great number: the DAG "
-                "has many small tasks, which cost more to start than to run.",
+                "has many small tasks, which cost more to start than to run. Without prices (values "
+                "`costs.*`) there are the pods only.",
                 (
-                    Target(row_key(total, _DAG)),
+                    Target(row_key(ran, _DAG)),  # the names, which must be there without prices, too
+                    Target(only_row(total, _DAG)),
                     Target(only_row(usage.dag_cpu_cost(), _DAG)),
                     Target(only_row(usage.dag_memory_cost(), _DAG)),
-                    Target(only_row(ran, _DAG)),
                 ),
                 key="row",
                 width=14,
@@ -55,10 +56,10 @@ def dags() -> Row:
                 columns=(
                     Column("namespace", "Namespace"),
                     Column("label_dag_id", "DAG"),
-                    Column("Value #A", "Cost", unit="none", decimals=4, width=90),
-                    Column("Value #B", "CPU", unit="none", decimals=4, width=90),
-                    Column("Value #C", "Memory", unit="none", decimals=4, width=90),
-                    Column("Value #D", "Worker pods", decimals=0, width=100),
+                    Column("Value #B", "Cost", unit="none", decimals=4, width=90),
+                    Column("Value #C", "CPU", unit="none", decimals=4, width=90),
+                    Column("Value #D", "Memory", unit="none", decimals=4, width=90),
+                    Column("Value #A", "Worker pods", decimals=0, width=100),
                 ),
                 sort="Cost",
             ),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tenant_dashboards import expr, usage
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards import states
+from tenant_dashboards.boards import firing, states
 from tenant_dashboards.boards.overview_spec import replicas, spec_row
 from tenant_dashboards.boards.overview_tables import component_table, tenant_table
-from tenant_dashboards.boards.parts import RUNBOOK_URL, Flavour, board_url, make_board, tile
+from tenant_dashboards.boards.parts import Flavour, board_url, make_board, tile
 from tenant_dashboards.expr import TENANT, TENANT_OR_NONE
 from tenant_dashboards.panels.model import (
     BLUE,
@@ -22,13 +22,10 @@ from tenant_dashboards.panels.model import (
     Row,
     Step,
     Target,
-    Text,
     above,
 )
 
 RANGE = "$__range"
-_FIRING = 'alertstate="firing"'
-_OURS = 'alertname=~"Airflow.+"'
 
 
 def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
@@ -50,16 +47,19 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
 
 def _tiles() -> tuple[Panel, ...]:
     told = "The table below says which; `kubectl describe airflowtenant <name>` says why."
-    critical = s.ALERTS(TENANT_OR_NONE, _FIRING, _OURS, 'severity="critical"')
+    critical = firing.firing(TENANT_OR_NONE, 'severity="critical"')
     reached = f"max by (tenant) ({s.UP(TENANT, _STATSD)})"
     return (
         tile(
             "Ready",
-            Target(states.count(states.READY), "ready"),
-            f"Tenants that are as their spec says and work. It should be all that are not suspended. {told}",
-            thresholds=(Step(None, GREEN),),
+            Target(states.ready_of_all(), "{{ready}} of {{wanted}}", instant=True),
+            f"Tenants that are as their spec says and work, of all that are not suspended: orange when one "
+            f"is missing, red when a fifth is. {told}",
+            unit="percentunit",
+            thresholds=(Step(None, RED), Step(0.8, ORANGE), Step(1, GREEN)),
             decimals=0,
-            no_data="no tenants",
+            text_mode="name",
+            no_data="no tenant is wanted",
         ),
         tile(
             "Progressing",
@@ -112,39 +112,20 @@ _STATSD = 'component="statsd"'
 
 
 def _alerts() -> Panel:
-    labels = "alertname, severity, priority, tenant"
-    firing = s.ALERTS(TENANT_OR_NONE, _FIRING, _OURS)
-    started = f"{s.ALERTS_FOR_STATE(TENANT_OR_NONE, _OURS)} and ignoring (alertstate) {firing}"
-    since = f"max by ({labels}) (time() - ({started}))"
-    severity = (
-        Text("critical", "critical", RED),
-        Text("warning", "warning", ORANGE),
-        Text("info", "info", BLUE),
-    )
     return Panel(
         "Firing alerts",
         Kind.TABLE,
-        "What fires now, the most urgent first. The alert leads to its runbook (meaning, impact, diagnosis, "
-        "remedy), the tenant to its board. Work from P0 down; the rest of one incident is often silenced by "
-        "its cause.",
-        (Target(since),),
+        "What fires now, the most urgent first, then the oldest. The alert leads to its runbook (meaning, "
+        "impact, diagnosis, remedy), the tenant to its board. Work from P0 down; the rest of one incident is "
+        "often silenced by its cause.",
+        (Target(firing.since(TENANT_OR_NONE)),),
         no_data="nothing fires",
         width=24,
         height=8,
-        columns=(
-            Column("priority", "Priority", width=80),
-            Column("severity", "Severity", texts=severity, cell="color-text", width=100),
-            Column(
-                "alertname",
-                "Alert",
-                # Grafana cannot write it lower case: the runbook has the name itself as an anchor, too
-                links=(Link("Runbook", f"{RUNBOOK_URL}#${{__value.text}}", new_tab=True),),
-            ),
-            Column("tenant", "Tenant", links=(tenant_link(),)),
-            Column("Value", "Fires for", unit="s", decimals=0, width=120),
-        ),
-        sort="Priority",
+        columns=firing.columns(Column("tenant", "Tenant", links=(tenant_link(),))),
+        sort=firing.SORT,
         sort_up=True,
+        then=firing.THEN,
     )
 
 

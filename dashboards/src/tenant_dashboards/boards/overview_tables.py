@@ -6,6 +6,7 @@ from tenant_dashboards import expr, usage
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards import states
 from tenant_dashboards.boards.parts import board_url
+from tenant_dashboards.boards.pieces import BUDGET_GONE, budget_left
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import (
     GREEN,
@@ -65,7 +66,7 @@ def _tenant_queries() -> tuple[Target, ...]:
         Target(f"topk by (tenant) (1, group by (tenant, commit) ({commit}))"),
         Target(f"count by (tenant) ({alerts}) or {none}"),
         Target(expr.failure_ratio(TENANT, group="tenant", window=_DAY)),
-        Target(f"clamp_min(min by (tenant) ({s.SLO_BUDGET_LEFT(TENANT)}), -1)"),
+        Target(budget_left(f"min by (tenant) ({s.SLO_BUDGET_LEFT(TENANT)})")),
         Target(f"max by (tenant) ({expr.of_tenant(usage.quota_share(), TENANT)})"),
         Target(usage.by_tenant(usage.cost_reserved())),
         Target(f"topk by (tenant) (1, max by (tenant, sync_status) ({app}))"),
@@ -115,6 +116,7 @@ def _tenant_columns() -> tuple[Column, ...]:
             unit="percentunit",
             decimals=0,
             thresholds=below(0.5, 0.0),
+            texts=BUDGET_GONE,
             cell="color-text",
             links=(_to("slo", "Objectives of the tenant"),),
             width=80,

@@ -79,7 +79,7 @@ def make_board(
         uid=uid(slug, flavour),
         title=title,
         description=description,
-        rows=rows if flavour is Flavour.PLATFORM else tuple(_own(row) for row in rows),
+        rows=tuple(_named(row, flavour) for row in rows),
         variables=(*(tenant_variables(flavour) if tenant else ()), *variables),
         links=links(slug, flavour),
         annotations=tenant_annotations() if annotations is None else annotations,
@@ -89,14 +89,18 @@ def make_board(
     )
 
 
-def _own(row: Row) -> Row:
-    """A team's board is about one tenant: its name before every series says nothing and takes the room."""
-    return replace(row, panels=tuple(_short(panel) for panel in row.panels))
+def _named(row: Row, flavour: Flavour) -> Row:
+    return replace(row, panels=tuple(_legends(panel, flavour) for panel in row.panels))
 
 
-def _short(panel: Panel) -> Panel:
+def _legends(panel: Panel, flavour: Flavour) -> Panel:
+    """A series' tenant comes last: with one tenant chosen a legend begins with what tells its series apart.
+
+    In a team's board the name is left out.
+    """
+    last = r"\2" if flavour is Flavour.TEAM else r"\2 \1"
     targets = (
-        replace(target, legend=re.sub(r"^\{\{(tenant|namespace)\}\} (?=.)", "", target.legend))
+        replace(target, legend=re.sub(r"^(\{\{(?:tenant|namespace)\}\}) (.+)", last, target.legend))
         for target in panel.targets
     )
     return replace(panel, targets=tuple(targets))

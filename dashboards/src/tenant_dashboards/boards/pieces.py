@@ -7,7 +7,7 @@ from dataclasses import replace
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards.parts import Flavour, board_url
 from tenant_dashboards.expr import NAMESPACE, TENANT
-from tenant_dashboards.panels.model import Link, Panel, Row, Target
+from tenant_dashboards.panels.model import RED, Link, Panel, Row, Target, Text
 
 DAG = ("tenant", "dag_id")
 TASK = ("tenant", "dag_id", "task_id")
@@ -15,6 +15,7 @@ POOL = ("tenant", "pool_name")
 BAR = "$__interval"  # the window of a bar
 BAR_STEP = "1m"  # a bar needs a scrape, and a scrape is every 30 s
 RANGE = "$__range"
+BUDGET_GONE = (Text("-1", "≤ -100%", RED),)  # where `budget_left` ends
 
 
 def counted(selector: str) -> str:
@@ -80,3 +81,11 @@ def quota_share() -> str:
 def zero_or(query: str) -> str:
     """The query by tenant, or 0 for a tenant that it has nothing of: "nothing failed" is a number."""
     return f"({query}) or (0 * max by (tenant) ({s.TENANT_INFO(TENANT)}))"
+
+
+def budget_left(share: str) -> str:
+    """The share of an error budget that is left, down to -1.
+
+    Gone twice is bad enough: a young series would fall to -6000 % and flatten every other line.
+    """
+    return f"clamp_min({share}, -1)"

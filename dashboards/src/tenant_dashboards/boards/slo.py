@@ -5,7 +5,7 @@ from __future__ import annotations
 from tenant_dashboards import signals as s
 from tenant_dashboards.boards import slo_runs, slo_tasks
 from tenant_dashboards.boards.parts import Flavour, make_board
-from tenant_dashboards.boards.pieces import for_flavour, only_row, row_key, sized
+from tenant_dashboards.boards.pieces import BUDGET_GONE, budget_left, for_flavour, only_row, row_key, sized
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import (
     BLUE,
@@ -71,8 +71,7 @@ def _budget() -> str:
 
 
 def _left() -> str:
-    """Budget gone twice is bad enough: a young series would fall to -6000 % and flatten every other line."""
-    return f"clamp_min({_of(s.SLO_BUDGET_LEFT)}, -1)"
+    return budget_left(_of(s.SLO_BUDGET_LEFT))
 
 
 def _objectives() -> Row:
@@ -82,7 +81,8 @@ def _objectives() -> Row:
         Kind.TABLE,
         "Each objective of the tenant's spec: what is asked, what was reached over its period, how much of "
         "the error budget is left, and how fast it burned in the last hour (1 uses it up exactly at the end "
-        "of the period). -100 % is used up twice or more. Budget gone: stop releases of DAGs, repair first.",
+        "of the period). At -100% it is used up twice, or more. Budget gone: stop releases of DAGs, repair "
+        "first.",
         (
             Target(row_key(_of(s.SLO_OBJECTIVE), _ROW)),
             Target(only_row(met, _ROW)),
@@ -104,6 +104,7 @@ def _objectives() -> Row:
                 "Budget left",
                 unit="percentunit",
                 thresholds=below(0.5, 0),
+                texts=BUDGET_GONE,
                 cell="gauge",
                 max=1,
             ),

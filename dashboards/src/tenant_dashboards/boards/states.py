@@ -33,5 +33,16 @@ def count(wanted: int) -> str:
     return f"count(({state()}) == {wanted}) or 0 * count({_all()})"
 
 
+def ready_of_all() -> str:
+    """The share of the tenants that are ready, of those that nobody suspended, 0 to 1.
+
+    The labels ``ready`` and ``wanted`` are the two numbers: a share of 1 could be one of one. No data without
+    a tenant that is wanted.
+    """
+    ready, wanted = f"({count(READY)})", f"count(({state()}) != {SUSPENDED})"
+    numbers = f'count_values("ready", {ready}) * on () group_left (wanted) count_values("wanted", {wanted})'
+    return f"{numbers} * on () group_left () ({ready} / {wanted})"
+
+
 def _all() -> str:
     return s.TENANT_INFO(TENANT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards import team_code, team_data, team_health, team_runs
+from tenant_dashboards.boards import firing, team_code, team_data, team_health, team_runs
 from tenant_dashboards.boards.parts import Flavour, make_board
 from tenant_dashboards.boards.pieces import (
     DAG,
@@ -16,22 +16,12 @@ from tenant_dashboards.boards.pieces import (
 )
 from tenant_dashboards.expr import TENANT
 from tenant_dashboards.panels.model import (
-    BLUE,
-    ORANGE,
-    RED,
     Board,
     Column,
     Kind,
     Panel,
     Row,
     Target,
-    Text,
-)
-
-_SEVERITIES = (
-    Text("critical", "critical", RED),
-    Text("warning", "warning", ORANGE),
-    Text("info", "info", BLUE),
 )
 
 
@@ -57,32 +47,20 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
 
 
 def _attention(flavour: Flavour) -> Row:
-    firing = s.ALERTS(TENANT, 'alertstate="firing"')
-    since = f"{s.ALERTS_FOR_STATE(TENANT)} and ignoring (alertstate) {firing}"
-    labels = ("tenant", "alertname", "severity", "priority", "dag_id", "pool_name", "component")
     alerts = Panel(
         "Firing alerts",
         Kind.TABLE,
-        "Alerts of this tenant that fire now, with the time since the condition first held. The runbook has "
-        "a section for each: meaning, impact, diagnosis, remedy.",
-        (
-            Target(
-                f"time() - min {expr.by(labels)} ({since})",
-            ),
-        ),
+        "Alerts of this tenant that fire now, the most urgent first, then the oldest, with the time since "
+        "the condition first held. A click on one opens its section of the runbook: meaning, impact, "
+        "diagnosis, remedy.",
+        (Target(firing.since(TENANT)),),
         no_data="no alert fires",
         width=12,
         height=8,
-        columns=(
-            Column("priority", "Priority", width=80),
-            Column("severity", "Severity", width=90, texts=_SEVERITIES, cell="color-text"),
-            Column("alertname", "Alert"),
-            Column("dag_id", "DAG"),
-            Column("pool_name", "Pool", width=110),
-            Column("Value", "For", unit="s", width=90, decimals=0),
-        ),
-        sort="Priority",
+        columns=firing.columns(Column("tenant", "Tenant", width=100)),
+        sort=firing.SORT,
         sort_up=True,
+        then=firing.THEN,
     )
     return Row("What needs you", (alerts, _failing_dags(flavour)))
 

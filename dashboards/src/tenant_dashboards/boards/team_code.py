@@ -26,6 +26,8 @@ from tenant_dashboards.panels.model import (
     above,
 )
 
+_NO_REVISION = "the operator names no revision (DAGs of an image have none)"
+
 
 def code() -> Row:
     """What code the tenant runs, and whether new code arrives."""
@@ -44,7 +46,7 @@ def code() -> Row:
                 "{{tenant}} {{source}} {{commit}}",
             ),
         ),
-        no_data="DAGs come from the image",
+        no_data=_NO_REVISION,
         thresholds=above(2),
         texts=(Text("1", "in use", GREEN),),
         min=None,
@@ -57,15 +59,16 @@ def code() -> Row:
         (Target(f"{behind} or 0 * max by (tenant) ({s.TENANT_DAGS_REVISION(TENANT)})", "{{tenant}}"),),
         unit="s",
         thresholds=above(600, 1800),
-        no_data="DAGs come from the image",
+        no_data=_NO_REVISION,
     )
     syncs = Panel(
         "git-sync by result",
         Kind.TIMESERIES,
-        "Looks of git-sync at the repository, by result: success brought a new revision, noop found nothing "
-        "new. Errors: credential, branch, network.",
-        (Target(expr.rate(s.GIT_SYNC, TENANT, group="status"), "{{status}}"),),
-        unit="cps",
+        "Looks of git-sync at the repository a minute, by result: success brought a new revision, noop found "
+        "nothing new. Errors: credential, branch, network.",
+        (Target(f"60 * {expr.rate(s.GIT_SYNC, TENANT, group='status')}", "{{status}}"),),
+        unit="suffix:/min",
+        decimals=1,
         colors=(("success", BLUE), ("noop", GREEN), ("error", RED)),
         no_data="no git-sync",
     )

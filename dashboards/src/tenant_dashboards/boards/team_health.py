@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards.pieces import RANGE, quota_share, zero_or
+from tenant_dashboards.boards import firing
+from tenant_dashboards.boards.pieces import BUDGET_GONE, RANGE, budget_left, quota_share, zero_or
 from tenant_dashboards.expr import NAMESPACE, TENANT
 from tenant_dashboards.panels.model import (
     BLUE,
@@ -18,6 +19,7 @@ from tenant_dashboards.panels.model import (
     Target,
     Text,
     above,
+    below,
 )
 
 _STATES = (*UP_DOWN, Text("2", "paused", BLUE))
@@ -51,7 +53,7 @@ def _light(title: str, description: str, query: str, no_data: str) -> Panel:
         (Target(query, _LEGEND, instant=True),),
         unit="none",
         no_data=no_data,
-        width=4,
+        width=3,
         height=3,
         texts=_STATES,
         thresholds=_COLORS,
@@ -62,13 +64,34 @@ def _light(title: str, description: str, query: str, no_data: str) -> Panel:
 
 
 def health() -> Row:
-    """Six lights: green, red, or blue for a paused tenant."""
+    """What burns, and six lights: green, red, or blue for a paused tenant."""
+    critical = firing.firing(TENANT, 'severity="critical"')
     triggerer = s.TENANT_REPLICAS_DESIRED(TENANT, 'component="triggerer"')
     servers = s.KUBE_DEPLOYMENT_AVAILABLE(NAMESPACE, 'deployment=~".+-api-server"')
     synced = expr.events(s.GIT_SYNC, TENANT, 'status=~"success|noop"', group="tenant", window="15m")
     return Row(
         "Right now",
         (
+            _number(
+                "Critical alerts",
+                "Critical alerts that fire now: somebody is paged. The list below names them, the most "
+                "urgent first, each with the way to its runbook.",
+                zero_or(f"count by (tenant) ({critical})"),
+                steps=above(1),
+                no_data="no such tenant",
+                big=False,
+            ),
+            _number(
+                "Budget left (worst)",
+                "What is left of the error budget that is nearest to its end. Below 0 the objective is "
+                "missed: stop releases of DAGs, repair first. The SLO board has each objective.",
+                budget_left(f"min by (tenant) ({s.SLO_BUDGET_LEFT(TENANT)})"),
+                unit="percentunit",
+                steps=below(0.5, 0),
+                texts=BUDGET_GONE,
+                no_data="no objective",
+                big=False,
+            ),
             _light(
                 "Scheduler",
                 "Does the scheduler beat? DOWN: no new task starts, running ones go on. Look at the "
@@ -117,8 +140,17 @@ def health() -> Row:
 
 
 def _number(
-    title: str, description: str, query: str, *, unit: str = "short", steps: tuple[Step, ...], no_data: str
+    title: str,
+    description: str,
+    query: str,
+    *,
+    unit: str = "short",
+    steps: tuple[Step, ...],
+    texts: tuple[Text, ...] = (),
+    no_data: str,
+    big: bool = True,
 ) -> Panel:
+    """A number; a small one stands among the lights and is coloured as they are."""
     return Panel(
         title,
         Kind.STAT,
@@ -126,11 +158,14 @@ def _number(
         (Target(query, _LEGEND, instant=True),),
         unit=unit,
         thresholds=steps,
+        texts=texts,
         no_data=no_data,
-        width=4,
-        height=4,
-        decimals=1 if unit == "percentunit" else 0,
+        width=4 if big else 3,
+        height=4 if big else 3,
+        decimals=1 if unit == "percentunit" and big else 0,
         sparkline=False,
+        color_background=not big,
+        min=0 if big else None,
     )
 
 

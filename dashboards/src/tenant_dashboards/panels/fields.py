@@ -163,7 +163,7 @@ def _words(column: Column, *, joined: bool) -> dict[str, object]:
     mappings = [*(_mappings(column.texts) or []), *([_dash()] if joined and not label else [])]
     return {
         "mappings": mappings or None,
-        "custom.align": common.FieldTextAlignment.CENTER if column.texts else None,
+        "custom.align": common.FieldTextAlignment.CENTER if column.texts and not column.unit else None,
         "noValue": _NOTHING if label else None,
     }
 

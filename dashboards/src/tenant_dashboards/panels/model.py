@@ -129,6 +129,7 @@ class Panel:
     key: str = ""
     sort: str = ""  # title of the column that a table is sorted by, descending
     sort_up: bool = False  # ascending instead
+    then: str = ""  # title of the column that sorts what is equal there, descending
     stacked: bool = False
     bars: bool = False
     legend_calcs: tuple[str, ...] = ("lastNotNull", "max")

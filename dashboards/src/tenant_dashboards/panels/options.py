@@ -118,12 +118,11 @@ def _state_timeline(panel: Panel) -> object:
 
 
 def _table(panel: Panel) -> object:
+    order = ((panel.sort, not panel.sort_up), (panel.then, True))
     return table.Options(
         show_header=True,
         cell_height=common.TableCellHeight.SM,
-        sort_by=[common.TableSortByFieldState(display_name=panel.sort, desc=not panel.sort_up)]
-        if panel.sort
-        else [],
+        sort_by=[common.TableSortByFieldState(display_name=name, desc=desc) for name, desc in order if name],
     )
 
 
