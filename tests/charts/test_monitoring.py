@@ -212,6 +212,8 @@ def test_the_alertmanager_config_is_as_the_values_say() -> None:
         ({"rules": {"groups": [{"name": "a"}]}}, "/monitoring/rules/groups/0"),
         ({"prometheusRule": {"labels": {"a": "b c"}}}, "/monitoring/prometheusRule/labels/a"),
         ({"alertmanagerConfig": {"enabled": True}}, "needs monitoring.alertmanagerConfig.spec"),
+        ({"prometheusRule": {"enabled": True}}, "need monitoring.rules.groups"),
+        ({"rulesConfigMap": {"enabled": True}}, "need monitoring.rules.groups"),
     ],
 )
 def test_wrong_values_are_refused(settings: dict[str, Any], says: str) -> None:

@@ -85,6 +85,24 @@ def test_the_users_labels_win_on_objects_and_pods() -> None:
         assert pod.metadata["labels"]["airflowtenants.io/tenant"] == RELEASE
 
 
+@pytest.mark.parametrize(
+    ("labels", "tenant", "team"),
+    [
+        ({}, RELEASE, RELEASE),
+        ({"airflowtenants.io/team": "bank"}, RELEASE, "bank"),
+        # the operator gives both: the defaults change nothing of what it renders
+        ({"airflowtenants.io/tenant": "a", "airflowtenants.io/team": "b"}, "a", "b"),
+    ],
+)
+def test_every_object_and_pod_says_whose_it_is(labels: dict[str, str], tenant: str, team: str) -> None:
+    chart = render_chart({**FULL, "labels": labels})
+    found = [obj["metadata"]["labels"] for obj in chart.objects.values()]
+    found += [pod.metadata["labels"] for pod in chart.pods.values()]
+    assert {(one["airflowtenants.io/tenant"], one["airflowtenants.io/team"]) for one in found} == {
+        (tenant, team)
+    }
+
+
 def test_every_object_names_the_stage_that_applies_it(chart: Chart) -> None:
     for (kind, name), obj in chart.objects.items():
         stage = obj["metadata"]["annotations"]["airflowtenants.io/stage"]

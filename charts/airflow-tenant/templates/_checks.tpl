@@ -64,6 +64,9 @@ Included by the ConfigMap, which every render contains.
 {{- end -}}
 {{- $users = append $users .username -}}
 {{- end -}}
+{{- if and (or .Values.monitoring.prometheusRule.enabled .Values.monitoring.rulesConfigMap.enabled) (not .Values.monitoring.rules.groups) -}}
+{{- $problems = append $problems "monitoring.prometheusRule.enabled and monitoring.rulesConfigMap.enabled need monitoring.rules.groups: without them there is no rule" -}}
+{{- end -}}
 {{- if and .Values.monitoring.alertmanagerConfig.enabled (not .Values.monitoring.alertmanagerConfig.spec) -}}
 {{- $problems = append $problems "monitoring.alertmanagerConfig.enabled needs monitoring.alertmanagerConfig.spec: without routes nobody is told" -}}
 {{- end -}}

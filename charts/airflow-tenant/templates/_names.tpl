@@ -11,20 +11,25 @@ app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
+{{/* By what series, logs and dashboards know whose something is, as JSON. The operator gives both in `labels`. */}}
+{{- define "airflow-tenant.whose" -}}
+{{- dict "airflowtenants.io/tenant" .root.Release.Name "airflowtenants.io/team" .root.Release.Name | toJson -}}
+{{- end }}
+
 {{/* Labels of objects. `labels` wins over the defaults, but its schema refuses the three selector labels. */}}
 {{- define "airflow-tenant.labels" -}}
-{{- $defaults := dict
+{{- $defaults := merge (include "airflow-tenant.whose" . | fromJson) (dict
   "app.kubernetes.io/part-of" "airflow"
   "app.kubernetes.io/version" (.root.Values.airflowVersion | toString)
   "app.kubernetes.io/managed-by" .root.Release.Service
-  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_")) -}}
 {{ include "airflow-tenant.selectorLabels" . }}
 {{ toYaml (merge (dict) .root.Values.labels $defaults) }}
 {{- end }}
 
 {{/* Labels of pods: without version labels, so that a new chart version alone restarts nothing. */}}
 {{- define "airflow-tenant.podLabels" -}}
-{{- $defaults := dict "app.kubernetes.io/part-of" "airflow" -}}
+{{- $defaults := merge (include "airflow-tenant.whose" . | fromJson) (dict "app.kubernetes.io/part-of" "airflow") -}}
 {{ include "airflow-tenant.selectorLabels" . }}
 {{ toYaml (merge (dict) .root.Values.labels $defaults) }}
 {{- end }}
