@@ -112,11 +112,12 @@ CASES: tuple[Case, ...] = (
     Fires(
         "AirflowTasksStuckQueued",
         "none has started for 30 minutes",
-        30,
+        5,
         {_QUEUED: steady(2), _STARTED: steady(5)},
         shown="2",
         labels={"queue": "default"},
     ),
+    Silent("AirflowTasksStuckQueued", "20 minutes after an idle hour", {_QUEUED: f"_x60 {steady(3)}"}, at=80),
     Silent("AirflowTasksStuckQueued", "they start", {_QUEUED: steady(2), _STARTED: rising(1)}),
     Silent("AirflowTasksStuckQueued", "the first one starts", {_QUEUED: steady(2), _STARTED: appears(40, 1)}),
     Silent(

@@ -91,12 +91,12 @@ ALERTS = (
         "P1",
         of_tenant(
             f"""
-            min_over_time((sum by (tenant, namespace, queue) (airflow_ti_queued))[30m:1m]) > 0
+            sum by (tenant, namespace, queue) (airflow_ti_queued) > 0
               unless on (tenant, namespace)
-            {grown("airflow_ti_start", "30m", "tenant, namespace")} > 0
+            {grown("airflow_ti_start", "5m", "tenant, namespace")} > 0
             """
         ),
-        "10m",
+        "30m",
         "{{ $value }} tasks of tenant {{ $labels.tenant }} are queued in {{ $labels.queue }} and none starts",
         "No task has started for 30 minutes although there were always some in the queue.",
         Link("capacity"),
