@@ -283,7 +283,7 @@ def test_the_drill_of_the_runbook_reaches_the_team(running: Running) -> None:
 def test_the_example_is_what_the_readme_s_command_prints_and_amtool_accepts_it() -> None:
     readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")
     shown = re.search(
-        r"^\$ airflow-tenant-operator alertmanager-config \S+ \\\n(.*?)^ +> ", readme, re.M | re.S
+        r"^\$ airflow-tenant-operator alertmanager-config manifests\S+ \\\n(.*?)^ +> ", readme, re.M | re.S
     )
     assert shown
     printed = command(*shlex.split(shown[1].replace("\\\n", " ")))
