@@ -1,6 +1,7 @@
 """Serve the recording until Ctrl-C.
 
-`python -m tests.dashboards.recording.serve` prints address, start, end and step, and waits.
+`python -m tests.dashboards.recording.serve` prints the address of its Prometheus, the time range as the end of
+a board's address and in words, and waits.
 """
 
 from __future__ import annotations
@@ -8,8 +9,20 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from datetime import UTC, datetime
 
 from tests.dashboards.recording.playback import play
+
+
+def told(url: str, start: int, end: int, step: int) -> str:
+    """What a person needs who looks at the recording in a Grafana; times are seconds since 1970."""
+    first, last = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" for at in (start, end))
+    return (
+        f"Prometheus:    {url}\n"
+        f"Grafana's URL: ?from={start * 1000}&to={end * 1000}\n"
+        f"Time range:    {first} to {last} UTC, a sample every {step} s\n"
+        "Ctrl-C ends it.\n"
+    )
 
 
 def main() -> None:
@@ -18,7 +31,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     with play() as recorded:
-        sys.stdout.write(f"{recorded.url} {recorded.start} {recorded.end} {recorded.step}\n")
+        sys.stdout.write(told(recorded.url, recorded.start, recorded.end, recorded.step))
         sys.stdout.flush()
         over.wait()
 
