@@ -1,7 +1,7 @@
 """Serve the recording until Ctrl-C.
 
-`python -m tests.dashboards.recording.serve` prints the address of its Prometheus, the time range as the end of
-a board's address and in words, and waits.
+`python -m tests.dashboards.recording.serve` prints the address of its Prometheus, the time range as the end
+of a board's address and in words, and waits.
 """
 
 from __future__ import annotations
