@@ -20,7 +20,7 @@ GENERATED = {
     slug: json.loads((ROOT / f"dashboards/generated/platform/{slug}.json").read_text(encoding="utf-8"))
     for slug in ("team", "overview")
 }
-BURNING = ("Critical alerts", "Budget left (worst)")
+BURNING = ("Critical alerts", "Worst budget")
 LIGHTS = ("Scheduler", "DAG processor", "Triggerer", "API server", "Database", "DAG sync")
 
 
@@ -43,7 +43,7 @@ def test_the_first_line_says_what_burns(recorded: Recorded) -> None:
     assert some
     assert {tenant: number for tenant, number in critical.items() if number} == some
     assert set(critical) == set(raw(recorded, "group by (tenant) (airflow_tenant_info)", "tenant"))
-    left = Shown(recorded, "team", "Budget left (worst)").answer(0).last("tenant")
+    left = Shown(recorded, "team", "Worst budget").answer(0).last("tenant")
     worst = raw(recorded, "min by (tenant) (slo:period_error_budget_remaining:ratio)", "tenant")
     assert (PAYMENTS,) in worst
     assert left == {tenant: max(share, -1) for tenant, share in worst.items()}

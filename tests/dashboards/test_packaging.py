@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -155,7 +155,7 @@ def test_the_runbook_has_one_placeholder_and_the_readme_says_how_to_replace_it(
     files: packaging.Files,
 ) -> None:
     operator, tenant = (
-        yaml.safe_load((ROOT / "charts" / chart / "values.yaml").read_text(encoding="utf-8"))
+        yaml.safe_load((packaging.ROOT / "charts" / chart / "values.yaml").read_text(encoding="utf-8"))
         for chart in ("tenant-operator", "airflow-tenant")
     )
     assert {
@@ -165,7 +165,7 @@ def test_the_runbook_has_one_placeholder_and_the_readme_says_how_to_replace_it(
     } == {RUNBOOK_URL}
     links = {link for text in files.values() for link in re.findall(r"https://[^\s\"\\#]+/runbook\.md", text)}
     assert links == {RUNBOOK_URL}
-    assert f"s#{RUNBOOK_URL}#" in (ROOT / "dashboards/README.md").read_text(encoding="utf-8")
+    assert f"s#{RUNBOOK_URL}#" in (packaging.ROOT / "dashboards/README.md").read_text(encoding="utf-8")
 
 
 def test_a_board_that_no_config_map_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def health() -> Row:
                 big=False,
             ),
             _number(
-                "Budget left (worst)",
+                "Worst budget",
                 "What is left of the error budget that is nearest to its end. Below 0 the objective is "
                 "missed: stop releases of DAGs, repair first. The SLO board has each objective.",
                 budget_left(f"min by (tenant) ({s.SLO_BUDGET_LEFT(TENANT)})"),
