@@ -205,7 +205,7 @@ class _Objective:
             return []
         fast = alert == "AirflowSLOBurnFast"
         either = " or ".join(self._burning(pair, bad_events) for pair in reachable)
-        factor = reachable[-1].factor
+        factors = " or ".join(f"{pair.factor} ({pair.long})" for pair in reachable)
         return [
             {
                 "alert": alert,
@@ -216,7 +216,7 @@ class _Objective:
                     "summary": f"SLO {self._slo.name} of tenant {self._tenant.name} burns its error budget "
                     + ("fast" if fast else "slowly"),
                     "description": f"{{{{ $value | humanizePercentage }}}} of the {self._subject()}: "
-                    f"more than {factor} times what the objective of {self._slo.objective} % over "
+                    f"more than {factors} times what the objective of {self._slo.objective} % over "
                     f"{self._slo.window} leaves room for.",
                     **self._links.annotations(alert, self._slo.name),
                 },
