@@ -51,7 +51,7 @@ def columns(tenant: Column) -> tuple[Column, ...]:
             "Alert",
             # Grafana cannot write it lower case: the runbook has the name itself as an anchor, too
             links=(Link("Runbook", f"{RUNBOOK_URL}#${{__value.text}}", new_tab=True),),
-            width=235,
+            width=260,
         ),
         Column("about", "About"),
         tenant,

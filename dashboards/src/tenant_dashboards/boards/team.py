@@ -57,7 +57,7 @@ def _attention(flavour: Flavour) -> Row:
         no_data="no alert fires",
         width=12,
         height=8,
-        columns=firing.columns(Column("tenant", "Tenant", width=100)),
+        columns=firing.columns(Column("tenant", "Tenant", width=95)),
         sort=firing.SORT,
         sort_up=True,
         then=firing.THEN,
