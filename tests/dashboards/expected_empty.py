@@ -24,9 +24,13 @@ METRICS: dict[str, str] = {
     "pgbouncer_exporter_pools_waiting_clients": _JBUB,
     "pgbouncer_exporter_pools_active_clients": _JBUB,
 }
-#: (rule, metric) -> why the series with the labels that the rule wants are not there.
+_MET = "exchange_rates never fails: payments meets this objective"
+#: (rule, metric) -> why the series with the labels that the rule wants are not there. A rule of an objective is
+#: "rule objective".
 SELECTORS: dict[tuple[str, str], str] = {
     ("AirflowSLOSeriesAbsent", "airflow_tenant_info"): "no recorded tenant is suspended",
+    ("slo:sli_errors:increase5m rates", "airflow_dagrun_duration_failed_count"): _MET,
+    ("slo:sli_events:increase5m rates", "airflow_dagrun_duration_failed_count"): _MET,
 }
 #: Recording rule -> why it makes nothing.
 RECORDS: dict[str, str] = {}
@@ -53,9 +57,10 @@ def of_query(query: Query) -> str:
     return of_boards()[board, query.panel, query.reference]
 
 
-def of_selector(rule: str, metric: str) -> str:
-    """The reason, or an empty text."""
-    return SELECTORS.get((rule, metric), "") or METRICS.get(metric, "")
+def of_selector(rule: str, metric: str, slo: str = "") -> str:
+    """The reason, or an empty text. `slo` is the objective that the rule is for."""
+    found = SELECTORS.get((rule, metric), "") or SELECTORS.get((f"{rule} {slo}", metric), "")
+    return found or METRICS.get(metric, "")
 
 
 def of_record(name: str) -> str:

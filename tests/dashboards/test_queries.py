@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.dashboards import expected_empty
-from tests.dashboards.grafana import Board, Choices, Query, Selection, boards, has_data, substitute
+from tests.dashboards.grafana import INTERVAL, Board, Choices, Query, Selection, boards, has_data, substitute
 from tests.dashboards.recording import rules, written
 from tests.dashboards.recording.playback import Recorded, Refused
 
@@ -47,7 +47,7 @@ def results(query: Query, choices: Choices, recorded: Recorded) -> Iterator[tupl
 def _finds(query: Query, selection: Selection, span: float, recorded: Recorded) -> bool:
     expr = selection.put_into(query.expr, span)
     try:
-        found = recorded.query(expr) if query.instant else recorded.query_range(expr, step=30)
+        found = recorded.query(expr) if query.instant else recorded.query_range(expr, step=INTERVAL)
     except Refused as error:
         pytest.fail(f"{query.where} ({selection.label}): {error}\n{expr}")
     return has_data(found)
@@ -102,7 +102,7 @@ def test_every_series_that_a_rule_reads_is_there(rule: rules.Rule, recorded: Rec
     for name, selector in recorded.selectors(rule.expr):
         found.setdefault(name, []).extend([] if recorded.series(selector) else [selector])
     for name, missing in found.items():
-        reason = expected_empty.of_selector(rule.name, name)
+        reason = expected_empty.of_selector(rule.name, name, rule.labels.get("sloth_slo", ""))
         assert not missing or reason, f"{rule.name} reads what the recording does not hold: {missing}"
         assert missing or not reason, f"{rule.name}: {name} is there, although it is said that {reason!r}"
 
