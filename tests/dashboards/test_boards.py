@@ -156,7 +156,7 @@ STATES = {
 
 
 def test_a_tenant_is_ready_on_its_way_degraded_or_suspended(tmp_path: Path) -> None:
-    expected = {'{tenant="a"}': 2, '{tenant="b"}': 1, '{tenant="c"}': 0, '{tenant="d"}': 3}
+    expected: dict[str, float] = {'{tenant="a"}': 2, '{tenant="b"}': 1, '{tenant="c"}': 0, '{tenant="d"}': 3}
     assert_gives(tmp_path, STATES, states.state(), expected)
 
 
