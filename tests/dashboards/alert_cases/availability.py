@@ -33,6 +33,7 @@ _AVAILABLE = 'kube_deployment_status_replicas_available{N,deployment="payments-a
 _STATSD = 'up{T,job="airflow-tenant",component="statsd",instance="x"}'
 _WANTED = 'kube_deployment_spec_replicas{N,deployment="payments-api-server"}'
 _ADDRESS = 'kube_endpoint_address{N,endpoint="payments-api-server",ip="10.0.0.1",ready='
+_SLICE = 'kube_endpointslice_endpoints{N,endpointslice="payments-api-server-x7k2p",ready='
 _HEALTHY = "airflow_tenant_component_healthy{T,component="
 _REQUESTS = 'nginx_ingress_controller_requests{N,ingress="payments",status='
 _BUCKET = 'nginx_ingress_controller_request_duration_seconds_bucket{N,ingress="payments",le='
@@ -240,6 +241,19 @@ CASES: tuple[Case, ...] = (
         shown="1",
         labels={"endpoint": "payments-api-server"},
         base={**DEAD, **info("1x3 stale", team="blue"), **info("_x4 1x1 stale")},
+    ),
+    Fires(
+        "AirflowEndpointsNotReady",
+        "two addresses of an EndpointSlice",
+        0,
+        {_SLICE + f'"false",address="10.0.0.{number}"}}': steady(1) for number in (1, 2)},
+        shown="2",
+        labels={"endpoint": "payments-api-server"},
+    ),
+    Silent(
+        "AirflowEndpointsNotReady",
+        "all of a slice are ready",
+        {_SLICE + '"true",address="10.0.0.1"}': steady(1)},
     ),
     Silent(
         "AirflowEndpointsNotReady",

@@ -163,7 +163,19 @@ ALERTS = (
         "AirflowEndpointsNotReady",
         AREA,
         "P2",
-        of_namespace('count by (namespace, endpoint) (kube_endpoint_address{ready="false"} == 1)'),
+        # kube-state-metrics collects Endpoints no longer by default since 2.18, and EndpointSlices instead
+        of_namespace(
+            """
+            (
+              count by (namespace, endpoint) (kube_endpoint_address{ready="false"} == 1)
+                or
+              count by (namespace, endpoint) (
+                label_replace(kube_endpointslice_endpoints{ready="false"} == 1,
+                  "endpoint", "$1", "endpointslice", "(.+)-[^-]+")
+              )
+            )
+            """
+        ),
         "10m",
         "{{ $value }} addresses behind {{ $labels.endpoint }} of tenant {{ $labels.tenant }} are not ready",
         "The Service {{ $labels.endpoint }} in namespace {{ $labels.namespace }} sends them no requests.",

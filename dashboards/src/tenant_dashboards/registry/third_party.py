@@ -131,6 +131,8 @@ PROGRAMS = (
              "namespace persistentvolumeclaim", "Size of a claim"),
             ("kube_endpoint_address", "gauge", "namespace endpoint ip ready port_name",
              "Addresses of an Endpoints"),
+            ("kube_endpointslice_endpoints", "gauge", "namespace endpointslice address ready",
+             "Addresses of an EndpointSlice"),
         ),
     ),
     Program(
