@@ -25,8 +25,8 @@ METRICS: dict[str, str] = {
     "pgbouncer_exporter_pools_active_clients": _JBUB,
 }
 _MET = "exchange_rates never fails: payments meets this objective"
-#: (rule, metric) -> why the series with the labels that the rule wants are not there. A rule of an objective is
-#: "rule objective".
+#: (rule, metric) -> why the series with the labels that the rule wants are not there; a rule of one objective
+#: may be "rule objective".
 SELECTORS: dict[tuple[str, str], str] = {
     ("AirflowSLOSeriesAbsent", "airflow_tenant_info"): "no recorded tenant is suspended",
     ("slo:sli_errors:increase5m rates", "airflow_dagrun_duration_failed_count"): _MET,

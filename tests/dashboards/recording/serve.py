@@ -1,11 +1,12 @@
 """Serve the recording until Ctrl-C.
 
 `python -m tests.dashboards.recording.serve` prints the address of its Prometheus, the time range as the end
-of a board's address and in words, and waits.
+of a board's address and in words, and waits. With --for-programs it prints "URL START END STEP" instead.
 """
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import threading
@@ -27,11 +28,15 @@ def told(url: str, start: int, end: int, step: int) -> str:
 
 def main() -> None:
     """The command line."""
+    parser = argparse.ArgumentParser(description="Serve the recording until Ctrl-C.")
+    parser.add_argument("--for-programs", action="store_true", help='print one line, "URL START END STEP"')
+    options = parser.parse_args()
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     with play() as recorded:
-        sys.stdout.write(told(recorded.url, recorded.start, recorded.end, recorded.step))
+        facts = (recorded.url, recorded.start, recorded.end, recorded.step)
+        sys.stdout.write(" ".join(map(str, facts)) + "\n" if options.for_programs else told(*facts))
         sys.stdout.flush()
         over.wait()
 

@@ -150,7 +150,7 @@ def _board(source: Source, picture: Picture) -> dict[str, Any]:
 @contextlib.contextmanager
 def recording() -> Iterator[Source]:
     """A Prometheus over the tests' recording, stopped afterwards."""
-    command = [sys.executable, "-m", "tests.dashboards.recording.serve"]
+    command = [sys.executable, "-m", "tests.dashboards.recording.serve", "--for-programs"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
