@@ -230,6 +230,16 @@ def test_a_tenant_that_asks_for_another_ones_namespace_gets_none_of_it(tmp_path:
     assert_gives(tmp_path, series, found, {'{namespace="airflow-pay", tenant="pay"}': 1})
 
 
+def test_costs_by_dag_name_their_dags_without_prices(tmp_path: Path) -> None:
+    table = next(p for p in board("cost").panels if p.title == "Cost by DAG in the time range")
+    pod = 'kube_pod_labels{namespace="airflow-pay",pod="%s",label_dag_id="ledger"}'
+    pods = {pod % name: "1x60" for name in ("a", "b")}
+    row = '{label_dag_id="ledger", namespace="airflow-pay", row="airflow-pay / ledger"}'
+    assert_gives(tmp_path, pods, table.targets[0].expr, {row: 2}, namespace="airflow-pay")
+    count = next(column.source for column in table.columns if column.title == "Worker pods")
+    assert count == "Value #A"
+
+
 @pytest.mark.covers("G-15")
 def test_what_is_used_is_counted_without_the_pod_s_own_sum_and_idle_is_the_rest(tmp_path: Path) -> None:
     series = {
