@@ -22,8 +22,8 @@ A tenant that is hibernated or paused on purpose: pause the DAG with it.
 
 **What to change**
 
-`schedule`, and with it the patience of the two alerts (20 and 15 minutes). Give it the pool or the queue of your most important DAGs, and
-it measures that.
+`schedule`, and with it the patience of the two alerts (20 and 15 minutes). Give it the pool or the queue of
+your most important DAGs, and it measures that.
 """
 
 from __future__ import annotations
