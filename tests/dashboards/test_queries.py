@@ -120,7 +120,7 @@ def test_every_alert_can_be_evaluated(recorded: Recorded) -> None:
         recorded.query(rule.expr)
 
 
-# What the rows of the catalogue want to see, as (board, title of the panel).
+# What a platform team must be able to see, as (board, title of the panel).
 ROWS: dict[str, list[tuple[str, str]]] = {
     "G-01": [("team", "DAG run duration, p95"), ("slo", "DAGs: success and duration")],
     "G-02": [("team", "Task outcomes"), ("team", "Task failure ratio, 1 h")],
