@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
@@ -55,6 +56,8 @@ def test_production_waits_for_the_approval_and_is_deployed_after_it(live, checko
     assert live.states(DAG_ID, run_id)["deploy_production"] is None
     assert checkout.deployed == {"staging": checkout.commit}
 
+    # A person answers later: while the task's process is still ending, it may park the task a second time.
+    time.sleep(1)
     live.call("PATCH", detail, {"chosen_options": ["Approve"], "params_input": {}})
 
     assert live.wait(DAG_ID, run_id, 60) == "success"
