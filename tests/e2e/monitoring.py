@@ -49,11 +49,14 @@ def install_definitions(kube: Kube) -> None:
     """The definitions of the Prometheus operator, as a cluster has them before any tenant comes."""
     for definition in of_prometheus_operator(*_PLURALS):
         kube.apply(definition)
-    for plural in ("podmonitors", "prometheusrules", "alertmanagerconfigs"):
-        address = f"/apis/monitoring.coreos.com/v1/{plural}"
-        if plural == "alertmanagerconfigs":
-            address = address.replace("/v1/", "/v1alpha1/")
-        wait_for(f"the kind {plural}", lambda a=address: kube.get(a) is not None, seconds=60)
+    # The API server names a new kind before its storage is ready, and says 429 until then.
+    for version, plural in (
+        ("v1", "podmonitors"),
+        ("v1", "prometheusrules"),
+        ("v1alpha1", "alertmanagerconfigs"),
+    ):
+        address = f"/apis/monitoring.coreos.com/{version}/{plural}"
+        wait_for(f"the kind {plural}", lambda a=address: kube.request("GET", a)[0] == 200, seconds=60)
 
 
 @dataclass(frozen=True)
