@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -31,13 +32,18 @@ def started(
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            inside.argv(runner.command(name, *arguments)), stdout=out, stderr=subprocess.STDOUT
+            inside.argv(runner.command(name, *arguments)),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         ) as process,
     ):
         try:
             yield process
         finally:
-            process.kill()  # unshare ends everything inside with it
+            # The whole group: a program that has changed its user outlives the death of its parent; with the first
+            # process inside, everything inside ends. https://man7.org/linux/man-pages/man2/prctl.2.html
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("user", ["", "123456:0"])
