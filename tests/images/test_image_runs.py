@@ -41,8 +41,9 @@ def started(
         try:
             yield process
         finally:
-            # The whole group: a program that has changed its user outlives the death of its parent; with the first
-            # process inside, everything inside ends. https://man7.org/linux/man-pages/man2/prctl.2.html
+            # The whole group: a program that has changed its user outlives the death of its parent.
+            # With the first process inside, everything inside ends.
+            # https://man7.org/linux/man-pages/man2/prctl.2.html (PR_SET_PDEATHSIG)
             os.killpg(process.pid, signal.SIGKILL)
 
 
