@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.airflow.server import JOBS, AirflowServer
 from tests.controller.stack import Stack, running
 
 
@@ -24,3 +25,12 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
     if shared_stack.operator.process is None:
         shared_stack.operator.start()
     shared_stack.clean()
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowServer]:
+    """A real Airflow API server; which components have a heartbeat is for the test to say."""
+    server = AirflowServer.start(tmp_path_factory.mktemp("airflow"))
+    server.heartbeat(*JOBS)
+    yield server
+    server.stop()

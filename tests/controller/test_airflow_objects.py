@@ -12,20 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.airflow.server import JOBS, AirflowServer
+from tests.airflow.server import AirflowServer
 from tests.controller.process import eventually
 from tests.controller.stack import Stack, TenantUnderTest, running
 
 _WAIT = 40.0
-
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowServer]:
-    """A real Airflow API server."""
-    server = AirflowServer.start(tmp_path_factory.mktemp("airflow"))
-    server.heartbeat(*JOBS)
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -26,15 +26,6 @@ _TURNS = 70.0
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowServer]:
-    """A real Airflow API server; which components have a heartbeat is for the test to say."""
-    server = AirflowServer.start(tmp_path_factory.mktemp("airflow"))
-    server.heartbeat(*JOBS)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def metrics_stack(airflow: AirflowServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """An operator that takes this Airflow for every tenant's, and states prices."""
     prices = {"COST_CURRENCY": "EUR", "COST_CPU_CORE_HOUR": "0.04", "COST_STORAGE_GIB_MONTH": "0"}

@@ -11,7 +11,6 @@ import contextlib
 import gzip
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from tests.airflow.server import free_port
 
 from devcluster.tools import tool
 
@@ -44,7 +44,7 @@ class PrometheusOperator:
     def start(cls, kubeconfig: Path, directory: Path) -> PrometheusOperator:
         """Start it with the rights of a kubeconfig; its log goes into ``directory``."""
         log = directory / "prometheus-operator.log"
-        command = [str(tool("prometheus-operator")), f"--web.listen-address=127.0.0.1:{_free_port()}"]
+        command = [str(tool("prometheus-operator")), f"--web.listen-address=127.0.0.1:{free_port()}"]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,
@@ -171,7 +171,7 @@ def prometheus(config: Object, kubeconfig: Path, directory: Path) -> Iterator[st
     ]
     file = directory / "prometheus.yaml"
     file.write_text(yaml.safe_dump({**config, "scrape_configs": outside}))
-    port = _free_port()
+    port = free_port()
     command = [
         str(tool("prometheus")),
         f"--config.file={file}",
@@ -185,10 +185,3 @@ def prometheus(config: Object, kubeconfig: Path, directory: Path) -> Iterator[st
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

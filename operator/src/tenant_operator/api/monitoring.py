@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, model_validator
 
 from tenant_operator.api.rules import (
-    DURATION,
     Duration,
+    DurationRule,
     Json,
     Matches,
     Model,
     SecretKeyRef,
     cel,
     keyed_by,
-    seconds,
 )
 
 #: Upper bounds, in seconds, of the histograms that the tenant chart's files/statsd_mapping.yaml makes of
@@ -35,31 +31,23 @@ Metric = Literal["dagRunSuccess", "taskSuccess", "dagRunDuration", "scheduleDela
 TIMED: tuple[Metric, ...] = ("dagRunDuration", "scheduleDelay")
 
 
-@dataclass(frozen=True, slots=True)
-class OfHistogram:
+class OfHistogram(DurationRule):
     """A duration that is the bound of a histogram's bucket."""
 
-    def _check(self, value: str) -> str:
-        if seconds(value) not in BUCKETS:
-            raise ValueError(_NO_BUCKET)
-        return value
+    @property
+    def message(self) -> str:
+        """See DurationRule."""
+        return _NO_BUCKET
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        json_schema = handler(schema)
-        # What is no duration at all is refused by a rule of its own; duration() would only add an error.
-        no_duration = f"!self.matches('{DURATION}') || self == ''"
+    @property
+    def condition(self) -> str:
+        """See DurationRule."""
         known = ", ".join(f"duration('{bound}s')" for bound in BUCKETS)
-        rules = json_schema.get("x-kubernetes-validations", [])
-        json_schema["x-kubernetes-validations"] = [
-            cel(f"{no_duration} || duration(self) in [{known}]", _NO_BUCKET),
-            *rules,
-        ]
-        return json_schema
+        return f"in [{known}]"
+
+    def fits(self, length: int) -> bool:
+        """See DurationRule."""
+        return length in BUCKETS
 
 
 DagId = Annotated[

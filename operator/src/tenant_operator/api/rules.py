@@ -8,6 +8,7 @@ https://kubernetes.io/docs/reference/using-api/cel/
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -77,15 +78,26 @@ class Matches:
 DURATION = r"^([0-9]{1,6}h)?([0-9]{1,7}m)?([0-9]{1,8}s)?$"
 
 
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """The shortest duration allowed, for example 5s."""
+class DurationRule(ABC):
+    """A rule about the length of a duration; whether it is one at all, the type Duration says."""
 
-    shortest: str
+    @property
+    @abstractmethod
+    def message(self) -> str:
+        """What the user reads."""
+
+    @property
+    @abstractmethod
+    def condition(self) -> str:
+        """The rest of the CEL rule `duration(self) ...`."""
+
+    @abstractmethod
+    def fits(self, length: int) -> bool:
+        """Whether a duration of so many seconds is allowed."""
 
     def _check(self, value: str) -> str:
-        if seconds(value) < seconds(self.shortest):
-            raise ValueError(f"must be at least {self.shortest}")
+        if not self.fits(seconds(value)):
+            raise ValueError(self.message)
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -96,11 +108,31 @@ class AtLeast:
     ) -> JsonSchemaValue:
         json_schema = handler(schema)
         # What is no duration at all is refused by a rule of its own; duration() would only add an error.
-        no_duration = f"!self.matches('{DURATION}') || self == ''"
-        rule = f"{no_duration} || duration(self) >= duration('{self.shortest}')"
+        rule = f"!self.matches('{DURATION}') || self == '' || duration(self) {self.condition}"
         rules = json_schema.get("x-kubernetes-validations", [])
-        json_schema["x-kubernetes-validations"] = [cel(rule, f"must be at least {self.shortest}"), *rules]
+        json_schema["x-kubernetes-validations"] = [cel(rule, self.message), *rules]
         return json_schema
+
+
+@dataclass(frozen=True)
+class AtLeast(DurationRule):
+    """The shortest duration allowed, for example 5s."""
+
+    shortest: str
+
+    @property
+    def message(self) -> str:
+        """See DurationRule."""
+        return f"must be at least {self.shortest}"
+
+    @property
+    def condition(self) -> str:
+        """See DurationRule."""
+        return f">= duration('{self.shortest}')"
+
+    def fits(self, length: int) -> bool:
+        """See DurationRule."""
+        return length >= seconds(self.shortest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,20 @@ SEVERITIES: Mapping[str, str] = {
     "P4": "info",
 }
 
+#: What nobody needs to be told while no scheduler runs.
+_WITHOUT_SCHEDULER = (
+    "AirflowSchedulerLoopSlow",
+    "AirflowDagRunScheduleDelayHigh",
+    "AirflowFirstTaskStartDelayHigh",
+    "AirflowCanaryLate",
+    "AirflowCanarySilent",
+    "AirflowExecutorSaturated",
+    "AirflowTasksStuckQueued",
+    "AirflowPoolStarving",
+    "AirflowPoolExhausted",
+    "AirflowPoolSizeDiffersFromSpec",
+)
+
 #: While the first fires, the others are silent for the same tenant: one cause is told once.
 INHIBITIONS: Mapping[str, tuple[str, ...]] = {
     "AirflowOperatorDown": (
@@ -50,29 +64,9 @@ INHIBITIONS: Mapping[str, tuple[str, ...]] = {
     "AirflowManySchedulersMissing": (
         "AirflowSchedulerHeartbeatMissing",
         "AirflowComponentUnhealthy",
-        "AirflowSchedulerLoopSlow",
-        "AirflowDagRunScheduleDelayHigh",
-        "AirflowFirstTaskStartDelayHigh",
-        "AirflowCanaryLate",
-        "AirflowCanarySilent",
-        "AirflowExecutorSaturated",
-        "AirflowTasksStuckQueued",
-        "AirflowPoolStarving",
-        "AirflowPoolExhausted",
-        "AirflowPoolSizeDiffersFromSpec",
+        *_WITHOUT_SCHEDULER,
     ),
-    "AirflowSchedulerHeartbeatMissing": (
-        "AirflowSchedulerLoopSlow",
-        "AirflowDagRunScheduleDelayHigh",
-        "AirflowFirstTaskStartDelayHigh",
-        "AirflowCanaryLate",
-        "AirflowCanarySilent",
-        "AirflowExecutorSaturated",
-        "AirflowTasksStuckQueued",
-        "AirflowPoolStarving",
-        "AirflowPoolExhausted",
-        "AirflowPoolSizeDiffersFromSpec",
-    ),
+    "AirflowSchedulerHeartbeatMissing": _WITHOUT_SCHEDULER,
     "AirflowDagProcessorHeartbeatMissing": (
         "AirflowDagImportErrors",
         "AirflowDagBagShrunk",
