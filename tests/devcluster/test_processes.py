@@ -19,7 +19,7 @@ def sleeper(log: Path, seconds: str = "60") -> Process:
 
 
 def open_files(pid: int) -> set[str]:
-    """Return what the process holds open; a file that it closes meanwhile (its own libraries') is left out."""
+    """Return what the process holds open; not what it closes meanwhile (its own libraries)."""
     found = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
