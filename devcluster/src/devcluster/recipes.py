@@ -125,6 +125,13 @@ def _alertmanager(name: str) -> Recipe:
     )
 
 
+_ARGO = "github.com/argoproj/argo-cd/v3"
+
+
+def _flux(name: str) -> Recipe:
+    return Recipe(name, name, (f"github.com/fluxcd/{name}",), f"github.com/fluxcd/{name}")
+
+
 _ALL = (
     _kubernetes("kubectl"),
     _kubernetes("kube-apiserver"),
@@ -189,6 +196,36 @@ _ALL = (
         ("github.com/grafana/loki/v3/cmd/loki",),
         "github.com/grafana/loki/v3",
         variables=("github.com/grafana/loki/v3/pkg/util/build.Version={number}",),
+    ),
+    Recipe(
+        "argocd",  # all of Argo CD's programs: ARGOCD_BINARY_NAME says which one it is
+        "argocd",
+        (f"{_ARGO}/cmd",),
+        _ARGO,
+        variables=(f"{_ARGO}/common.version={{number}}",),
+    ),
+    _flux("source-controller"),
+    _flux("kustomize-controller"),
+    Recipe(
+        "kustomize",
+        "kustomize",
+        ("sigs.k8s.io/kustomize/kustomize/v5",),
+        "sigs.k8s.io/kustomize/kustomize/v5",
+        variables=("sigs.k8s.io/kustomize/api/provenance.version={version}",),
+    ),
+    Recipe(
+        "kubeconform",
+        "kubeconform",
+        ("github.com/yannh/kubeconform/cmd/kubeconform",),
+        "github.com/yannh/kubeconform",
+        variables=("main.version={version}",),
+    ),
+    Recipe(
+        "actionlint",
+        "actionlint",
+        ("github.com/rhysd/actionlint/cmd/actionlint",),
+        "github.com/rhysd/actionlint",
+        variables=("github.com/rhysd/actionlint.version={number}",),
     ),
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
