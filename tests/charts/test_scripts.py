@@ -19,7 +19,7 @@ import pytest
 from tests.airflow.environment import airflow_bin
 from tests.charts.configurations import LOCAL
 from tests.charts.support import TENANT_CHART, render_chart
-from tests.images.git_remote import wait_for
+from tests.git_remote import wait_for
 
 import imagebuild
 from imagebuild.chroot import Bind, Chroot

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from tests.images.git_remote import Remote, daemon, free_port
+from tests.git_remote import Remote, daemon, free_port
 from tests.images.git_sync_process import Sync
 
 import imagebuild

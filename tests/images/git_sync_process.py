@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.images.git_remote import Remote
+from tests.git_remote import Remote
 
 
 @dataclass

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.git_remote import fetch, free_port, wait_for
 from tests.images import git_sync_contract as contract
-from tests.images.git_remote import fetch, free_port, wait_for
 from tests.images.git_sync_process import Sync
 
 

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from tests.git_remote import Remote, http_backend, serving, wait_for
 from tests.images import git_sync_contract as contract
-from tests.images.git_remote import Remote, http_backend, serving, wait_for
 from tests.images.git_sync_process import Sync, script
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.git_remote import Remote, fetch, free_port, listening, wait_for
 from tests.images.conftest import Runner
-from tests.images.git_remote import Remote, fetch, free_port, listening, wait_for
 
 from imagebuild.chroot import Bind
 

@@ -74,7 +74,7 @@ class Remote:
         """A repository with nothing in it."""
         remote = cls(folder / "remotes", folder / f"work-{name}")
         bare = remote.base / name
-        bare.parent.mkdir(exist_ok=True)
+        bare.parent.mkdir(parents=True, exist_ok=True)
         remote.run("init", "-q", "--bare", "-b", "main", str(bare), cwd=folder)
         remote.run("config", "http.receivepack", "true", cwd=bare)
         remote.run("init", "-q", "-b", "main", str(remote.work), cwd=folder)
@@ -126,14 +126,14 @@ def daemon(base: Path, port: int) -> Iterator[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     base: Path
-    credential: str
+    credential: str  # empty: anybody may read and write
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         """Quiet."""
 
     def _serve(self) -> None:
         expected = "Basic " + base64.b64encode(self.credential.encode()).decode()
-        if self.headers.get("Authorization") != expected:
+        if self.credential and self.headers.get("Authorization") != expected:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="t"')
             self.send_header("Content-Length", "0")
@@ -168,17 +168,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def http_backend(base: Path, credential: str) -> Iterator[str]:
-    """git over HTTP that asks for `user:password`; yields the address of the folder."""
+def http_backend(base: Path, credential: str = "", port: int = 0) -> Iterator[str]:
+    """Smart HTTP, by default for anybody, else for `user:password`; yields the address of the folder."""
     handler = type("Handler", (_Handler,), {"base": base, "credential": credential})
-    with serving(handler) as address:
+    with serving(handler, port) as address:
         yield address
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """An HTTP server on a free port in a thread; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def serving(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
+    """An HTTP server of the loopback interface in a thread, by default on a free port; yields its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
