@@ -122,6 +122,21 @@ def test_controllers_work_on_deployments_jobs_and_namespaces(plane: ControlPlane
     ok(plane, "delete", "namespace", "temporary", "--timeout=40s")
 
 
+def test_every_change_is_in_the_audit_log_with_its_author_and_without_its_content(
+    plane: ControlPlane,
+) -> None:
+    ok(plane, "create", "secret", "generic", "audited", "--from-literal=password=not-for-the-log")
+    ok(plane, "get", "secret", "audited")
+    text = plane.log("audit").read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    found = [event for event in events if event["objectRef"].get("name") == "audited"]
+    assert [event["verb"] for event in found] == ["create"]
+    assert found[0]["user"]["username"] == "devcluster-admin"
+    assert found[0]["userAgent"].startswith("kubectl")
+    assert {event["verb"] for event in events}.isdisjoint({"get", "list", "watch"})
+    assert "not-for-the-log" not in text
+
+
 def test_two_start_at_once_and_know_nothing_of_each_other(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(ControlPlane.start, [tmp_path / "1", tmp_path / "2"])

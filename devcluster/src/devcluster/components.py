@@ -8,6 +8,8 @@ from pathlib import Path
 from devcluster.pki import Pki
 
 SERVICE_RANGE = "10.96.0.0/16"
+_AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
+_AUDIT_MEGABYTES = 50
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Layout:
         """Where etcd keeps its data."""
         return self.directory / "etcd"
 
+    @property
+    def audit(self) -> Path:
+        """Where the API server notes every change: one JSON object (audit.k8s.io/v1 Event) a line."""
+        return self.directory / "log" / "audit.log"
+
 
 def etcd(binary: Path, layout: Layout) -> list[str]:
     """Return etcd's command line; without fsync, because a lost cluster is made again in seconds."""
@@ -53,7 +60,7 @@ def etcd(binary: Path, layout: Layout) -> list[str]:
 
 
 def apiserver(binary: Path, layout: Layout) -> list[str]:
-    """Return kube-apiserver's command line: RBAC and Node authorizer are on, clients use certificates."""
+    """Return kube-apiserver's command line: RBAC, Node authorizer and an audit log of changes are on."""
     pki = layout.pki
     return [
         str(binary),
@@ -83,6 +90,10 @@ def apiserver(binary: Path, layout: Layout) -> list[str]:
         f"--proxy-client-cert-file={pki.crt('front-proxy-client')}",
         f"--proxy-client-key-file={pki.key('front-proxy-client')}",
         f"--cert-dir={layout.directory / 'tmp'}",
+        f"--audit-policy-file={_AUDIT_POLICY}",
+        f"--audit-log-path={layout.audit}",
+        f"--audit-log-maxsize={_AUDIT_MEGABYTES}",
+        "--audit-log-maxbackup=1",
     ]
 
 
