@@ -1,0 +1,102 @@
+"""The production checklist: all of its lines are there, and a ticked one has a test that proves it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "production-checklist.md"
+
+#: The lines in their order: a word of the line, and the requirements whose tests are its evidence.
+LINES = (
+    ("retried", "L-07"),
+    ("down", "P07.3"),
+    ("failure", "L-22"),
+    ("how bad", "P08.3"),
+    ("connections", "L-04"),
+    ("before it is loaded", "P10.1"),
+    ("versions", "P10.2"),
+    ("unit tests", "P11.1"),
+    ("CI", "S000-24"),
+    ("Metrics", "M-01"),
+    ("JSON", "LG-04"),
+    ("depends on", "P12.3"),
+    ("deadline", "L-22", "A-20"),
+    ("waits for which", "P13.3"),
+    ("Sensors", "L-31"),
+    ("asset", "P14.2"),
+    ("factory", "P15.1"),
+    ("Teams cannot reach", "P15.3"),
+    ("secrets backend", "S000-15"),
+    ("No credentials", "L-04"),
+    ("roles", "S000-21"),
+    ("audit log", "S000-20"),
+    ("Lineage", "P17.1"),
+    ("classified", "L-38"),
+    ("removed", "P17.3"),
+    ("Features", "P18.1"),
+    ("drift", "P18.3"),
+    ("beat", "P18.3"),
+    ("A/B", "P18.2"),
+    ("Retraining", "P18.3"),
+    ("way back", "P18.3"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the checklist."""
+
+    ticked: bool
+    text: str
+    how: str
+    evidence: str
+
+
+def lines() -> list[Line]:
+    text = PAGE.read_text()
+    found = re.findall(r"^\| \[(x| )\] \| (.*?) \| (.*) \| (.*?)\|$", text, re.MULTILINE)
+    return [Line(tick == "x", words, how, evidence.strip()) for tick, words, how, evidence in found]
+
+
+def proven_by(file: Path) -> set[str]:
+    """The requirements that a test file says it proves, in marks or in a table beside them."""
+    return set(re.findall(r'"([A-Z][A-Z0-9]*[-.]?[A-Z]?\d+(?:[-.]\d+)?)"', file.read_text()))
+
+
+def numbered() -> list[object]:
+    return [
+        pytest.param(number, id=f"{number + 1:02}", marks=pytest.mark.covers(f"S004-C{number + 1:02}"))
+        if line.ticked
+        else pytest.param(number, id=f"{number + 1:02}")
+        for number, line in enumerate(lines())
+    ]
+
+
+def test_the_checklist_has_its_lines_in_order() -> None:
+    found = lines()
+    assert len(found) == len(LINES)
+    assert [line.text for line, (word, *_) in zip(found, LINES, strict=True) if word not in line.text] == []
+
+
+@pytest.mark.parametrize("number", numbered())
+def test_a_ticked_line_names_a_test_of_just_that_and_an_open_one_says_what_to_do(number: int) -> None:
+    line, wanted = lines()[number], LINES[number][1:]
+    linked = re.findall(r"\]\(\.\./(tests/[^)#]+)\)", line.evidence)
+    if not line.ticked:
+        assert linked == [], "what has a test is ticked"
+        assert len(line.how.split()) > 20, "an open line says what to do until then"
+        return
+    proofs = set().union(*(proven_by(ROOT / file) for file in linked))
+    assert [row for row in wanted if row not in proofs] == []
+
+
+@pytest.mark.covers("S001-07")
+def test_what_a_tenant_chooses_for_production_is_listed() -> None:
+    table = PAGE.read_text().partition("## The tenant itself")[2]
+    firsts = re.findall(r"^\| ([^|]+?) \|", table, re.MULTILINE)[1:]
+    assert firsts == ["executor", "secrets", "DAG versions", "alerts on lateness", "timeouts"]
