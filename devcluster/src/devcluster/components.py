@@ -41,6 +41,11 @@ class Layout:
         """Where the API server notes every change: one JSON object (audit.k8s.io/v1 Event) a line."""
         return self.directory / "log" / "audit.log"
 
+    @property
+    def audit_policy(self) -> Path:
+        """What the API server notes; see ``write_audit_policy``."""
+        return self.directory / "config" / _AUDIT_POLICY.name
+
 
 def etcd(binary: Path, layout: Layout) -> list[str]:
     """Return etcd's command line; without fsync, because a lost cluster is made again in seconds."""
@@ -57,6 +62,12 @@ def etcd(binary: Path, layout: Layout) -> list[str]:
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
+
+
+def write_audit_policy(layout: Layout) -> None:
+    """Copy the policy to where a node, which does not see the folder of this program, can read it."""
+    layout.audit_policy.parent.mkdir(parents=True, exist_ok=True)
+    layout.audit_policy.write_text(_AUDIT_POLICY.read_text())
 
 
 def apiserver(binary: Path, layout: Layout) -> list[str]:
@@ -90,7 +101,7 @@ def apiserver(binary: Path, layout: Layout) -> list[str]:
         f"--proxy-client-cert-file={pki.crt('front-proxy-client')}",
         f"--proxy-client-key-file={pki.key('front-proxy-client')}",
         f"--cert-dir={layout.directory / 'tmp'}",
-        f"--audit-policy-file={_AUDIT_POLICY}",
+        f"--audit-policy-file={layout.audit_policy}",
         f"--audit-log-path={layout.audit}",
         f"--audit-log-maxsize={_AUDIT_MEGABYTES}",
         "--audit-log-maxbackup=1",

@@ -151,6 +151,7 @@ class ControlPlane:
         pki.write_kubeconfigs(keys, self.server)
         cache.write_atomically(self.kubeconfig, pki.kubeconfig(keys, "admin", self.server))
         layout = Layout(self.directory, keys, ports, advertise=_ADDRESS, bind=_ADDRESS)
+        components.write_audit_policy(layout)
         api = self.api()
         self._launch("etcd", components.etcd(binaries["etcd"], layout))
         self._launch("kube-apiserver", components.apiserver(binaries["kube-apiserver"], layout))

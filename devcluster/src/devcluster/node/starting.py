@@ -95,6 +95,7 @@ class Starter:
         cache.write_atomically(self.node.kubeconfig, text)
         api = KubeApi(server, authority=keys.crt("ca"), certificate=keys.crt("admin"), key=keys.key("admin"))
         self._start("etcd", components.etcd(found["etcd"], layout))
+        components.write_audit_policy(layout)
         self._start("kube-apiserver", components.apiserver(found["kube-apiserver"], layout))
         self._await("kube-apiserver", api.ready, _API_SECONDS)
         return api
