@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import re
 import subprocess
 
 import kubernetes_validate
 import pytest
-from tests.charts.configurations import CONFIGURATIONS, EXPECTED, FULL, KUBERNETES, LOCAL, MINIMAL
+from tests.charts.configurations import CONFIGURATIONS, EXPECTED, FULL, FULL_LOCAL, KUBERNETES, LOCAL, MINIMAL
 from tests.charts.support import (
     COMPONENT_LABEL,
     NAMESPACE,
@@ -16,6 +17,7 @@ from tests.charts.support import (
     RELEASE,
     TENANT_CHART,
     Chart,
+    Object,
     merged,
     of_kubernetes,
     parse,
@@ -223,6 +225,45 @@ def test_budgets_come_with_two_replicas_or_on_demand() -> None:
     assert budgets({"replicas": 2}) == 1
     assert budgets({"replicas": 1, "podDisruptionBudget": {"enabled": True}}) == 1
     assert budgets({"replicas": 2, "podDisruptionBudget": {"enabled": False}}) == 0
+
+
+def _without_hibernation(obj: Object) -> Object:
+    """An object without the two fields by which a release falls asleep."""
+    bare = copy.deepcopy(obj)
+    for field in ("replicas", "suspend"):
+        bare.get("spec", {}).pop(field, None)
+    return bare
+
+
+@pytest.mark.parametrize("values", [FULL, FULL_LOCAL], ids=["kubernetes", "local"])
+def test_hibernated_no_pod_runs_and_everything_else_stays(values: dict[str, object]) -> None:
+    awake, asleep = render_chart(values), render_chart(merged(values, {"hibernated": True}))
+    for kind in ("Deployment", "StatefulSet"):
+        assert asleep.kind(kind)
+        assert {obj["spec"]["replicas"] for obj in asleep.kind(kind)} == {0}
+        assert min(obj["spec"]["replicas"] for obj in awake.kind(kind)) > 0
+    assert [job["spec"]["suspend"] for job in asleep.kind("Job")] == [True]
+    assert [job["spec"]["suspend"] for job in awake.kind("Job")] == [False]
+    # the same names and templates: the same volumes, and after waking the same pods and no migration again
+    budgets = {key for key in awake.objects if key[0] == "PodDisruptionBudget"}
+    assert budgets
+    assert asleep.objects.keys() == awake.objects.keys() - budgets
+    for key, obj in asleep.objects.items():
+        assert _without_hibernation(obj) == _without_hibernation(awake[key]), key
+
+
+def test_a_budget_on_demand_does_not_outlive_the_pods() -> None:
+    budget = {"apiServer": {"podDisruptionBudget": {"enabled": True}}}
+    assert not render_chart(merged(LOCAL, budget, {"hibernated": True})).kind("PodDisruptionBudget")
+
+
+def test_notes_tell_that_a_release_hibernates_and_how_to_wake_it() -> None:
+    notes = run_helm(
+        "install", RELEASE, str(TENANT_CHART), "--dry-run=client", values=merged(LOCAL, {"hibernated": True})
+    ).stdout
+    assert "no pod runs" in notes
+    assert "hibernated=false" in notes
+    assert "port-forward" not in notes
 
 
 def test_a_long_release_name_is_refused() -> None:

@@ -180,10 +180,19 @@ Init container: (dict "root" $ "state" "migrated"|"connected"). Compares Alembic
     readOnly: true
 {{- end }}
 
-{{/* A PodDisruptionBudget: (dict "root" $ "component" c "settings" ...) with two replicas or on demand. */}}
+{{/* (dict "root" $ "wanted" n): the replicas of a workload; none while the release hibernates. */}}
+{{- define "airflow-tenant.replicas" -}}
+{{- ternary 0 (int64 .wanted) .root.Values.hibernated -}}
+{{- end }}
+
+{{/*
+A PodDisruptionBudget: (dict "root" $ "component" c "settings" ...) with two replicas or on demand. None while the
+release hibernates: minAvailable without pods looks like an outage to whoever watches budgets.
+*/}}
 {{- define "airflow-tenant.podDisruptionBudget" -}}
 {{- $budget := .settings.podDisruptionBudget -}}
-{{- if ternary (ge (int .settings.replicas) 2) $budget.enabled (kindIs "invalid" $budget.enabled) }}
+{{- $wanted := ternary (ge (int .settings.replicas) 2) $budget.enabled (kindIs "invalid" $budget.enabled) -}}
+{{- if and $wanted (not .root.Values.hibernated) }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
