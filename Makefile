@@ -14,7 +14,7 @@ COMPILE := uv pip compile -q --python-version 3.11 --python-platform x86_64-many
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-19s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock tools/setup.sh $(MEMBERS:%=%/pyproject.toml)
 	@tools/setup.sh $(MEMBERS)
@@ -77,6 +77,26 @@ record: setup ## Renew the recording that the dashboards' tests use: real Airflo
 .PHONY: dashboards-preview
 dashboards-preview: setup ## Draw every dashboard from the recording to docs/images/dashboards
 	$(BIN)/python -m tenant_dashboards.preview
+
+.PHONY: validate
+validate: $(READY) ## Check manifests/: every overlay against its schemas, every tenant, the platform's policies
+	@$(BIN)/python -m tools.manifests.validate
+
+.PHONY: new-tenant
+new-tenant: $(READY) ## Write the files of a new tenant: NAME=payments2 TEAM=payments [ARGS="--executor KubernetesExecutor"]
+	@$(BIN)/python -m tools.manifests.new_tenant $(NAME) --team $(TEAM) $(ARGS)
+
+.PHONY: manifests-diff
+manifests-diff: $(READY) ## What a change of manifests/ does to every cluster: BASE=origin/main
+	@$(BIN)/python -m tools.manifests.diff $(or $(BASE),origin/main)
+
+.PHONY: release-check
+release-check: $(READY) ## Everything of a release that needs no registry: versions, notes, charts, bills of materials, provenance, in dist/
+	$(BIN)/python -m tools.release build --no-images
+
+.PHONY: docs
+docs: $(READY) ## Build the documentation's site to build/site
+	$(BIN)/mkdocs build --strict
 
 .PHONY: generate
 generate: setup ## Write the generated files: CRD, chart READMEs, dashboards, rules, DAG index, lint rules

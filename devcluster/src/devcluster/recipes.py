@@ -221,6 +221,13 @@ _ALL = (
         variables=("main.version={version}",),
     ),
     Recipe(
+        "crane",
+        "crane",
+        ("github.com/google/go-containerregistry/cmd/crane",),
+        "github.com/google/go-containerregistry",
+        variables=("github.com/google/go-containerregistry/cmd/crane/cmd.Version={number}",),
+    ),
+    Recipe(
         "actionlint",
         "actionlint",
         ("github.com/rhysd/actionlint/cmd/actionlint",),
