@@ -13,6 +13,7 @@ from tenant_operator.api.status import (
     TenantStatus,
 )
 from tenant_operator.core.errors import ConditionType, InvalidSpec, NotReady, Reason, TenantError
+from tenant_operator.plan.intent import Intent
 from tenant_operator.plan.outcome import ASIDE, GATES, PROGRESS, Finding, Findings, events, status
 
 NOW = 1_700_000_000.0
@@ -188,7 +189,7 @@ def test_suspended_keeps_the_last_known_ready_and_shows_neither_reconciling_nor_
     assert ready is not None
     ready_before = ready.model_copy(update={"status": was})
     before = before.model_copy(update={"conditions": [ready_before]})
-    after = made(Findings(), before, suspended=True)
+    after = made(Findings(intent=Intent(suspended_by="spec.suspend")), before)
     assert shown(after, "Ready", "Reconciling", "Stalled") == {"Ready": (was, "Suspended")}
     assert [(e.type, e.reason) for e in events(before, after)] == [("Normal", "Suspended")]
 

@@ -61,6 +61,11 @@ class DagSourceStatus(StatusModel):
     """Branch, tag or commit asked for."""
     commit: str = ""
     """Commit that Airflow has parsed."""
+    previous_commit: str = ""
+    """Commit that Airflow had parsed before the present one: what to go back to. Stays while the source is
+    held."""
+    held: bool = False
+    """Whether the annotation airflowtenants.io/dag-revisions holds the source at a commit."""
     dag_count: int = 0
     """DAGs found in it."""
     import_errors: int = 0
@@ -113,6 +118,10 @@ class TenantStatus(StatusModel):
     """Generation of the spec that was last looked at."""
     conditions: list[Condition] = Field(default_factory=list)
     """Conditions; Ready sums them up."""
+    last_handled_reconcile_at: str = ""
+    """Value of the annotation airflowtenants.io/reconcile-requested-at that was last carried out."""
+    last_handled_dag_sync_at: str = ""
+    """Value of the annotation airflowtenants.io/dag-sync-requested-at that was last carried out."""
     namespace: str = ""
     """Namespace of the tenant."""
     url: str = ""

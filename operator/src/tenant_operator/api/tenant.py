@@ -176,6 +176,9 @@ class TenantSpec(Model):
     """The namespace made for the tenant."""
     suspend: bool = False
     """Stops the operator from changing anything for this tenant; what runs keeps running."""
+    state: Literal["Running", "Hibernated"] = "Running"
+    """Hibernated: all components and the embedded database rest with no pods; volumes, Secrets and objects
+    stay."""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
     """What happens to data when the tenant is deleted. Retain keeps the namespace with its volumes and
     generated Secrets for a tenant of the same name; Delete removes the namespace with all in it."""

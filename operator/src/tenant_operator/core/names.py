@@ -23,6 +23,12 @@ LABEL_RETAINED = f"{GROUP}/retained"
 ANNOTATION_TENANT = f"{GROUP}/tenant"
 ANNOTATION_STAGE = f"{GROUP}/stage"
 ANNOTATION_OWNER_EMAIL = f"{GROUP}/owner-email"
+# What people and Argo CD's actions ask for on an AirflowTenant; plan.intent reads them.
+ANNOTATION_RECONCILE = f"{GROUP}/reconcile-requested-at"
+ANNOTATION_DAG_SYNC = f"{GROUP}/dag-sync-requested-at"
+ANNOTATION_SUSPEND = f"{GROUP}/suspend"
+ANNOTATION_STATE = f"{GROUP}/state"
+ANNOTATION_DAG_REVISIONS = f"{GROUP}/dag-revisions"
 
 MAX_TENANT_NAME = 40
 #: What a tenant may be called, and how a person is told so.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from tenant_operator.api.status import Condition, DagSourceStatus, ObjectsStatus, Owned, Release, TenantStatus
 from tenant_operator.core.errors import ConditionType, Reason, TenantError
+from tenant_operator.plan.intent import Intent
 
 #: Gates in the order in which they open; Ready speaks for the first that is not open.
 GATES: tuple[ConditionType, ...] = (
@@ -71,6 +72,11 @@ class Findings:
     """What a pass has found so far, to be filled in step by step."""
 
     gates: dict[ConditionType, Finding] = field(default_factory=dict)
+    #: who suspends or hibernates the tenant, what is held and asked for
+    intent: Intent = field(default_factory=Intent)
+    #: values of the requests that have been carried out; None: no news
+    handled_reconcile: str | None = None
+    handled_dag_sync: str | None = None
     url: str = ""
     release: Release | None = None
     dags: Sequence[DagSourceStatus] | None = None
@@ -93,10 +99,9 @@ def status(
     namespace: str,
     now: float,
     error: TenantError | None = None,
-    suspended: bool = False,
 ) -> TenantStatus:
     """The new status; fields that the pass did not come to keep their value."""
-    wanted = _conditions(findings, before, error, suspended=suspended)
+    wanted = _conditions(findings, before, error)
     conditions = [
         _condition(kind, finding, before, _speaks_of(kind, findings, before, generation), now)
         for kind, finding in sorted(wanted.items())
@@ -105,6 +110,8 @@ def status(
     return TenantStatus(
         observed_generation=generation,
         conditions=conditions,
+        last_handled_reconcile_at=_newer(findings.handled_reconcile, before.last_handled_reconcile_at),
+        last_handled_dag_sync_at=_newer(findings.handled_dag_sync, before.last_handled_dag_sync_at),
         namespace=namespace,
         url=findings.url or before.url,
         release=findings.release or before.release,
@@ -117,6 +124,10 @@ def status(
     )
 
 
+def _newer(handled: str | None, before: str) -> str:
+    return before if handled is None else handled
+
+
 def _speaks_of(kind: ConditionType, findings: Findings, before: TenantStatus, generation: int) -> int:
     """The generation that a condition is about: a gate that the pass did not come to keeps its own."""
     old = before.condition(kind)
@@ -126,15 +137,15 @@ def _speaks_of(kind: ConditionType, findings: Findings, before: TenantStatus, ge
 
 
 def _conditions(
-    findings: Findings, before: TenantStatus, error: TenantError | None, *, suspended: bool
+    findings: Findings, before: TenantStatus, error: TenantError | None
 ) -> dict[ConditionType, Finding]:
     wanted = {kind: findings.gates.get(kind) or _kept(before, kind) for kind in (*GATES, *ASIDE)}
-    if suspended:
+    if findings.intent.suspended_by:
         old = _kept(before, ConditionType.READY)
         wanted[ConditionType.READY] = Finding(
             old.status,
             Reason.SUSPENDED,
-            "suspended by spec.suspend: what runs keeps running, nothing is changed",
+            f"suspended by {findings.intent.suspended_by}: what runs keeps running, nothing is changed",
         )
         return wanted
     closed = _first_closed(wanted) if error is None else Finding.false(error.reason, error.message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,17 +13,20 @@ from tenant_operator.api.tenant import TenantSpec
 from tenant_operator.core import names
 from tenant_operator.core.errors import InvalidSpec
 from tenant_operator.core.kinds import Object
+from tenant_operator.plan import intent
+from tenant_operator.plan.intent import Intent
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One AirflowTenant with a valid spec."""
+    """One AirflowTenant with a valid spec, as its annotations change it (see plan.intent)."""
 
     name: str
     uid: str
     generation: int
     spec: TenantSpec
     namespace: str
+    intent: Intent = field(default_factory=Intent)
 
     @property
     def owner_reference(self) -> Object:
@@ -44,7 +47,7 @@ class Tenant:
 
 
 def parse(raw: Mapping[str, Any]) -> Tenant:
-    """Validate a tenant; raises InvalidSpec that names each wrong field."""
+    """Validate a tenant; raises InvalidSpec that names each wrong field, or the wrong annotation."""
     metadata = raw["metadata"]
     try:
         spec = TenantSpec.model_validate(raw.get("spec") or {})
@@ -53,12 +56,14 @@ def parse(raw: Mapping[str, Any]) -> Tenant:
     name = str(metadata["name"])
     if len(name) > names.MAX_TENANT_NAME:
         raise InvalidSpec(f"metadata.name must be at most {names.MAX_TENANT_NAME} characters")
+    effective, asked = intent.merge(spec, raw)
     return Tenant(
         name=name,
         uid=str(metadata["uid"]),
         generation=int(metadata.get("generation", 0)),
-        spec=spec,
-        namespace=spec.namespace_for(name),
+        spec=effective,
+        namespace=effective.namespace_for(name),
+        intent=asked,
     )
 
 

@@ -76,7 +76,7 @@ class Flow:
     async def run(self, state: TenantState) -> float | None:
         """One pass; returns the seconds after which to look again without an event."""
         started = time.perf_counter()
-        findings, error, suspended = Findings(), None, False
+        findings, error = Findings(), None
         delay: float | None = self._settings.resync_interval
         generation = state.generation  # an edit may arrive during the pass: this one knows nothing of it
         # The delay between passes has a jitter: one that comes a little early counts as well.
@@ -84,9 +84,9 @@ class Flow:
             state.full = True
         try:
             tenant = parse(state.raw)
-            suspended = tenant.spec.suspend
+            findings.intent = tenant.intent
             await self._ensure_finalizer(state)
-            if not suspended:
+            if not tenant.spec.suspend:
                 await self._steps(tenant, state, findings)
         except (TenantError, KubeError) as failure:
             error = self._explain(failure, state)
@@ -95,8 +95,8 @@ class Flow:
             delay = error.retry or self._settings.resync_interval
         if delay is not None and _lacks_channel_secret(state):
             state.full, delay = True, min(delay, _CHANNEL_RETRY)
-        self._take_airflow(state, findings, generation, suspended=suspended)
-        await self.write_status(state, findings, error, generation=generation, suspended=suspended)
+        self._take_airflow(state, findings, generation)
+        await self.write_status(state, findings, error, generation=generation)
         result = "success" if error is None else error.result
         self._metrics.finished("tenant", result, time.perf_counter() - started)
         if result == "error":
@@ -290,9 +290,7 @@ class Flow:
         )
         state.recorded = kept.digest
 
-    def _take_airflow(
-        self, state: TenantState, findings: Findings, generation: int, *, suspended: bool
-    ) -> None:
+    def _take_airflow(self, state: TenantState, findings: Findings, generation: int) -> None:
         if state.health is not None:
             findings.gates.setdefault(ConditionType.HEALTH, state.health.finding)
         view = state.airflow
@@ -304,7 +302,8 @@ class Flow:
         compared = view.generation == generation
         pending = Finding.unknown("comparing pools, connections, variables and roles with the new spec")
         findings.gates.setdefault(
-            ConditionType.OBJECTS, view.objects_finding if compared or suspended else pending
+            ConditionType.OBJECTS,
+            view.objects_finding if compared or findings.intent.suspended_by else pending,
         )
 
     async def write_status(
@@ -314,7 +313,6 @@ class Flow:
         error: TenantError | None,
         *,
         generation: int | None = None,
-        suspended: bool = False,
     ) -> None:
         """Patch the status if it differs, and post an Event for each condition that turned."""
         before = state.status
@@ -326,7 +324,6 @@ class Flow:
             namespace=namespace or names.default_namespace(state.name),
             now=self._clock.now(),
             error=error,
-            suspended=suspended,
         )
         if after == before:
             return

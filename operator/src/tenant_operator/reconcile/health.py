@@ -17,6 +17,7 @@ from tenant_operator.core.airflow_errors import AirflowError
 from tenant_operator.core.airflow_types import Health
 from tenant_operator.core.errors import ConditionType
 from tenant_operator.core.metrics import Metrics
+from tenant_operator.plan import intent
 from tenant_operator.plan.health import judge
 from tenant_operator.reconcile.state import TenantState
 
@@ -74,5 +75,8 @@ class HealthFlow:
 
 def probed(state: TenantState) -> bool:
     """Whether the tenant's components are to be asked."""
-    suspended = bool((state.raw.get("spec") or {}).get("suspend"))
-    return state.serving and not suspended and not state.raw["metadata"].get("deletionTimestamp")
+    return (
+        state.serving
+        and not intent.suspended(state.raw)
+        and not state.raw["metadata"].get("deletionTimestamp")
+    )

@@ -17,6 +17,7 @@ from tenant_operator.api.status import Condition, TenantStatus
 from tenant_operator.core import names
 from tenant_operator.core.errors import ConditionType, Reason
 from tenant_operator.core.kinds import Object
+from tenant_operator.plan import intent
 from tenant_operator.plan.git_sync import Revision
 from tenant_operator.plan.health import HealthView
 from tenant_operator.plan.outcome import PROGRESS
@@ -106,7 +107,7 @@ class Snapshot:
     @property
     def suspended(self) -> bool:
         """Whether the operator keeps its hands off."""
-        return bool(self.spec.get("suspend", False))
+        return intent.suspended(self.raw)
 
     @property
     def deleting(self) -> bool:

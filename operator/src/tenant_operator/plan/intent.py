@@ -1,0 +1,170 @@
+"""What the annotations of a tenant ask for, laid over its spec. Pure.
+
+Actions (a button in Argo CD, `kubectl annotate`) write annotations, not spec: GitOps heals the spec back to
+what Git says, and leaves annotations alone that Git does not name.
+
+| annotation | value | effect |
+|---|---|---|
+| airflowtenants.io/suspend | true, false | wins over spec.suspend |
+| airflowtenants.io/state | Running, Hibernated | wins over spec.state |
+| airflowtenants.io/dag-revisions | SOURCE=COMMIT, ... | holds gitSync sources there instead of at their ref |
+| airflowtenants.io/reconcile-requested-at | any text | a full pass, once for each new value |
+| airflowtenants.io/dag-sync-requested-at | any text | git-sync fetches now, once for each new value |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenant_operator.api.tenant import TenantSpec
+from tenant_operator.core import names
+from tenant_operator.core.errors import InvalidSpec
+
+#: A whole hash, SHA-1 or SHA-256: git-sync takes a short one for the name of a branch.
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+#: A request's value is copied into the status.
+_MAX_REQUEST = 256
+
+
+def place(annotation: str) -> str:
+    """How messages name an annotation."""
+    return f"metadata.annotations[{annotation}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is asked for beyond the spec's own fields, and who asks."""
+
+    #: the field or annotation that suspends the tenant; empty while nobody does
+    suspended_by: str = ""
+    #: the field or annotation that puts the tenant to sleep; empty while it is to run
+    hibernated_by: str = ""
+    #: the ref from the spec of each source that is held at a commit
+    held: Mapping[str, str] = field(default_factory=dict)
+    #: value of the last request for a full pass; empty: there never was one
+    reconcile: str = ""
+    #: value of the last request for a fetch; empty: there never was one
+    dag_sync: str = ""
+
+
+def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]:
+    """The spec as it is to be carried out, and the intent.
+
+    `raw` is the tenant as the API server stores it, `spec` its spec. Raises InvalidSpec, which names the
+    annotation, what is wrong with it, and the remedy.
+    """
+    annotations = _annotations(raw)
+    suspend = _one_of(annotations, names.ANNOTATION_SUSPEND, ("true", "false"))
+    state = _one_of(annotations, names.ANNOTATION_STATE, ("Running", "Hibernated"))
+    commits = _revisions(annotations.get(names.ANNOTATION_DAG_REVISIONS, ""))
+    effective = spec.model_copy(
+        update={
+            "suspend": spec.suspend if suspend is None else suspend == "true",
+            "state": state or spec.state,
+            "dags": _held_at(spec, commits),
+        }
+    )
+    refs = {source.name: source.git_sync.ref for source in spec.dags.sources if source.git_sync}
+    return effective, Intent(
+        suspended_by=_who("spec.suspend", names.ANNOTATION_SUSPEND, suspend) if effective.suspend else "",
+        hibernated_by=_who("spec.state", names.ANNOTATION_STATE, state)
+        if effective.state == "Hibernated"
+        else "",
+        held={source: refs[source] for source in commits},
+        reconcile=_request(annotations, names.ANNOTATION_RECONCILE),
+        dag_sync=_request(annotations, names.ANNOTATION_DAG_SYNC),
+    )
+
+
+def suspended(raw: Mapping[str, Any]) -> bool:
+    """Whether a tenant is suspended, also when something else in it is wrong. Never raises."""
+    asked = _annotations(raw).get(names.ANNOTATION_SUSPEND)
+    spec = raw.get("spec") or {}
+    return asked == "true" if asked in ("true", "false") else spec.get("suspend") is True
+
+
+def hibernated(raw: Mapping[str, Any]) -> bool:
+    """Whether a tenant is to be at rest, also when something else in it is wrong. Never raises."""
+    asked = _annotations(raw).get(names.ANNOTATION_STATE)
+    spec = raw.get("spec") or {}
+    return (asked if asked in ("Running", "Hibernated") else spec.get("state")) == "Hibernated"
+
+
+def _annotations(raw: Mapping[str, Any]) -> Mapping[str, str]:
+    return raw["metadata"].get("annotations") or {}
+
+
+def _who(spec_field: str, annotation: str, asked: str | None) -> str:
+    return spec_field if asked is None else place(annotation)
+
+
+def _one_of(annotations: Mapping[str, str], annotation: str, allowed: tuple[str, str]) -> str | None:
+    value = annotations.get(annotation)
+    if value is not None and value not in allowed:
+        raise InvalidSpec(
+            f"{place(annotation)}: must be {allowed[0]} or {allowed[1]}, not {_short(value)}: "
+            "correct it, or remove the annotation to let the spec decide"
+        )
+    return value
+
+
+def _request(annotations: Mapping[str, str], annotation: str) -> str:
+    value = annotations.get(annotation, "")
+    if len(value) > _MAX_REQUEST:
+        raise InvalidSpec(
+            f"{place(annotation)}: must be at most {_MAX_REQUEST} characters: write the time, for example "
+            "2026-01-31T12:00:00Z"
+        )
+    return value
+
+
+def _revisions(text: str) -> dict[str, str]:
+    """Commit by source; the form only."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        source, separator, commit = part.partition("=")
+        if not separator:
+            raise _wrong(f"{_short(part)} is not SOURCE=COMMIT: write main=<commit>[,other=<commit>]")
+        if not _COMMIT.fullmatch(commit):
+            raise _wrong(
+                f"source {_short(source)}: {_short(commit)} is not a full commit hash (40 lower case hex "
+                "digits): `git rev-parse` tells it"
+            )
+        if source in found:
+            raise _wrong(f"source {_short(source)} is named twice: name it once")
+        found[source] = commit
+    return found
+
+
+def _held_at(spec: TenantSpec, commits: Mapping[str, str]) -> Any:
+    """The spec's DAG sources with the held ones at their commits."""
+    known = {source.name: source for source in spec.dags.sources}
+    for name in commits:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise _wrong(f"spec.dags has no source {_short(name)}, only: {listed}; name one of them")
+        if known[name].git_sync is None:
+            raise _wrong(
+                f"source {name} is not pulled by gitSync, so it has no commit to be held at: leave it out"
+            )
+    sources = [
+        source.model_copy(
+            update={"git_sync": source.git_sync.model_copy(update={"ref": commits[source.name]})}
+        )
+        if source.git_sync is not None and source.name in commits
+        else source
+        for source in spec.dags.sources
+    ]
+    return spec.dags.model_copy(update={"sources": sources})
+
+
+def _wrong(message: str) -> InvalidSpec:
+    return InvalidSpec(f"{place(names.ANNOTATION_DAG_REVISIONS)}: {message}")
+
+
+def _short(text: str) -> str:
+    """What somebody wrote, quoted and bounded, for a message."""
+    return repr(text if len(text) <= 64 else text[:61] + "...")

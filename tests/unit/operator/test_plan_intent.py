@@ -1,0 +1,181 @@
+"""What annotations ask for, over what the spec says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.operator.support import raw
+
+from tenant_operator.core.errors import InvalidSpec
+from tenant_operator.core.kinds import Object
+from tenant_operator.plan import intent
+from tenant_operator.plan.tenant import Tenant, parse
+
+A, B = "a" * 40, "b" * 40
+SOURCES = [
+    {"name": "main", "gitSync": {"repo": "https://git.example.com/dags.git", "ref": "stable"}},
+    {"name": "other", "gitSync": {"repo": "https://git.example.com/other.git"}},
+    {"name": "library", "image": {"path": "/opt/airflow/library"}},
+]
+
+
+def annotated(annotations: dict[str, str], **spec: Any) -> Object:
+    tenant = raw(**spec)
+    tenant["metadata"]["annotations"] = {
+        f"airflowtenants.io/{key}": text for key, text in annotations.items()
+    }
+    return tenant
+
+
+def read(annotations: dict[str, str], **spec: Any) -> Tenant:
+    return parse(annotated(annotations, **spec))
+
+
+def refused(annotations: dict[str, str], **spec: Any) -> str:
+    with pytest.raises(InvalidSpec) as caught:
+        read(annotations, **spec)
+    return caught.value.message
+
+
+def refs(tenant: Tenant) -> dict[str, str]:
+    return {source.name: source.git_sync.ref for source in tenant.spec.dags.sources if source.git_sync}
+
+
+def test_without_annotations_the_spec_decides_and_nothing_is_asked_for() -> None:
+    tenant = read({}, dags={"sources": SOURCES})
+    assert tenant.intent == intent.Intent()
+    assert (tenant.spec.suspend, tenant.spec.state) == (False, "Running")
+    assert refs(tenant) == {"main": "stable", "other": "main"}
+
+
+def test_annotations_of_others_are_none_of_our_business() -> None:
+    tenant = raw()
+    tenant["metadata"]["annotations"] = {"suspend": "perhaps", "example.com/state": "solid"}
+    assert parse(tenant).intent == intent.Intent()
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotation", "suspended", "by"),
+    [
+        (False, None, False, ""),
+        (True, None, True, "spec.suspend"),
+        (False, "true", True, "metadata.annotations[airflowtenants.io/suspend]"),
+        (True, "true", True, "metadata.annotations[airflowtenants.io/suspend]"),
+        (True, "false", False, ""),
+    ],
+)
+def test_the_annotation_suspend_wins_over_the_spec_and_is_named(
+    spec: bool, annotation: str | None, suspended: bool, by: str
+) -> None:
+    asked = {} if annotation is None else {"suspend": annotation}
+    tenant = read(asked, suspend=spec)
+    assert (tenant.spec.suspend, tenant.intent.suspended_by) == (suspended, by)
+    assert intent.suspended(annotated(asked, suspend=spec)) is suspended
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotation", "state", "by"),
+    [
+        ("Hibernated", None, "Hibernated", "spec.state"),
+        ("Running", "Hibernated", "Hibernated", "metadata.annotations[airflowtenants.io/state]"),
+        ("Hibernated", "Running", "Running", ""),
+    ],
+)
+def test_the_annotation_state_wins_over_the_spec_and_is_named(
+    spec: str, annotation: str | None, state: str, by: str
+) -> None:
+    asked = {} if annotation is None else {"state": annotation}
+    tenant = read(asked, state=spec)
+    assert (tenant.spec.state, tenant.intent.hibernated_by) == (state, by)
+    assert intent.hibernated(annotated(asked, state=spec)) is (state == "Hibernated")
+
+
+@pytest.mark.parametrize("value", ["True", "yes", "", " true"])
+def test_a_wrong_suspend_says_what_is_allowed(value: str) -> None:
+    message = refused({"suspend": value})
+    assert message.startswith("metadata.annotations[airflowtenants.io/suspend]: must be true or false, not ")
+    assert repr(value) in message
+    assert message.endswith("remove the annotation to let the spec decide")
+
+
+def test_a_wrong_state_says_what_is_allowed() -> None:
+    assert "[airflowtenants.io/state]: must be Running or Hibernated, not 'asleep'" in refused(
+        {"state": "asleep"}
+    )
+
+
+@pytest.mark.parametrize("value", ["perhaps", "TRUE"])
+def test_a_value_that_is_refused_counts_as_none_for_those_who_cannot_refuse_it(value: str) -> None:
+    assert intent.suspended(annotated({"suspend": value}, suspend=True))
+    assert not intent.suspended(annotated({"suspend": value}))
+    assert intent.hibernated(annotated({"state": value}, state="Hibernated"))
+
+
+def test_an_error_of_the_annotation_makes_the_tenant_stalled() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        read({"suspend": "perhaps"})
+    assert (caught.value.reason, caught.value.stalled) == ("InvalidSpec", True)
+
+
+def test_revisions_hold_the_named_sources_and_no_other() -> None:
+    tenant = read({"dag-revisions": f"main={A}"}, dags={"sources": SOURCES})
+    assert refs(tenant) == {"main": A, "other": "main"}
+    assert tenant.intent.held == {"main": "stable"}
+
+
+@pytest.mark.parametrize("text", [f"main={A},other={B}", f" other={B} , main={A} ", f"main={A},other={B},"])
+def test_several_sources_are_held_at_once(text: str) -> None:
+    tenant = read({"dag-revisions": text}, dags={"sources": SOURCES})
+    assert refs(tenant) == {"main": A, "other": B}
+
+
+def test_a_sha256_commit_can_be_held() -> None:
+    tenant = read({"dag-revisions": f"main={A}{'0' * 24}"}, dags={"sources": SOURCES})
+    assert refs(tenant)["main"] == f"{A}{'0' * 24}"
+
+
+def test_an_empty_list_of_revisions_holds_nothing() -> None:
+    assert read({"dag-revisions": ""}, dags={"sources": SOURCES}).intent.held == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("main=abc1234", "source 'main': 'abc1234' is not a full commit hash (40 lower case hex digits)"),
+        (f"main={'A' * 40}", "is not a full commit hash"),
+        ("main=stable", "'stable' is not a full commit hash"),
+        (f"lost={A}", "spec.dags has no source 'lost', only: main, other, library; name one of them"),
+        (f"library={A}", "source library is not pulled by gitSync, so it has no commit to be held at"),
+        (A, "is not SOURCE=COMMIT: write main=<commit>[,other=<commit>]"),
+        (f"main={A},main={B}", "source 'main' is named twice"),
+    ],
+)
+def test_a_wrong_revision_is_named_with_the_remedy(text: str, words: str) -> None:
+    message = refused({"dag-revisions": text}, dags={"sources": SOURCES})
+    assert message.startswith("metadata.annotations[airflowtenants.io/dag-revisions]: ")
+    assert words in message
+
+
+def test_a_hold_of_a_tenant_without_sources_is_refused() -> None:
+    assert "has no source 'main', only: none" in refused({"dag-revisions": f"main={A}"})
+
+
+def test_what_somebody_wrote_is_quoted_but_bounded() -> None:
+    assert len(refused({"suspend": "x" * 5000})) < 250
+
+
+def test_requests_are_taken_as_they_are() -> None:
+    asked = read({"reconcile-requested-at": "2026-01-31T12:00:00Z", "dag-sync-requested-at": "now"}).intent
+    assert (asked.reconcile, asked.dag_sync) == ("2026-01-31T12:00:00Z", "now")
+
+
+@pytest.mark.parametrize("annotation", ["reconcile-requested-at", "dag-sync-requested-at"])
+def test_a_request_that_would_bloat_the_status_is_refused(annotation: str) -> None:
+    assert read({annotation: "x" * 256}).intent != intent.Intent()
+    message = refused({annotation: "x" * 257})
+    assert message.startswith(f"metadata.annotations[airflowtenants.io/{annotation}]: must be at most 256")
+
+
+def test_a_wrong_spec_is_told_before_a_wrong_annotation() -> None:
+    assert refused({"suspend": "perhaps"}, owner={}).startswith("spec.owner.team")
