@@ -25,7 +25,7 @@ from tools.dag_names import used_by_tasks, used_in_code
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "dags"
 NEEDS = ROOT / "docs" / "dags-by-need.yaml"
-SAMPLES = ROOT / "manifests" / "tenants" / "library"
+SAMPLES = ROOT / "manifests" / "tenants" / "base"
 
 NONE = "-"
 COPYING = """\
@@ -36,7 +36,7 @@ COPYING = """\
    DAGs is in it. Later keep only what you use, under a package name of your own: two bundles with
    a package of the same name shadow each other. `tenant_airflow_lib` is in the Airflow image.
 3. The connections, variables and pools that it names into your `AirflowTenant`; the
-   [sample tenants](../manifests/tenants/library) declare each of them once.
+   [sample tenants](../manifests/tenants/base) declare each of them once.
 4. What the last section of its `doc_md` says.
 
 Try it without a tenant, in an environment with Airflow and the package (`.venv-airflow`, after `make setup`):
@@ -210,7 +210,7 @@ def summary(doc: str) -> tuple[str, str]:
 def connection_types() -> dict[str, str]:
     """Connection id -> type, out of the sample tenants."""
     kinds = {}
-    for path in sorted(SAMPLES.glob("*.yaml")):
+    for path in sorted(SAMPLES.glob("*/tenant.yaml")):
         for connection in yaml.safe_load(path.read_text()).get("spec", {}).get("connections", []):
             kinds[connection["id"]] = connection["type"]
     return kinds

@@ -20,15 +20,14 @@ from tenant_operator.plan.tenant import Tenant, parse
 from tenant_operator.reconcile.objects import sync_objects
 
 FILES = {
-    path.stem: path
-    for path in sorted((ROOT / "manifests" / "tenants" / "library").glob("*.yaml"))
-    if path.stem != "kustomization"
+    name: ROOT / "manifests" / "tenants" / "base" / name / "tenant.yaml"
+    for name in ("analytics", "data-engineering", "ml", "platform")
 }
 SECRET = "s3cret-of-the-tenant"
 
 
 def load(path: Path) -> Tenant:
-    return parse(yaml.safe_load(path.read_text()) | {"metadata": {"name": path.stem, "uid": "1"}})
+    return parse(yaml.safe_load(path.read_text()) | {"metadata": {"name": path.parent.name, "uid": "1"}})
 
 
 def desired(tenant: Tenant) -> Any:

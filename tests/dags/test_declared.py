@@ -12,7 +12,7 @@ from tests.dags.library import bag
 from tests.dags.test_library import DAG_FILES
 from tools.dag_names import used_by_tasks, used_in_code
 
-SAMPLES = ROOT / "manifests" / "tenants" / "library"
+SAMPLES = ROOT / "manifests" / "tenants" / "base"
 TENANT_OF = {"team_ml": "ml", "team_data_engineering": "data-engineering", "team_analytics": "analytics"}
 CODE = [*DAG_FILES, *sorted((LIBRARY / "airflow_usecases").glob("*.py"))]
 
@@ -24,7 +24,7 @@ def tenant_of(path: Path) -> str:
 
 def declared(tenant: str, kind: str) -> set[str]:
     """The names that a sample declares."""
-    spec = yaml.safe_load((SAMPLES / f"{tenant}.yaml").read_text())["spec"]
+    spec = yaml.safe_load((SAMPLES / tenant / "tenant.yaml").read_text())["spec"]
     key = {"connections": "id", "variables": "key", "pools": "name"}[kind]
     return {item[key] for item in spec.get(kind, [])}
 
@@ -39,10 +39,10 @@ def test_a_file_names_nothing_that_its_tenant_does_not_declare(path: Path) -> No
     tenants = [*TENANT_OF.values(), "platform"] if shared else [tenant]
     known = {kind: {name for one in tenants for name in declared(one, kind)} for kind in kinds}
     missing = sorted(f"{kind}: {name}" for kind, name in used if name and name not in known[kind])
-    assert missing == [], f"declare them in manifests/tenants/library/{tenant}.yaml"
+    assert missing == [], f"declare them in manifests/tenants/base/{tenant}/tenant.yaml"
 
 
-@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/tenant.yaml")), ids=lambda path: path.parent.name)
 def test_a_tenant_may_reach_what_it_declares(path: Path) -> None:
     spec = yaml.safe_load(path.read_text()).get("spec", {})
     refused = [found for item in spec.get("connections", []) if (found := closed_port(item, spec))]

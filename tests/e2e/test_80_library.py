@@ -71,7 +71,7 @@ def sink(environment: Environment) -> list[Json]:
 @functools.cache
 def tenant() -> Json:
     """The sample as it is, small enough for this node, its alerts going to the sink."""
-    sample: Json = yaml.safe_load((MANIFESTS / "library" / f"{NAME}.yaml").read_text())
+    sample: Json = yaml.safe_load((MANIFESTS / "base" / NAME / "tenant.yaml").read_text())
     small = yaml.safe_load((MANIFESTS / "demo" / "small.yaml").read_text())["spec"]
     spec = sample["spec"]
     spec["airflow"] |= small["airflow"]

@@ -47,7 +47,16 @@ PAYMENTS = Sample(
         "settlement-contact": {"email": "settlements@payments.example.com"},
     },
 )
-ANALYTICS = Sample("analytics", dag="visits", port=8082, secrets={"warehouse": {"password": None}})
+ANALYTICS = Sample(
+    "analytics",
+    dag="visits",
+    port=8082,
+    secrets={
+        "slack": {"webhook-token": None, "app-token": None},  # nobody is told: the network is closed
+        "smtp": {"password": None},
+        "warehouse": {"password": None},
+    },
+)
 SAMPLES = (PAYMENTS, ANALYTICS)
 
 #: the commit that the demo pushes while people watch

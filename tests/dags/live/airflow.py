@@ -22,7 +22,7 @@ from tests.dags import home
 from tests.dags.home import LIBRARY, ROOT
 from tests.dags.services.postgres import PostgresServer
 
-SAMPLES = ROOT / "manifests" / "tenants" / "library"
+SAMPLES = ROOT / "manifests" / "tenants" / "base"
 LOCAL_SETTINGS = Path(__file__).with_name("airflow_local_settings.py")
 DONE = {"success", "failed"}
 _COMMAND_DEADLINE = 120.0  # seconds
@@ -203,13 +203,13 @@ _QUICK = {
 
 
 def _teams() -> list[str]:
-    tenants = [yaml.safe_load(path.read_text()) for path in sorted(SAMPLES.glob("*.yaml"))]
+    tenants = [yaml.safe_load(path.read_text()) for path in sorted(SAMPLES.glob("*/tenant.yaml"))]
     return [tenant["spec"]["owner"]["team"] for tenant in tenants if tenant.get("kind") == "AirflowTenant"]
 
 
 def _sample_pools() -> list[dict[str, Any]]:
     pools: dict[str, dict[str, Any]] = {}
-    for path in sorted(SAMPLES.glob("*.yaml")):
+    for path in sorted(SAMPLES.glob("*/tenant.yaml")):
         tenant = yaml.safe_load(path.read_text())
         for pool in tenant.get("spec", {}).get("pools", []):
             body = {"name": pool["name"], "slots": pool["slots"], "description": pool.get("description", "")}

@@ -36,7 +36,7 @@ def test_weights_are_absolute_so_that_what_follows_adds_nothing():
 
 
 def test_the_pool_of_the_sample_has_the_slots_that_the_heaviest_task_needs():
-    sample = yaml.safe_load((ROOT / "manifests/tenants/library/platform.yaml").read_text())
+    sample = yaml.safe_load((ROOT / "manifests/tenants/base/platform/tenant.yaml").read_text())
     [pool] = [pool for pool in sample["spec"]["pools"] if pool["name"] == "warehouse_writes"]
     assert pool["slots"] == max(task.pool_slots for task in bag().dags[DAG_ID].tasks) == 2
 

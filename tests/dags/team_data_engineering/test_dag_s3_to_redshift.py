@@ -64,7 +64,7 @@ def test_the_connection_is_opened_with_tls_and_a_checked_certificate(connections
 
 @pytest.mark.covers("D000-8")
 def test_the_sample_connections_demand_tls_and_name_a_role_without_keys():
-    tenant = yaml.safe_load((ROOT / "manifests/tenants/library/data-engineering.yaml").read_text())
+    tenant = yaml.safe_load((ROOT / "manifests/tenants/base/data-engineering/tenant.yaml").read_text())
     connections = {connection["id"]: connection for connection in tenant["spec"]["connections"]}
     assert connections["redshift_prod"]["extra"]["sslmode"] == "verify-full"
     assert "passwordSecretRef" in connections["redshift_prod"]
