@@ -16,9 +16,7 @@ from tenant_operator.api.status import Release as ReleaseStatus
 from tenant_operator.core import kinds, names
 from tenant_operator.core.errors import (
     ConditionType,
-    Conflict,
     Forbidden,
-    InvalidSpec,
     KubeError,
     NotFound,
     NotReady,
@@ -26,15 +24,15 @@ from tenant_operator.core.errors import (
     TenantError,
     unavailable,
 )
-from tenant_operator.core.kinds import Object, ObjectId
+from tenant_operator.core.kinds import Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Clock, Kube, Renderer, Tokens
 from tenant_operator.core.settings import Settings
-from tenant_operator.plan import bootstrap, monitoring, outcome, release, secrets, values
+from tenant_operator.plan import monitoring, outcome, release, secrets, values
 from tenant_operator.plan.outcome import Finding, Findings
 from tenant_operator.plan.tenant import Tenant, parse
-from tenant_operator.reconcile import retention
-from tenant_operator.reconcile.apply import Applier, namespace_refused, refused
+from tenant_operator.reconcile.apply import Applier, refused
+from tenant_operator.reconcile.ground import Ground
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.stages import Stages
 from tenant_operator.reconcile.state import Kept, TenantState
@@ -66,10 +64,10 @@ class Flow:
         self._renderer = renderer
         self._index = index
         self._clock = clock
-        self._tokens = tokens
         self._metrics = metrics
         self._settings = settings
         self._defaults = defaults
+        self._ground = Ground(kube, index, clock, tokens, settings)
         self._applier = Applier(kube, index, clock)
         self._stages = Stages(kube, index, self._applier)
 
@@ -85,7 +83,7 @@ class Flow:
         try:
             tenant = parse(state.raw)
             findings.intent = tenant.intent
-            await self._ensure_finalizer(state)
+            await self._ground.finalizer(state)
             if not tenant.spec.suspend:
                 await self._steps(tenant, state, findings)
         except (TenantError, KubeError) as failure:
@@ -121,7 +119,7 @@ class Flow:
     async def _steps(self, tenant: Tenant, state: TenantState, findings: Findings) -> None:
         kept = state.release
         existing: dict[str, Object] | None = None
-        if state.full or kept is None or not self._bound(tenant):
+        if state.full or kept is None or not self._ground.bound(tenant):
             kept, existing = await self._look(tenant, state, findings)
         findings.gates[ConditionType.NAMESPACE] = _ours(tenant)
         findings.gates[ConditionType.SECRETS] = Finding.true("all Secrets are there")
@@ -141,101 +139,15 @@ class Flow:
         """The whole way to a release. An event that comes meanwhile sets `full` again, and keeps it."""
         state.full = False
         try:
-            await self._namespace(tenant, state)
+            await self._ground.namespace(tenant, state)
             findings.gates[ConditionType.NAMESPACE] = _ours(tenant)
-            existing = await self._secrets(tenant, released=state.status.release.revision > 0)
+            existing = await self._ground.secrets(tenant, released=state.status.release.revision > 0)
             kept = await self._render(tenant, state, existing)
         except BaseException:
             state.full = True
             raise
         state.looked = self._clock.monotonic()
         return kept, existing
-
-    async def _ensure_finalizer(self, state: TenantState) -> None:
-        metadata = state.raw["metadata"]
-        finalizers = metadata.get("finalizers") or []
-        if names.FINALIZER in finalizers:
-            return
-        patch = {
-            "metadata": {
-                "finalizers": [*finalizers, names.FINALIZER],
-                "resourceVersion": metadata["resourceVersion"],
-            }
-        }
-        try:
-            merged = await self._kube.merge(kinds.TENANT, state.name, patch)
-        except Conflict as error:
-            raise NotReady("the tenant changed meanwhile", retry=0.5) from error
-        if int(merged["metadata"]["resourceVersion"]) > int(state.raw["metadata"]["resourceVersion"]):
-            state.raw = merged  # unless the watch has brought something newer during the call
-
-    def _bound(self, tenant: Tenant) -> bool:
-        """Whether the watches see the operator's own binding in the tenant's namespace."""
-        binding = ObjectId(
-            kinds.ROLE_BINDING.kind, tenant.namespace, names.OPERATOR_BINDING, kinds.ROLE_BINDING.group
-        )
-        return not self._settings.service_account or (binding in self._index.children(tenant.name).objects)
-
-    async def _namespace(self, tenant: Tenant, state: TenantState) -> None:
-        if tenant.namespace == self._settings.operator_namespace:
-            raise InvalidSpec("spec.namespace.name: must not be the operator's own namespace")
-        wanted = bootstrap.namespace(tenant)
-        binding = bootstrap.operator_binding(
-            tenant.name,
-            tenant.namespace,
-            tenant.labels,
-            self._settings.operator_namespace,
-            self._settings.service_account,
-        )
-        digest = release.digest([wanted, binding])
-        returned, intact = False, False
-        try:
-            live = await self._kube.get(kinds.NAMESPACE, tenant.namespace)
-            bootstrap.check_namespace(tenant, live)
-            returned, intact = retention.is_marked(live), bootstrap.intact(wanted, live)
-        except NotFound:
-            state.bootstrapped = ""
-            try:
-                # `create`, not apply: of two tenants that want the same name, one must lose.
-                await self._kube.create(kinds.NAMESPACE, wanted)
-            except Conflict as error:
-                raise NotReady("the namespace appeared meanwhile", retry=0.5) from error
-            except KubeError as error:
-                raise namespace_refused(tenant.namespace, error) from error
-        if state.bootstrapped == digest and intact and self._bound(tenant):
-            return
-        try:
-            await self._kube.apply(kinds.NAMESPACE, wanted)
-        except KubeError as error:
-            raise namespace_refused(tenant.namespace, error) from error
-        if self._settings.service_account:
-            before = self._index.children(tenant.name).objects.get(ObjectId.of(binding))
-            live = await self._kube.apply(kinds.ROLE_BINDING, binding)
-            self._index.put(kinds.ROLE_BINDING, live)
-            if before is None or before.resource_version != int(live["metadata"]["resourceVersion"]):
-                # Only a write gives the API server something to settle; a lasting 403 must not look new.
-                state.bound = self._clock.monotonic()
-        if returned:
-            await retention.mark(self._kube, tenant.name, tenant.namespace, retained=False)
-        state.bootstrapped = digest
-
-    async def _secrets(self, tenant: Tenant, *, released: bool) -> dict[str, Object]:
-        listed = await self._kube.list(kinds.SECRET, tenant.namespace)
-        existing = {item["metadata"]["name"]: item for item in listed}
-        absent = secrets.irreplaceable(tenant, existing)
-        if absent and (released or await self._kube.list(kinds.PVC, tenant.namespace)):
-            raise secrets.lost(tenant, absent)
-        for secret in secrets.missing(tenant, existing, self._tokens):
-            try:
-                made = await self._kube.create(kinds.SECRET, secret)
-            except Conflict as error:
-                raise NotReady(
-                    f"Secret {secret['metadata']['name']} appeared meanwhile",
-                    condition=ConditionType.SECRETS,
-                    retry=0.5,
-                ) from error
-            existing[made["metadata"]["name"]] = made
-        return existing
 
     async def _render(self, tenant: Tenant, state: TenantState, existing: dict[str, Object]) -> Kept:
         resolved = secrets.resolve(tenant, existing)
