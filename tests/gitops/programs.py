@@ -1,0 +1,241 @@
+"""Argo CD's programs as plain processes beside a cluster: how each is started, asked and ended.
+
+They are those of an installation (https://argo-cd.readthedocs.io/en/stable/operator-manual/architecture/)
+with the settings of one: what the cluster's argocd-cm and argocd-cmd-params-cm say reaches them by the same
+variables as in Argo CD's own manifests. Only addresses, and how often they look by themselves, are ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from tests.gitops import modules
+
+from devcluster import processes
+from devcluster.console import Console
+from devcluster.prerequisites import Prerequisite, ensure, find_program
+from devcluster.processes import Process
+from devcluster.tools import tool
+from devcluster.watchdog import Watchdog
+
+NAMESPACE = "argocd"
+NEEDED = (Prerequisite("redis-server", programs=("redis-server",)), Prerequisite("git", programs=("git",)))
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+#: An installation looks every two to three minutes; a test has no time for that and no webhook.
+RESYNC_SECONDS = 20
+_PORTS = (
+    "redis", "repo", "repo-metrics", "controller-metrics", "sets-metrics", "sets-probe", "sets-webhook",
+    "server", "server-metrics",
+)  # fmt: skip
+_MANIFESTS = {
+    "argocd-application-controller": "application-controller/argocd-application-controller-statefulset.yaml",
+    "argocd-repo-server": "repo-server/argocd-repo-server-deployment.yaml",
+    "argocd-applicationset-controller": (
+        "applicationset-controller/argocd-applicationset-controller-deployment.yaml"
+    ),
+    "argocd-server": "server/argocd-server-deployment.yaml",
+}
+
+
+class PortTakenError(Exception):
+    """Somebody else got a port between the choice and the start."""
+
+
+def free_ports() -> dict[str, int]:
+    """A free port of the loopback interface for each purpose."""
+    with contextlib.ExitStack() as stack:
+        holders = {name: stack.enter_context(socket.socket()) for name in _PORTS}
+        for holder in holders.values():
+            holder.bind((LOOPBACK, 0))
+        return {name: int(holder.getsockname()[1]) for name, holder in holders.items()}
+
+
+def settings(program: str, maps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The environment that Argo CD's own manifest makes of the ConfigMaps' data (`maps`: name -> data)."""
+    manifest = modules.source("argocd") / "manifests" / "base" / _MANIFESTS[program]
+    containers = yaml.safe_load(manifest.read_text())["spec"]["template"]["spec"]["containers"]
+    found = {}
+    for variable in containers[0]["env"]:
+        reference = (variable.get("valueFrom") or {}).get("configMapKeyRef")
+        value = maps.get(reference["name"], {}).get(reference["key"]) if reference else None
+        if value is not None:
+            found[variable["name"]] = value
+    return found
+
+
+@dataclass
+class Programs:
+    """The five processes of one Argo CD. ``maps``: the data of the ConfigMaps with its settings, by name."""
+
+    folder: Path
+    kubeconfig: Path
+    maps: Mapping[str, Mapping[str, str]]
+    ports: dict[str, int] = field(default_factory=free_ports)
+    running: dict[str, Process] = field(default_factory=dict)
+    _watchdog: Watchdog | None = None
+
+    def start(self) -> None:
+        """Start all and wait until they answer; PortTakenError and AssertionError leave nothing behind."""
+        ensure(NEEDED, Console())
+        self._prepare()
+        self._watchdog = Watchdog()
+        try:
+            for name, command, environment in self._commands():
+                self._launch(name, command, environment)
+            for name, port, path in self._probes():
+                self._await(name, f"http://{LOOPBACK}:{self.ports[port]}{path}")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all of them, by id; AssertionError when one survives."""
+        gone = processes.stop(self.running.values(), grace=STOP_SECONDS)
+        if self._watchdog:
+            self._watchdog.dismiss()
+            self._watchdog = None
+        assert gone, f"a process of Argo CD does not end: {self.running}"
+        self.running = {}
+
+    def log(self, name: str) -> Path:
+        """The log of one of them."""
+        return self.folder / "log" / f"{name}.log"
+
+    def megabytes(self) -> dict[str, float]:
+        """Resident memory of each, in MB."""
+        page = os.sysconf("SC_PAGE_SIZE")
+        return {
+            name: int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * page / 1e6
+            for name, process in self.running.items()
+        }
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor time that each has used so far."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        found = {}
+        for name, process in self.running.items():
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            found[name] = (int(fields[11]) + int(fields[12])) / ticks
+        return found
+
+    def _prepare(self) -> None:
+        for name in ("log", "path", "home", "tls", "ssh", "plugins", "tmp", "gpg", "redis"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        (self.folder / "ssh" / "ssh_known_hosts").touch()
+        hack = modules.source("argocd") / "hack"
+        for script in ("git-verify-wrapper.sh", "gpg-wrapper.sh"):  # a module's files are not executable
+            copy = self.folder / "path" / script
+            copy.unlink(missing_ok=True)
+            copy.write_bytes((hack / script).read_bytes())
+            copy.chmod(0o755)
+        for name in ("argocd", "helm", "kustomize"):
+            link = self.folder / "path" / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(tool(name))
+
+    def _environment(self, program: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            **settings(program, self.maps),
+            "ARGOCD_BINARY_NAME": program,
+            "PATH": f"{self.folder / 'path'}:{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "tmp"),
+            "KUBECONFIG": str(self.kubeconfig),
+            "HOSTNAME": f"{program}-0",  # the controller's number in its StatefulSet
+            "ARGOCD_FAKE_IN_CLUSTER": "true",  # https://kubernetes.default.svc is the cluster of KUBECONFIG
+            "ARGOCD_GPG_ENABLED": "false",
+            "ARGOCD_TLS_DATA_PATH": str(self.folder / "tls"),
+            "ARGOCD_SSH_DATA_PATH": str(self.folder / "ssh"),
+            "ARGOCD_PLUGINSOCKFILEPATH": str(self.folder / "plugins"),
+            "ARGOCD_GNUPGHOME": str(self.folder / "gpg"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+
+    def _commands(self) -> list[tuple[str, list[str], dict[str, str]]]:
+        port = self.ports
+        redis = [f"--redis={LOOPBACK}:{port['redis']}"]
+        repo = [f"--repo-server={LOOPBACK}:{port['repo']}", "--repo-server-plaintext"]
+        cluster = [f"--kubeconfig={self.kubeconfig}", f"--namespace={NAMESPACE}"]
+        flags = {
+            "argocd-repo-server": [
+                f"--port={port['repo']}", f"--address={LOOPBACK}", f"--metrics-port={port['repo-metrics']}",
+                f"--metrics-address={LOOPBACK}", *redis, "--disable-tls", "--client-ca-path=",
+                "--revision-cache-expiration=5s",
+            ],
+            "argocd-application-controller": [
+                *cluster, *redis, *repo, f"--metrics-port={port['controller-metrics']}",
+                f"--app-resync={RESYNC_SECONDS}", "--app-resync-jitter=0",
+                f"--repo-error-grace-period-seconds={RESYNC_SECONDS}",
+            ],
+            "argocd-applicationset-controller": [
+                *cluster, f"--argocd-repo-server={LOOPBACK}:{port['repo']}", "--repo-server-plaintext",
+                f"--metrics-addr={LOOPBACK}:{port['sets-metrics']}",
+                f"--probe-addr={LOOPBACK}:{port['sets-probe']}",
+                f"--webhook-addr={LOOPBACK}:{port['sets-webhook']}",
+            ],
+            "argocd-server": [
+                *cluster, *redis, *repo, f"--address={LOOPBACK}", f"--port={port['server']}",
+                f"--metrics-address={LOOPBACK}", f"--metrics-port={port['server-metrics']}",
+                "--insecure", "--disable-auth",
+            ],
+        }  # fmt: skip
+        binary = str(self.folder / "path" / "argocd")
+        server = find_program("redis-server")
+        assert server, "the prerequisites are there"
+        store = [
+            server, "--save", "", "--appendonly", "no", "--port", str(port["redis"]), "--bind", LOOPBACK,
+            "--dir", str(self.folder / "redis"),
+        ]  # fmt: skip
+        programs = [(name, [binary, *given], self._environment(name)) for name, given in flags.items()]
+        return [("redis", store, dict(os.environ)), *programs]
+
+    @staticmethod
+    def _probes() -> Sequence[tuple[str, str, str]]:
+        return (
+            ("argocd-repo-server", "repo-metrics", "/healthz"),
+            ("argocd-application-controller", "controller-metrics", "/healthz"),
+            (
+                "argocd-applicationset-controller",
+                "sets-metrics",
+                "/metrics",
+            ),  # it has a probe without checks: 404
+            ("argocd-server", "server", "/healthz"),
+        )
+
+    def _launch(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        log = self.log(name)
+        log.unlink(missing_ok=True)
+        process = processes.start(command, log, environment=environment)
+        assert self._watchdog is not None
+        self._watchdog.watch(process)
+        self.running[name] = process
+
+    def _await(self, name: str, address: str) -> None:
+        def dead() -> list[str]:
+            return [known for known, process in self.running.items() if not process.alive()]
+
+        def answers() -> bool:
+            try:
+                with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own process
+                    return bool(answer.status == 200)
+            except OSError:
+                return False
+
+        in_time = processes.wait_until(lambda: bool(dead()) or answers(), seconds=START_SECONDS)
+        for known in dead():
+            text = self.log(known).read_text(errors="replace")[-3000:]
+            if "address already in use" in text.lower():
+                raise PortTakenError(known)
+            raise AssertionError(f"{known} ended:\n{text}")
+        assert in_time, f"{name} does not answer at {address}; log: {self.log(name)}"
