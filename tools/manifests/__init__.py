@@ -1,0 +1,1 @@
+"""Tools around manifests/: check them, begin a tenant, show what a change does."""
