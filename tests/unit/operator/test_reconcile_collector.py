@@ -93,7 +93,7 @@ def of(name: str, *states: TenantState, **labels: str) -> dict[str, float]:
 
 GOLDEN = """\
 airflow_tenant_info{tenant="payments",namespace="airflow-payments",team="pay",airflow_version="3.3.1",\
-chart_version="0.1.0",executor="LocalExecutor",paused="false",monitored="true"} 1.0
+chart_version="0.1.0",executor="LocalExecutor",paused="false",monitored="true",state="Running"} 1.0
 airflow_tenant_status_condition{tenant="payments",namespace="airflow-payments",type="Ready",status="True"} 1.0
 airflow_tenant_condition_last_transition_timestamp_seconds{tenant="payments",namespace="airflow-payments",\
 type="Ready"} 1795273200.0
@@ -220,6 +220,45 @@ def test_a_suspended_tenant_is_paused_and_its_components_are_not_known() -> None
     assert of("airflow_tenant_component_replicas_desired", made)["scheduler"] == 2, "what runs keeps running"
 
 
+@pytest.mark.parametrize(
+    ("told", "wanted", "state_"),
+    [
+        ("", "Running", "Running"),
+        ("Running", "Running", "Running"),
+        ("Running", "Hibernated", "Hibernating"),
+        ("Hibernating", "Hibernated", "Hibernating"),
+        ("Hibernated", "Hibernated", "Hibernated"),
+        ("Hibernating", "Running", "Waking"),
+        ("Hibernated", "Running", "Waking"),
+        ("Waking", "Running", "Waking"),
+        ("Waking", "Hibernated", "Hibernating"),
+    ],
+)
+def test_the_state_is_told_as_soon_as_another_one_is_asked_for(told: str, wanted: str, state_: str) -> None:
+    """Alerts must neither miss what is told to sleep, nor expect at once what is told to wake."""
+    made = state(state=wanted)
+    made.status = made.status.model_copy(update={"state": told})
+    assert of("airflow_tenant_info", made, state=state_)
+
+
+def test_a_tenant_at_rest_wants_no_components_and_nothing_is_known_of_them() -> None:
+    for made in (state(state="Hibernated"), annotated("Hibernated")):
+        assert set(of("airflow_tenant_component_replicas_desired", made).values()) == {0}
+        assert of("airflow_tenant_component_healthy", made) == {}
+    assert of("airflow_tenant_component_healthy", annotated("Running", state="Hibernated")) != {}
+
+
+def annotated(asked: str, **spec: Any) -> TenantState:
+    made = state(**spec)
+    made.raw["metadata"]["annotations"] = {"airflowtenants.io/state": asked}
+    return made
+
+
+def test_who_is_suspended_stays_as_he_is_told() -> None:
+    made = state(suspend=True, state="Hibernated")
+    assert of("airflow_tenant_info", made, state="Running", paused="true")
+
+
 def test_a_tenant_that_wants_no_monitoring_says_so() -> None:
     """The alerts that read its own series leave it alone."""
     for monitoring, told in (({"enabled": False}, "false"), ({"enabled": True}, "true"), ({}, "true")):
@@ -244,7 +283,9 @@ def test_a_tenant_on_its_way_out_wants_no_components() -> None:
 
 def test_a_new_tenant_has_series_before_its_first_pass() -> None:
     made = TenantState(raw=raw("new"), status=TenantStatus())
-    assert of("airflow_tenant_info", made, tenant="new", namespace="airflow-new") == {",,,true,false,pay": 1}
+    assert of("airflow_tenant_info", made, tenant="new", namespace="airflow-new") == {
+        ",,,true,false,Running,pay": 1
+    }
     assert of("airflow_tenant_helm_release_status", made)["pending-install"] == 1
     assert of("airflow_tenant_helm_release_info", made) == {}
     assert of("airflow_tenant_observed_generation", made) == {"": 0}

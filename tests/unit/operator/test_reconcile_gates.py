@@ -5,7 +5,7 @@ import pytest
 from tenant_operator.core.errors import ConditionType, NotReady, Reason
 from tenant_operator.core.kinds import ObjectId
 from tenant_operator.plan.workload import PodState, Problem, Workload
-from tenant_operator.reconcile.gates import check_components, check_database, check_migration
+from tenant_operator.reconcile.gates import check_components, check_database, check_ended, check_migration
 from tenant_operator.reconcile.index import Child, Children
 
 DATABASE = ObjectId("StatefulSet", "ns", "t-postgresql", "apps")
@@ -141,3 +141,32 @@ def test_git_sync_s_trouble_is_about_the_dags() -> None:
 def test_the_trouble_of_a_component_that_is_ready_is_not_told() -> None:
     pods = {"p": PodState("scheduler", CRASH)}
     check_components([SCHEDULER], children(pods, t_scheduler=up("scheduler")))
+
+
+def test_on_the_way_down_everything_that_still_runs_is_named() -> None:
+    pods = {
+        "a": PodState("scheduler", None),
+        "b": PodState("postgresql", None),
+        "c": PodState("triggerer", None, ended=True),  # evicted: only its log is left
+    }
+    live = children(pods, t_scheduler=up("scheduler"), t_triggerer=down("triggerer"))
+    with pytest.raises(NotReady) as caught:
+        check_ended([SCHEDULER, TRIGGERER], live, {"postgresql"})
+    assert caught.value.message == "going to sleep: scheduler, triggerer still running"
+    assert caught.value.reason is Reason.HIBERNATING
+    assert caught.value.condition is ConditionType.READY, "no gate is closed by it"
+
+
+def test_what_was_never_seen_and_what_has_not_been_scaled_yet_is_waited_for() -> None:
+    with pytest.raises(NotReady, match="Deployment/t-scheduler still running"):
+        check_ended([SCHEDULER], children(), set())
+
+
+def test_on_the_way_down_nothing_is_asked_of_jobs_but_that_they_have_no_pod() -> None:
+    check_ended([JOB], children(t_migrate_1=down()), set())
+    pods = {"p": PodState("migrate-database", None, "t-migrate-1")}
+    with pytest.raises(NotReady, match="migrate-database still running"):
+        check_ended([JOB], children(pods, t_migrate_1=down()), {"postgresql"})
+    check_ended(
+        [DATABASE], children({"p": PodState("postgresql", None, ended=True)}, t_postgresql=up()), set()
+    )

@@ -99,13 +99,15 @@ def test_a_dead_scheduler_is_told_before_its_alert_fires() -> None:
     assert 2 * told < seconds(window) + seconds(rule["for"]), "and as long again is left to look"
 
 
-@pytest.mark.parametrize("case", ["suspended", "deleted", "not up yet"])
+@pytest.mark.parametrize("case", ["suspended", "asleep", "deleted", "not up yet"])
 def test_who_must_not_be_asked_is_not_and_what_was_known_is_forgotten(case: str) -> None:
     airflow, state = FakeAirflow(WELL), tenant()
     probe(airflow, state)
     assert len(airflow.asked) == 1
     if case == "suspended":
         state.raw["spec"]["suspend"] = True
+    elif case == "asleep":
+        state.raw["metadata"]["annotations"] = {"airflowtenants.io/state": "Hibernated"}
     elif case == "deleted":
         state.raw["metadata"]["deletionTimestamp"] = "2026-11-21T15:00:00Z"
     else:

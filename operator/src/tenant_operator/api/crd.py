@@ -219,6 +219,7 @@ def crd() -> Json:
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [
                         _column("Ready", _ready("status")),
+                        _column("State", ".status.state"),
                         _column("Status", _ready("message")),
                         _column("Version", ".status.release.airflowVersion"),
                         _column("Executor", ".status.release.executor"),

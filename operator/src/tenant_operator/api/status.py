@@ -122,6 +122,8 @@ class TenantStatus(StatusModel):
     """Value of the annotation airflowtenants.io/reconcile-requested-at that was last carried out."""
     last_handled_dag_sync_at: str = ""
     """Value of the annotation airflowtenants.io/dag-sync-requested-at that was last carried out."""
+    state: str = ""
+    """Running, Hibernating (pods still end), Hibernated (nothing runs) or Waking (pods come up again)."""
     namespace: str = ""
     """Namespace of the tenant."""
     url: str = ""

@@ -44,6 +44,8 @@ class Reason(StrEnum):
     SUCCEEDED = "Succeeded"
     PENDING = "Pending"
     SUSPENDED = "Suspended"
+    HIBERNATING = "Hibernating"
+    HIBERNATED = "Hibernated"
     DELETING = "Deleting"
     DELETION_BLOCKED = "DeletionBlocked"
     INVALID_SPEC = "InvalidSpec"

@@ -39,6 +39,7 @@ PROGRESS = frozenset(
         Reason.NAMESPACE_TERMINATING,
         Reason.DAGS_PENDING,
         Reason.DELETING,
+        Reason.HIBERNATING,
     }
 )
 
@@ -77,6 +78,10 @@ class Findings:
     #: values of the requests that have been carried out; None: no news
     handled_reconcile: str | None = None
     handled_dag_sync: str | None = None
+    #: what `status.state` says (see plan.hibernation); empty: no news
+    state: str = ""
+    #: what Ready says of a tenant that rests; None while it is awake, or not at rest yet
+    asleep: Finding | None = None
     url: str = ""
     release: Release | None = None
     dags: Sequence[DagSourceStatus] | None = None
@@ -112,6 +117,7 @@ def status(
         conditions=conditions,
         last_handled_reconcile_at=_newer(findings.handled_reconcile, before.last_handled_reconcile_at),
         last_handled_dag_sync_at=_newer(findings.handled_dag_sync, before.last_handled_dag_sync_at),
+        state=findings.state or before.state,
         namespace=namespace,
         url=findings.url or before.url,
         release=findings.release or before.release,
@@ -148,11 +154,16 @@ def _conditions(
             f"suspended by {findings.intent.suspended_by}: what runs keeps running, nothing is changed",
         )
         return wanted
+    if error is None and findings.asleep is not None:
+        wanted[ConditionType.READY] = findings.asleep
+        return wanted
     closed = _first_closed(wanted) if error is None else Finding.false(error.reason, error.message)
     if closed is None:
         wanted[ConditionType.READY] = Finding.true(_summary(findings, before))
         return wanted
-    wanted[ConditionType.READY] = Finding.false(closed.reason, closed.message)
+    # What goes to sleep as it was told to has nothing wrong with it.
+    status = "Unknown" if closed.reason is Reason.HIBERNATING else "False"
+    wanted[ConditionType.READY] = Finding(status, closed.reason, closed.message)
     if error is not None and error.stalled:
         wanted[ConditionType.STALLED] = Finding.true(closed.message, closed.reason)
     elif closed.reason in PROGRESS or closed.status == "Unknown":
@@ -182,7 +193,11 @@ def _first_closed(wanted: Mapping[ConditionType, Finding]) -> Finding | None:
 def _summary(findings: Findings, before: TenantStatus) -> str:
     dags = list(before.dags if findings.dags is None else findings.dags)
     count = sum(source.dag_count for source in dags)
-    commits = ", ".join(f"{source.name}@{source.commit[:7]}" for source in dags if source.commit)
+    commits = ", ".join(
+        f"{source.name}@{source.commit[:7]}{' (held)' if source.held else ''}"
+        for source in dags
+        if source.commit
+    )
     release = findings.release or before.release
     noun = "DAG" if count == 1 else "DAGs"
     return f"Airflow {release.airflow_version} is up, {count} {noun}" + (
@@ -232,7 +247,7 @@ def events(before: TenantStatus, after: TenantStatus) -> list[Event]:
             continue
         if condition.type != ConditionType.READY:
             continue
-        if condition.reason == Reason.SUSPENDED:
+        if condition.reason in (Reason.SUSPENDED, Reason.HIBERNATING, Reason.HIBERNATED):
             found.append(Event("Normal", condition.reason, condition.message))
         elif condition.status == "True":
             found.append(Event("Normal", "Ready", condition.message))

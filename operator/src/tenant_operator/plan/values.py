@@ -52,6 +52,8 @@ def build(
             for group in ("admins", "editors", "viewers")
         },
     }
+    if spec.state == "Hibernated":
+        values["hibernated"] = True
     if spec.quota.hard:
         values["quota"] = {"hard": dict(spec.quota.hard)}
     limits = {

@@ -23,6 +23,7 @@ _DAG_PROCESSOR = "dag-processor"
 _PASSING = "failed to sync"
 _POSTGRESQL = "postgresql"
 _JOB = "batch.kubernetes.io/job-name"
+_ENDED = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class PodState:
     ip: str = field(default="", compare=False)
     #: a database's pod whose server is ready, whatever becomes of the exporter beside it
     serves: bool = False
+    #: all its containers have ended for good: only its log is left
+    ended: bool = False
 
 
 def read_pod(pod: Object) -> PodState:
@@ -109,7 +112,14 @@ def read_pod(pod: Object) -> PodState:
     labels = pod["metadata"].get("labels") or {}
     component, job = str(labels.get(names.LABEL_COMPONENT, "")), str(labels.get(_JOB, ""))
     ip = _ip(pod) if component == _DAG_PROCESSOR else ""
-    return PodState(component, _pod_problem(pod), job, ip, serves=component == _POSTGRESQL and _serves(pod))
+    return PodState(
+        component,
+        _pod_problem(pod),
+        job,
+        ip,
+        serves=component == _POSTGRESQL and _serves(pod),
+        ended=(pod.get("status") or {}).get("phase") in _ENDED,
+    )
 
 
 def _serves(pod: Object) -> bool:

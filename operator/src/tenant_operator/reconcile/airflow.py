@@ -31,7 +31,7 @@ from tenant_operator.core.airflow_types import (
 from tenant_operator.core.errors import ConditionType, KubeError, Reason, TenantError
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Kube
-from tenant_operator.plan import airflow_status, git_sync, secrets, tenant_objects
+from tenant_operator.plan import airflow_status, git_sync, intent, secrets, tenant_objects
 from tenant_operator.plan.secrets import Resolved
 from tenant_operator.plan.tenant import Tenant, parse
 from tenant_operator.reconcile import trouble
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 _FIRST_RETRY = 3.0
 _LAST_RETRY = 60.0
 _DAGS_RETRY = 5.0
+#: how long pods may take to roll and Airflow to parse, seconds
+_ROLL = 180.0
 
 
 class AirflowFlow:
@@ -86,16 +88,20 @@ class AirflowFlow:
 
         Whatever fails ends in the view, and so in the tenant's status.
         """
-        generation = state.generation  # an edit may arrive meanwhile: this look knows nothing of it
+        edition = state.edition  # an edit may arrive meanwhile: this look knows nothing of it
+        if state.airflow is not None and state.airflow.revisions != edition[1]:
+            state.expecting = self._now() + _ROLL
         started, result = time.perf_counter(), "error"
         try:
             delay = await self._attempt(state)
             result = "success"
         except (AirflowError, InvalidObject, TenantError, KubeError) as error:
-            delay = self._failed(state, generation, error)
+            if intent.hibernated(state.raw):  # told to sleep during the look: no failure
+                return None
+            delay = self._failed(state, edition, error)
         except Exception as error:  # raising would leave the old view in the status
             log.exception("tenant %s: the look into its Airflow failed", state.name)
-            delay = self._failed(state, generation, error)
+            delay = self._failed(state, edition, error)
         self._metrics.finished("airflow", result, time.perf_counter() - started)
         if result == "error":
             self._metrics.retries.labels("airflow").inc()
@@ -104,7 +110,7 @@ class AirflowFlow:
     async def _attempt(self, state: TenantState) -> float | None:
         try:
             tenant = parse(state.raw)
-            if tenant.spec.suspend:
+            if tenant.spec.suspend or tenant.intent.hibernated_by:
                 return None
             resolved = await self._resolve(tenant, state)
         except TenantError as error:
@@ -137,7 +143,8 @@ class AirflowFlow:
         result = await self._sync(tenant, state, resolved, port)
         facts = [await port.dag_facts(source.name) for source in tenant.spec.dags.sources]
         unreachable = await self._unreachable(tenant, state, {fact.bundle: fact.version for fact in facts})
-        dags, finding = airflow_status.describe_dags(tenant, facts, unreachable)
+        before = _known(state)
+        dags, finding = airflow_status.describe_dags(tenant, facts, unreachable, before.dags)
         view = AirflowView(
             dags=tuple(dags),
             dags_finding=finding,
@@ -146,10 +153,20 @@ class AirflowFlow:
             owned=airflow_status.ledger(result.owned),
             drift=airflow_status.drift(tenant, result),
             generation=tenant.generation,
+            revisions=tenant.intent.revisions,
         )
         interval = float(seconds(tenant.spec.sync.interval))
-        pending = finding.reason is Reason.DAGS_PENDING
+        pending = self._expecting(state, view) or finding.reason is Reason.DAGS_PENDING
         return view, min(interval, _DAGS_RETRY) if pending else interval
+
+    def _expecting(self, state: TenantState, view: AirflowView) -> bool:
+        """Whether Airflow will soon parse another commit, and has not done so yet."""
+        before, after = (
+            {source.name: source.commit for source in dags} for dags in (_known(state).dags, view.dags)
+        )
+        if before != after:
+            state.expecting = 0.0
+        return self._now() < state.expecting
 
     async def _unreachable(
         self, tenant: Tenant, state: TenantState, parsed: Mapping[str, str]
@@ -249,15 +266,16 @@ class AirflowFlow:
             state.airflow = replace(_known(state), owned=before)
             raise
 
-    def _failed(self, state: TenantState, generation: int, error: Exception) -> float:
+    def _failed(self, state: TenantState, edition: tuple[int, str], error: Exception) -> float:
         """Keep what is known, the ledger that this look may have remembered included, and tell the error."""
         failures = self._failures[state.name] = self._failures.get(state.name, 0) + 1
         before = _known(state)
         state.airflow = replace(
             before,
-            objects_finding=trouble.patient(before, generation, error, failures)
+            objects_finding=trouble.patient(before, edition[0], error, failures)
             or trouble.explain(state, error),
-            generation=generation,
+            generation=edition[0],
+            revisions=edition[1],
         )
         return min(_FIRST_RETRY * (1 << min(failures - 1, 10)), _LAST_RETRY)
 

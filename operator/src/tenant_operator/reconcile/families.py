@@ -21,9 +21,9 @@ def _family(name: str, help_: str, *labels: str, counter: bool = False) -> Famil
 
 INFO = _family(
     "airflow_tenant_info",
-    "A tenant: its team, what it runs, whether spec.suspend pauses the operator, and whether it is scraped "
-    "(spec.monitoring.enabled)",
-    "team", "airflow_version", "chart_version", "executor", "paused", "monitored",
+    "A tenant: its team, what it runs, whether the operator is paused (suspended), whether it is scraped "
+    "(spec.monitoring.enabled), and its state: Running, Hibernating, Hibernated or Waking",
+    "team", "airflow_version", "chart_version", "executor", "paused", "monitored", "state",
 )  # fmt: skip
 CONDITION = _family(
     "airflow_tenant_status_condition", "1 for the status that a condition has, 0 for the two others",
@@ -38,7 +38,7 @@ REPLICAS = _family("airflow_tenant_component_replicas_desired", "Pods that the s
 HEALTHY = _family(
     "airflow_tenant_component_healthy",
     "1 if Airflow's own health answer calls the component healthy; api-server: 1 if it answers at all. "
-    "Absent while the tenant is suspended or nothing can be known",
+    "Absent while the tenant is suspended or asleep, or nothing can be known",
     "component",
 )
 HEARTBEAT = _family(

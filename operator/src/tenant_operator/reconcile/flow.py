@@ -28,9 +28,10 @@ from tenant_operator.core.kinds import Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Clock, Kube, Renderer, Tokens
 from tenant_operator.core.settings import Settings
-from tenant_operator.plan import monitoring, outcome, release, secrets, values
+from tenant_operator.plan import hibernation, monitoring, outcome, release, secrets, values
 from tenant_operator.plan.outcome import Finding, Findings
 from tenant_operator.plan.tenant import Tenant, parse
+from tenant_operator.reconcile import requests
 from tenant_operator.reconcile.apply import Applier, refused
 from tenant_operator.reconcile.ground import Ground
 from tenant_operator.reconcile.index import Index
@@ -80,6 +81,8 @@ class Flow:
         # The delay between passes has a jitter: one that comes a little early counts as well.
         if self._clock.monotonic() - state.looked >= self._settings.resync_interval * 0.85:
             state.full = True
+        requests.begin(state)
+        asked = requests.asked(state)
         try:
             tenant = parse(state.raw)
             findings.intent = tenant.intent
@@ -93,7 +96,12 @@ class Flow:
             delay = error.retry or self._settings.resync_interval
         if delay is not None and _lacks_channel_secret(state):
             state.full, delay = True, min(delay, _CHANNEL_RETRY)
+        if not (state.full and isinstance(error, NotReady)):  # else it did not come to look at everything
+            requests.carried(state, requests.TENANT, asked)
+        findings.handled_reconcile, findings.handled_dag_sync = requests.handled(state), state.fetched
         self._take_airflow(state, findings, generation)
+        if findings.state and not findings.intent.hibernated_by:
+            findings.gates = {**hibernation.forgotten(state.status), **findings.gates}
         await self.write_status(state, findings, error, generation=generation)
         result = "success" if error is None else error.result
         self._metrics.finished("tenant", result, time.perf_counter() - started)
@@ -117,6 +125,12 @@ class Flow:
         return unavailable(failure) if isinstance(failure, KubeError) else failure
 
     async def _steps(self, tenant: Tenant, state: TenantState, findings: Findings) -> None:
+        resting = bool(tenant.intent.hibernated_by)
+        findings.state = hibernation.begin(state.status.state, resting=resting)
+        if resting:
+            # Airflow is not asked, and what it said grows old; the ledger of its objects is in the status.
+            state.serving, state.airflow, state.health = False, None, None
+            findings.gates.update(hibernation.gates())
         kept = state.release
         existing: dict[str, Object] | None = None
         if state.full or kept is None or not self._ground.bound(tenant):
@@ -129,9 +143,13 @@ class Flow:
             await self._stages.run(tenant, state, kept, findings)
         except NotReady:
             _watched(state, findings)  # what watches the tenant is applied before the first gate
+            if resting:
+                findings.state = hibernation.State.HIBERNATING
             raise
         _watched(state, findings)
         await self._complete(tenant, state, kept, findings, existing)
+        findings.state = hibernation.State.HIBERNATED if resting else hibernation.State.RUNNING
+        findings.asleep = hibernation.asleep(tenant.intent) if resting else None
 
     async def _look(
         self, tenant: Tenant, state: TenantState, findings: Findings
@@ -174,7 +192,7 @@ class Flow:
         chart = self._renderer.chart
         service = names.api_server_service(tenant.name)
         findings.url = f"http://{service}.{tenant.namespace}.svc:8080"
-        state.serving = True
+        state.serving = not tenant.intent.hibernated_by
         if state.recorded == kept.digest:
             findings.inventory = sorted(str(id_) for id_, _, _ in kept.index)
             return

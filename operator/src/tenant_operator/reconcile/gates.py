@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from tenant_operator.core.errors import ConditionType, NotReady, Reason
 from tenant_operator.core.kinds import ObjectId
@@ -83,6 +84,25 @@ def check_components(ids: Iterable[ObjectId], children: Children) -> None:
         raise NotReady(f"{component}: {first.message}", condition=condition, reason=first.reason)
     if waiting:
         raise NotReady(f"waiting for {', '.join(sorted(waiting))}")
+
+
+def check_ended(ids: Iterable[ObjectId], children: Children, staying: AbstractSet[str]) -> None:
+    """Nothing runs any more but pods of the components that are `staying`; only logs may be left.
+
+    Pods are looked at beside their owners: an owner forgets a pod as soon as it is told to end.
+    """
+    left = {
+        found.component if found is not None else id_.label
+        for id_, found in _workloads(ids, children).items()
+        if id_.kind != "Job" and (found is None or not found.ready)
+    }
+    left |= {pod.component for pod in children.pods.values() if not pod.ended} - staying
+    if left:
+        raise NotReady(
+            f"going to sleep: {', '.join(sorted(left))} still running",
+            condition=ConditionType.READY,
+            reason=Reason.HIBERNATING,
+        )
 
 
 def _workloads(ids: Iterable[ObjectId], children: Children) -> Mapping[ObjectId, Workload | None]:

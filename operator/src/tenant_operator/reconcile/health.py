@@ -40,7 +40,7 @@ class HealthFlow:
         """Probe once, keep the view in the state; returns the seconds until the next probe.
 
         None when this tenant is not to be probed: its components are not up for the first time yet, it is
-        suspended, or on its way out. What an earlier probe found is then forgotten, because it grows old.
+        suspended or asleep, or on its way out. What an earlier probe found is then forgotten: it grows old.
         """
         if not probed(state):
             state.health = None
@@ -78,5 +78,6 @@ def probed(state: TenantState) -> bool:
     return (
         state.serving
         and not intent.suspended(state.raw)
+        and not intent.hibernated(state.raw)
         and not state.raw["metadata"].get("deletionTimestamp")
     )

@@ -17,7 +17,7 @@ from tenant_operator.api.status import Condition, TenantStatus
 from tenant_operator.core import names
 from tenant_operator.core.errors import ConditionType, Reason
 from tenant_operator.core.kinds import Object
-from tenant_operator.plan import intent
+from tenant_operator.plan import hibernation, intent
 from tenant_operator.plan.git_sync import Revision
 from tenant_operator.plan.health import HealthView
 from tenant_operator.plan.outcome import PROGRESS
@@ -110,6 +110,18 @@ class Snapshot:
         return intent.suspended(self.raw)
 
     @property
+    def resting(self) -> bool:
+        """Whether the tenant is to have no pods."""
+        return intent.hibernated(self.raw)
+
+    @property
+    def state(self) -> str:
+        """As `status.state`, but at once when another one is asked for: what leaves is no longer missed."""
+        if self.suspended:
+            return self.status.state or hibernation.State.RUNNING
+        return hibernation.begin(self.status.state, resting=self.resting)
+
+    @property
     def deleting(self) -> bool:
         """Whether the tenant is on its way out."""
         return bool(self.raw["metadata"].get("deletionTimestamp"))
@@ -138,6 +150,7 @@ def _identity(tenant: Snapshot) -> Iterator[Row]:
             release.executor or str(airflow.get("executor", "")),
             "true" if tenant.suspended else "false",
             "false" if _at(tenant.spec, "monitoring").get("enabled") is False else "true",
+            tenant.state,
         ),
         1,
     )
@@ -163,10 +176,10 @@ def _conditions(tenant: Snapshot) -> Iterator[Row]:
 def _components(tenant: Snapshot) -> Iterator[Row]:
     airflow = _at(tenant.spec, "airflow")
     for component, field in _REPLICAS.items():
-        wanted = 0 if tenant.deleting else _number(_at(airflow, field).get("replicas", 1))
+        wanted = 0 if tenant.deleting or tenant.resting else _number(_at(airflow, field).get("replicas", 1))
         if wanted is not None:
             yield REPLICAS, (component,), wanted
-    if tenant.health is None or tenant.suspended or tenant.deleting:
+    if tenant.health is None or tenant.suspended or tenant.resting or tenant.deleting:
         return
     found = tenant.health.health
     yield HEALTHY, ("api-server",), found is not None

@@ -9,15 +9,24 @@ from tenant_operator.core import kinds
 from tenant_operator.core.errors import ApplyError, ConditionType, NotReady, Reason
 from tenant_operator.core.kinds import ObjectId
 from tenant_operator.core.ports import Kube
+from tenant_operator.plan import hibernation
 from tenant_operator.plan.outcome import Finding, Findings
 from tenant_operator.plan.release import Release, Stage
 from tenant_operator.plan.tenant import Tenant
 from tenant_operator.reconcile.apply import Applier
-from tenant_operator.reconcile.gates import check_components, check_database, check_migration
+from tenant_operator.reconcile.gates import (
+    check_components,
+    check_database,
+    check_ended,
+    check_migration,
+)
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.state import Kept, TenantState
+from tenant_operator.reconcile.tasks import end_tasks
 
 _WAITING = frozenset({Reason.DATABASE_STARTING, Reason.MIGRATION_RUNNING})
+#: Pause between two looks for task pods on the way to sleep (seconds).
+_TASKS_RETRY = 3.0
 
 
 class Stages:
@@ -30,7 +39,10 @@ class Stages:
         self._applier = applier
 
     async def run(self, tenant: Tenant, state: TenantState, kept: Kept, findings: Findings) -> None:
-        """Apply what is stale, up to the first closed gate; that one raises NotReady."""
+        """Apply what is stale, up to the first closed gate; that one raises NotReady.
+
+        A tenant that is to rest goes the other way round: components, migrations, database.
+        """
         stale = self._applier.stale(state, kept)
         unpacked: Release | None = None
         if stale:
@@ -41,16 +53,36 @@ class Stages:
             known = {id_ for id_ in stale if state.applied.get(id_, ("",))[0] == digests[id_]}
             await self._applier.apply(tenant, state, [p for p in unpacked.objects if p.id in known])
             stale -= known
-        for stage in Stage:
+        resting = bool(tenant.intent.hibernated_by)
+        for stage in hibernation.DOWN if resting else tuple(Stage):
             if unpacked is not None:
                 await self._applier.apply(tenant, state, [p for p in unpacked.of(stage) if p.id in stale])
             ids = [id_ for id_, its, _ in kept.index if its is stage]
+            if resting:
+                await self._rest(stage, tenant, ids)
+                continue
             try:
                 self._gate(stage, tenant, ids, findings)
             except NotReady as closed:
                 if closed.reason in _WAITING:
                     await self._refused_pods(tenant, ids, closed)
                 raise
+
+    async def _rest(self, stage: Stage, tenant: Tenant, ids: Sequence[ObjectId]) -> None:
+        """Wait until what a stage has taken down has ended: on the way down that is the only gate."""
+        staying = hibernation.STAYING.get(stage)
+        if staying is None:
+            return
+        tasks = await end_tasks(self._kube, tenant) if stage is Stage.COMPONENTS else []
+        check_ended(ids, self._index.children(tenant.name), staying)
+        if tasks:
+            # Nobody watches task pods, and they have a grace period of their own.
+            raise NotReady(
+                f"going to sleep: {len(tasks)} task pod(s) still running, first {tasks[0]}",
+                condition=ConditionType.READY,
+                reason=Reason.HIBERNATING,
+                retry=_TASKS_RETRY,
+            )
 
     async def _monitoring(
         self,
