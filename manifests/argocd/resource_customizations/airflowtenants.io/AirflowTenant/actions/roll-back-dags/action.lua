@@ -1,0 +1,16 @@
+local revisions = {}
+if obj.status ~= nil and obj.status.dags ~= nil then
+  for _, source in ipairs(obj.status.dags) do
+    if source.previousCommit ~= nil and source.previousCommit ~= "" then
+      table.insert(revisions, source.name .. "=" .. source.previousCommit)
+    end
+  end
+end
+if #revisions == 0 then
+  error("No source has a previous commit to go back to", 0)
+end
+if obj.metadata.annotations == nil then
+  obj.metadata.annotations = {}
+end
+obj.metadata.annotations["airflowtenants.io/dag-revisions"] = table.concat(revisions, ",")
+return obj
