@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+from tenant_operator.api.airflow import DagSource
 from tenant_operator.api.status import DagSourceStatus, ObjectCounts, ObjectsStatus, Owned
+from tenant_operator.core import names
 from tenant_operator.core.airflow_types import DagFacts, ObjectKind, OwnedNames, SyncResult
 from tenant_operator.core.errors import Reason
 from tenant_operator.plan import git_sync
@@ -13,46 +16,101 @@ from tenant_operator.plan.tenant import Tenant
 
 
 def describe_dags(
-    tenant: Tenant, facts: Sequence[DagFacts], unreachable: Collection[str] = ()
+    tenant: Tenant,
+    facts: Sequence[DagFacts],
+    unreachable: Collection[str] = (),
+    before: Sequence[DagSourceStatus] = (),
 ) -> tuple[list[DagSourceStatus], Finding]:
-    """The status of each DAG source, and the condition DagsSynced."""
-    by_name = {fact.bundle: fact for fact in facts}
-    sources = []
-    for source in tenant.spec.dags.sources:
-        fact = by_name[source.name]
-        sources.append(
-            DagSourceStatus(
-                name=source.name,
-                repo=source.git_sync.repo if source.git_sync else "",
-                ref=source.git_sync.ref if source.git_sync else "",
-                commit=fact.version,
-                dag_count=fact.count,
-                import_errors=fact.import_errors,
-                first_import_error=fact.first_import_error[:256],
-            )
-        )
+    """The status of each DAG source, and the condition DagsSynced.
+
+    `before` is what the status says so far: the commit to go back to is taken from there.
+    """
+    by_name, known = {fact.bundle: fact for fact in facts}, {source.name: source for source in before}
+    sources = [
+        _source(tenant, source, by_name[source.name], known.get(source.name))
+        for source in tenant.spec.dags.sources
+    ]
+    finding = _dags_finding(sources, unreachable, _late(tenant, sources))
+    holds = _holds(tenant)
+    return sources, replace(finding, message=f"{finding.message}; {holds}") if holds else finding
+
+
+def _dags_finding(
+    sources: Sequence[DagSourceStatus], unreachable: Collection[str], late: Sequence[DagSourceStatus]
+) -> Finding:
     lost = [source for source in sources if source.name in unreachable]
     if lost:
-        return sources, Finding.false(
+        return Finding.false(
             Reason.GIT_SYNC_FAILED,
             "; ".join(git_sync.explain(source.name, source.repo, source.commit) for source in lost),
         )
+    if late:
+        have = ", ".join(f"{source.name}@{source.commit[:7]}" for source in late)
+        return Finding.unknown(f"Airflow still has {have}", Reason.DAGS_PENDING)
     broken = [source for source in sources if source.import_errors]
     if broken:
         first = broken[0]
-        return sources, Finding.true(
+        return Finding.true(
             f"{first.import_errors} file(s) of source {first.name} cannot be imported, first "
             f"{first.first_import_error}: the other DAGs run",
             Reason.DAG_IMPORT_ERRORS,
         )
     waiting = [source.name for source in sources if not source.commit and not source.dag_count]
     if waiting:
-        return sources, Finding.unknown(
+        return Finding.unknown(
             f"no DAG of source {', '.join(waiting)} has been parsed yet: is its subPath or path right?",
             Reason.DAGS_PENDING,
         )
     count = sum(source.dag_count for source in sources)
-    return sources, Finding.true(f"{count} DAG(s) parsed" if sources else "no DAG source in the spec")
+    return Finding.true(f"{count} DAG(s) parsed" if sources else "no DAG source in the spec")
+
+
+def _late(tenant: Tenant, sources: Sequence[DagSourceStatus]) -> list[DagSourceStatus]:
+    """The held sources of which Airflow has another commit yet. Without a DAG there is no commit to see."""
+    wanted = _refs(tenant)
+    return [source for source in sources if source.held and source.commit not in ("", wanted[source.name])]
+
+
+def _source(
+    tenant: Tenant, source: DagSource, fact: DagFacts, before: DagSourceStatus | None
+) -> DagSourceStatus:
+    git, held = source.git_sync, source.name in tenant.intent.held
+    repo = git.repo if git else ""
+    if before is not None and before.repo != repo:
+        before = None  # another repository has a history of its own
+    return DagSourceStatus(
+        name=source.name,
+        repo=repo,
+        ref=tenant.intent.held.get(source.name, git.ref if git else ""),
+        commit=fact.version,
+        previous_commit=_previous(fact.version, before, held=held),
+        held=held,
+        dag_count=fact.count,
+        import_errors=fact.import_errors,
+        first_import_error=fact.first_import_error[:256],
+    )
+
+
+def _previous(commit: str, before: DagSourceStatus | None, *, held: bool) -> str:
+    """The commit to go back to: while a source is held it is the one that was there before the hold."""
+    if before is None:
+        return ""
+    if held:
+        return before.previous_commit
+    previous = before.previous_commit if before.commit in ("", commit) else before.commit
+    return "" if previous == commit else previous
+
+
+def _refs(tenant: Tenant) -> dict[str, str]:
+    """The ref in effect of each Git source."""
+    return {source.name: source.git_sync.ref for source in tenant.spec.dags.sources if source.git_sync}
+
+
+def _holds(tenant: Tenant) -> str:
+    """Which sources are held where and by whom; empty when none is."""
+    refs = _refs(tenant)
+    held = ", ".join(f"{name} is held at {refs[name][:7]}" for name in tenant.intent.held)
+    return f"{held} by the annotation {names.ANNOTATION_DAG_REVISIONS}" if held else ""
 
 
 def describe_objects(tenant: Tenant, result: SyncResult) -> Finding:

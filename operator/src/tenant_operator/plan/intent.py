@@ -44,6 +44,8 @@ class Intent:
     hibernated_by: str = ""
     #: the ref from the spec of each source that is held at a commit
     held: Mapping[str, str] = field(default_factory=dict)
+    #: the annotation that holds them, as it was written
+    revisions: str = ""
     #: value of the last request for a full pass; empty: there never was one
     reconcile: str = ""
     #: value of the last request for a fetch; empty: there never was one
@@ -59,7 +61,7 @@ def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]
     annotations = _annotations(raw)
     suspend = _one_of(annotations, names.ANNOTATION_SUSPEND, ("true", "false"))
     state = _one_of(annotations, names.ANNOTATION_STATE, ("Running", "Hibernated"))
-    commits = _revisions(annotations.get(names.ANNOTATION_DAG_REVISIONS, ""))
+    commits = _commits(revisions(raw))
     effective = spec.model_copy(
         update={
             "suspend": spec.suspend if suspend is None else suspend == "true",
@@ -74,6 +76,7 @@ def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]
         if effective.state == "Hibernated"
         else "",
         held={source: refs[source] for source in commits},
+        revisions=revisions(raw),
         reconcile=_request(annotations, names.ANNOTATION_RECONCILE),
         dag_sync=_request(annotations, names.ANNOTATION_DAG_SYNC),
     )
@@ -91,6 +94,17 @@ def hibernated(raw: Mapping[str, Any]) -> bool:
     asked = _annotations(raw).get(names.ANNOTATION_STATE)
     spec = raw.get("spec") or {}
     return (asked if asked in ("Running", "Hibernated") else spec.get("state")) == "Hibernated"
+
+
+def revisions(raw: Mapping[str, Any]) -> str:
+    """The text of the annotation that holds sources, as somebody wrote it. Never raises."""
+    return _annotations(raw).get(names.ANNOTATION_DAG_REVISIONS, "")
+
+
+def requested(raw: Mapping[str, Any], annotation: str) -> str:
+    """The value of a request, empty when there is none. Never raises."""
+    value = _annotations(raw).get(annotation, "")
+    return value if len(value) <= _MAX_REQUEST else ""
 
 
 def _annotations(raw: Mapping[str, Any]) -> Mapping[str, str]:
@@ -121,7 +135,7 @@ def _request(annotations: Mapping[str, str], annotation: str) -> str:
     return value
 
 
-def _revisions(text: str) -> dict[str, str]:
+def _commits(text: str) -> dict[str, str]:
     """Commit by source; the form only."""
     found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):

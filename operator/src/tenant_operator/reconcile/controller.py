@@ -19,6 +19,7 @@ from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.settings import Settings
 from tenant_operator.plan.outcome import Findings
 from tenant_operator.plan.tenant import parse_status
+from tenant_operator.reconcile import requests
 from tenant_operator.reconcile.airflow import AirflowFlow
 from tenant_operator.reconcile.finalize import Finalizer
 from tenant_operator.reconcile.flow import Flow
@@ -146,11 +147,16 @@ class Controller:
             self._failed("tenant")
             await self._confess(state, error)
             raise  # the queue logs it with its trace, and tries again
-        if state.serving and (state.airflow is None or state.airflow.generation != state.generation):
-            self._airflow_queue.add(name)
-        if state.health is None and probed(state):
-            self._health_queue.add(name)
+        self._wake_others(state)
         return None if delay is None else delay * (0.9 + random.random() / 5)  # noqa: S311 - jitter
+
+    def _wake_others(self, state: TenantState) -> None:
+        """After a pass: what else is to be looked at now."""
+        compared = state.airflow is not None and state.airflow.edition == state.edition
+        if state.serving and (not compared or requests.outstanding(state, requests.AIRFLOW)):
+            self._airflow_queue.add(state.name)
+        if probed(state) and (state.health is None or requests.outstanding(state, requests.HEALTH)):
+            self._health_queue.add(state.name)
 
     def _failed(self, handler: str) -> None:
         self._metrics.reconciles.labels("tenant", "error").inc()
@@ -180,9 +186,10 @@ class Controller:
         state = self._states.get(name)
         if state is None or not state.serving or state.raw["metadata"].get("deletionTimestamp"):
             return None
-        before = state.airflow
+        before, asked = state.airflow, requests.asked(state)
         delay = await self._airflow.run(state)
-        if state.airflow != before or state.full:
+        requests.carried(state, requests.AIRFLOW, asked)
+        if state.airflow != before or state.full or asked:
             self._queue.add(name)
         return delay
 
@@ -190,10 +197,11 @@ class Controller:
         state = self._states.get(name)
         if state is None:
             return None
-        before = state.health
+        before, asked = state.health, requests.asked(state)
         delay = await self._health.run(state)
+        requests.carried(state, requests.HEALTH, asked)
         after = state.health
-        if after is not None and (before is None or before.finding != after.finding):
+        if asked or (after is not None and (before is None or before.finding != after.finding)):
             self._queue.add(name)
         return delay
 

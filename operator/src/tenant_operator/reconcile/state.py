@@ -12,6 +12,7 @@ from typing import Any
 
 from tenant_operator.api.status import DagSourceStatus, ObjectsStatus, Owned, TenantStatus
 from tenant_operator.core.kinds import Object, ObjectId
+from tenant_operator.plan import intent
 from tenant_operator.plan.git_sync import Revision
 from tenant_operator.plan.health import HealthView
 from tenant_operator.plan.outcome import Finding
@@ -64,6 +65,13 @@ class AirflowView:
     drift: str = ""
     #: generation of the spec that Airflow was compared with
     generation: int = 0
+    #: what the annotation dag-revisions said then
+    revisions: str = ""
+
+    @property
+    def edition(self) -> tuple[int, str]:
+        """See TenantState.edition."""
+        return self.generation, self.revisions
 
 
 @dataclass(slots=True)
@@ -99,6 +107,12 @@ class TenantState:
     drift_corrected: Counter[str] = field(default_factory=Counter)
     #: objects that could not be put back, with the version that was counted as drift (empty: deleted)
     refused: dict[ObjectId, str] = field(default_factory=dict)
+    #: which request for everything each loop has carried out (reconcile.requests)
+    carried: dict[str, str] = field(default_factory=dict)
+    #: the request for a fetch that git-sync has been told of; None: no news for the status
+    fetched: str | None = None
+    #: until when Airflow is expected to parse another commit (seconds since the epoch)
+    expecting: float = 0.0
     #: how Airflow follows each Git source; replaced, never changed in place
     revisions: Mapping[str, Revision] = field(default_factory=dict)
 
@@ -111,3 +125,8 @@ class TenantState:
     def generation(self) -> int:
         """The spec's generation."""
         return int(self.raw["metadata"].get("generation", 0))
+
+    @property
+    def edition(self) -> tuple[int, str]:
+        """What a look into Airflow is about: the spec's generation, and which commits are held."""
+        return self.generation, intent.revisions(self.raw)
