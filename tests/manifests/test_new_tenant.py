@@ -1,0 +1,259 @@
+"""`make new-tenant`: a tenant begins as files that pass every check, and nobody's work is overwritten."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tools.manifests import new_tenant, overlays
+from tools.manifests.listing import ListingError, add_resource
+from tools.manifests.tenant_files import SINGLE_FILES, TEMPLATES, Request, render
+
+from devcluster.tools import tool
+from tenant_operator.handlers.manifests import read
+
+ROOT = Path(__file__).resolve().parents[2]
+REPO = "https://git.example.com/payments/airflow-dags.git"
+LISTED = ("tenants/base", "tenants/staging", "tenants/production", *SINGLE_FILES)
+
+
+@pytest.fixture
+def manifests(tmp_path: Path) -> Path:
+    """A copy of the folders that a new tenant is written into."""
+    for folder in LISTED:
+        shutil.copytree(ROOT / "manifests" / folder, tmp_path / "manifests" / folder)
+    return tmp_path / "manifests"
+
+
+def run(manifests: Path, *arguments: str) -> int:
+    return new_tenant.main([*arguments, "--manifests", str(manifests)])
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def built(folder: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [str(tool("kustomize")), "build", str(folder)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+def tenant(folder: Path, name: str) -> dict[str, Any]:
+    [found] = [
+        item for item in built(folder) if item["kind"] == "AirflowTenant" and item["metadata"]["name"] == name
+    ]
+    return found
+
+
+def test_one_command_writes_the_tenant_of_every_environment_and_lists_it_everywhere(manifests: Path) -> None:
+    before = set(snapshot(manifests))
+    assert run(manifests, "payments2", "--team", "payments", "--email", "payments@example.com") == 0
+    assert set(snapshot(manifests)) - before == {
+        *(f"tenants/base/payments2/{file}.yaml" for file in ("kustomization", "namespace", "tenant")),
+        "tenants/base/payments2/external-secrets.yaml",
+        *(f"tenants/staging/payments2/{file}.yaml" for file in ("kustomization", "tenant")),
+        *(f"tenants/production/payments2/{file}.yaml" for file in ("kustomization", "tenant", "release")),
+        "argocd/projects/teams/payments2.yaml",
+        "flux/tenants/payments2.yaml",
+    }
+    for folder in LISTED:
+        listed = yaml.safe_load((manifests / folder / "kustomization.yaml").read_text())["resources"]
+        assert ("payments2" in listed) != ("payments2.yaml" in listed), folder
+    for environment in ("staging", "production"):
+        spec = tenant(manifests / "tenants" / environment, "payments2")["spec"]
+        assert spec["owner"] == {"team": "payments", "email": "payments@example.com"}
+        assert (spec["suspend"], spec["deletionPolicy"]) == (False, "Retain")
+    assert spec["dags"]["sources"][0]["gitSync"]["ref"] == "v1.0.0"
+    assert not overlays.build(manifests).failures
+
+
+@pytest.mark.parametrize("executor", ["LocalExecutor", "KubernetesExecutor"])
+@pytest.mark.parametrize("more", [(), ("--slack", "#fraud", "--email", "fraud@example.com")])
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_what_is_written_is_valid_for_the_operator(
+    manifests: Path, tmp_path: Path, executor: str, more: tuple[str, ...], environment: str
+) -> None:
+    assert run(manifests, "fraud", "--team", "risk_team", "--executor", executor, *more) == 0
+    file = tmp_path / "built.yaml"
+    file.write_text(yaml.safe_dump_all(built(manifests / "tenants" / environment / "fraud")))
+    [parsed] = read([file])
+    assert parsed.name == "fraud"
+    assert parsed.spec.airflow.executor == executor
+    assert parsed.spec.owner.slack == ("#fraud" if more else "")
+    written = yaml.safe_load((manifests / "tenants/base/fraud/tenant.yaml").read_text())["spec"]["airflow"]
+    assert ("workers" in written) == (executor == "KubernetesExecutor")
+    alerts = parsed.spec.monitoring.alerts.slack is not None
+    assert alerts == (bool(more) and environment == "production")
+
+
+def test_every_secret_that_the_tenant_names_has_an_external_secret(manifests: Path) -> None:
+    run(manifests, "fraud", "--team", "risk", "--slack", "#fraud")
+    items = built(manifests / "tenants" / "production" / "fraud")
+    named = {"git-credentials", "alerts"}
+    assert all(f"name: {name}" in yaml.safe_dump(tenant_of(items)) for name in named)
+    assert {item["spec"]["target"]["name"] for item in items if item["kind"] == "ExternalSecret"} == named
+
+
+def tenant_of(items: list[dict[str, Any]]) -> dict[str, Any]:
+    [found] = [item for item in items if item["kind"] == "AirflowTenant"]
+    return found
+
+
+def test_a_second_run_changes_nothing_and_says_so(
+    manifests: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(manifests, "payments2", "--team", "payments")
+    before = snapshot(manifests)
+    capsys.readouterr()
+    assert run(manifests, "payments2", "--team", "payments") == 0
+    said = capsys.readouterr().out
+    assert snapshot(manifests) == before
+    assert "Nothing to do" in said
+    assert ": written" not in said
+
+
+def test_a_file_edited_by_hand_is_kept_and_what_is_missing_is_added(
+    manifests: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(manifests, "payments2", "--team", "payments")
+    mine = manifests / "tenants/base/payments2/tenant.yaml"
+    mine.write_text(mine.read_text().replace("storage: 5Gi", "storage: 50Gi"))
+    lost = manifests / "tenants/staging/payments2/tenant.yaml"
+    text = lost.read_text()
+    lost.unlink()
+    capsys.readouterr()
+    assert run(manifests, "payments2", "--team", "payments") == 0
+    said = capsys.readouterr().out
+    assert "storage: 50Gi" in mine.read_text()
+    assert lost.read_text() == text
+    assert f"{mine}: kept: it differs" in said
+    assert f"{lost}: written" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("Payments", "--team", "payments"), ["NAME 'Payments'", "must start with a letter", "payments2"]),
+        (("2pay", "--team", "payments"), ["NAME '2pay'", "must start with a letter"]),
+        (("pay-", "--team", "payments"), ["NAME 'pay-'", "end with a letter or digit"]),
+        (("../x", "--team", "payments"), ["NAME '../x'"]),
+        (("p" * 41, "--team", "payments"), ["41 characters", "at most 40", "shorter"]),
+        (("x", "--team", "pay ments"), ["--team 'pay ments'"]),
+        (("x", "--team", "t", "--email", "nobody"), ["--email 'nobody'", "must be an e-mail address"]),
+        (("x", "--team", "t", "--slack", "alerts"), ["--slack 'alerts'", "#payments"]),
+        (("x", "--team", "t", "--repo", "dags"), ["--repo 'dags'", "must be a Git URL"]),
+        (
+            ("x", "--team", "t", "--repo", "https://u:p@git.example.com/x.git"),
+            ["--repo", "must not hold credentials", "Secret"],
+        ),
+        (("x", "--team", "t", "--release=-v"), ["--release '-v'", "branch, a tag"]),
+        (("payments", "--team", "other"), ["--team 'other'", "belongs to team 'payments'", "another NAME"]),
+    ],
+)
+def test_wrong_arguments_name_the_option_and_the_remedy_and_write_nothing(
+    manifests: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: list[str]
+) -> None:
+    before = snapshot(manifests)
+    assert run(manifests, *arguments) == 2
+    error = capsys.readouterr().err
+    assert [word for word in told if word not in error] == []
+    assert snapshot(manifests) == before
+
+
+def test_all_faults_are_told_at_once(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(manifests, "X" * 41, "--team", "t", "--email", "e", "--slack", "s") == 2
+    error = capsys.readouterr().err
+    assert [word for word in ("NAME", "--email", "--slack") if word not in error] == []
+
+
+def test_the_tool_that_a_company_does_not_use_is_left_out(manifests: Path) -> None:
+    shutil.rmtree(manifests / "flux")
+    assert run(manifests, "payments2", "--team", "payments") == 0
+    assert not (manifests / "flux").exists()
+    assert (manifests / "argocd/projects/teams/payments2.yaml").is_file()
+
+
+def test_the_last_words_are_the_next_steps(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(manifests, "payments2", "--team", "payments", "--release", "v3.0.0")
+    said = capsys.readouterr().out
+    for step in (
+        "git switch -c tenant-payments2",
+        "make validate",
+        "airflow/payments2/git-credentials",
+        "pull request",
+        "v3.0.0",
+    ):
+        assert step in said
+
+
+@pytest.mark.parametrize(
+    ("folder", "template"),
+    [
+        *SINGLE_FILES.items(),
+        ("tenants/base/payments", "base/namespace.yaml.tmpl"),
+        ("tenants/base/payments", "base/kustomization.yaml.tmpl"),
+        ("tenants/staging/payments", "staging/kustomization.yaml.tmpl"),
+        ("tenants/production/payments", "production/kustomization.yaml.tmpl"),
+        ("tenants/production/payments", "production/release.yaml.tmpl"),
+    ],
+)
+def test_a_template_is_the_sample_teams_file_but_for_the_name(folder: str, template: str) -> None:
+    file = Path(template).name.removesuffix(".tmpl") if folder.startswith("tenants/") else "payments.yaml"
+    sample = ROOT / "manifests" / folder / file
+    release = "v2.4.1" if "release" in template else ""
+    request = Request(name="payments", team="payments", repo=REPO, release=release)
+    assert render(TEMPLATES / template, request) == sample.read_text(), f"{template} and {sample} must agree"
+
+
+def test_the_templates_tenant_has_the_protection_of_the_sample_team() -> None:
+    sample = yaml.safe_load((ROOT / "manifests/tenants/base/payments/tenant.yaml").read_text())
+    request = Request(name="payments", team="payments", repo=REPO)
+    made = yaml.safe_load(render(TEMPLATES / "base/tenant.yaml.tmpl", request))
+    assert made["metadata"] == sample["metadata"]
+    for field in ("suspend", "deletionPolicy", "sync", "limits", "quota", "namespace"):
+        assert made["spec"][field] == sample["spec"][field], field
+
+
+@pytest.mark.parametrize(
+    ("before", "entry", "after"),
+    [
+        ("resources:\n  - a # first\n  - c\n", "b", "resources:\n  - a # first\n  - b\n  - c\n"),
+        ("resources:\n- b\n", "a", "resources:\n- a\n- b\n"),
+        ("resources:\n  - role\n  - a\n  - c\n", "d", "resources:\n  - role\n  - a\n  - c\n  - d\n"),
+        ("resources:\n  - z\n  - c\n  - a\n", "b", "resources:\n  - z\n  - c\n  - a\n  - b\n"),
+        ("resources:\n  - a\n# end\npatches: []\n", "b", "resources:\n  - a\n  - b\n# end\npatches: []\n"),
+        ("resources:\n  - a", "b", "resources:\n  - a\n  - b\n"),
+        ("resources:\n  - a\n", "a", "resources:\n  - a\n"),
+    ],
+)
+def test_a_listing_gets_one_line_and_keeps_the_rest(before: str, entry: str, after: str) -> None:
+    assert add_resource(before, entry) == after
+
+
+@pytest.mark.parametrize("text", ["resources: []\n", "resources: [a]\n", "kind: X\n", "[", ""])
+def test_a_listing_that_cannot_be_extended_is_refused_with_words(text: str) -> None:
+    with pytest.raises(ListingError, match="first"):
+        add_resource(text, "a")
+
+
+def test_help_shows_every_option_and_how_it_is_called() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.manifests.new_tenant", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    for word in ("--team", "--executor", "--repo", "--email", "--slack", "exit codes", "make new-tenant"):
+        assert word in done.stdout

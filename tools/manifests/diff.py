@@ -1,0 +1,132 @@
+"""Show what a change of manifests/ does to every cluster: build two revisions, compare object by object.
+
+A line in a base may change five overlays, or none. This program builds every overlay at both revisions with
+kustomize and shows each object that comes, goes or changes, with what is dangerous on top. The text is for
+people; ``--format markdown`` is the comment of a pull request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.manifests import overlays, report
+from tools.manifests.changes import compare
+
+ROOT = Path(__file__).resolve().parents[2]
+_GIT_SECONDS = 120
+
+DESCRIPTION = """\
+Show what would change in the clusters: every overlay of manifests/ is built at two revisions and compared.
+
+Values of Secrets are never shown. On top: tenants, namespaces and CRDs that go, changes of deletionPolicy,
+and objects that lose their protection from being pruned.
+"""
+EPILOG = """\
+examples:
+  python -m tools.manifests.diff origin/main                 this working tree against main
+  python -m tools.manifests.diff v0.1.0 v0.2.0               two releases
+  python -m tools.manifests.diff origin/main --format markdown --output diff.md
+  make manifests-diff BASE=origin/main
+
+exit codes: 0 done (with --exit-code: nothing changes), 1 with --exit-code: something changes,
+            2 wrong arguments, no such revision, or an overlay that cannot be built
+"""
+
+
+class DiffError(Exception):
+    """Something that keeps us from comparing; the message says what to do."""
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise DiffError(f"{' '.join(command)} took longer than {_GIT_SECONDS} s") from None
+    if done.returncode != 0:
+        raise DiffError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def resolve(repository: Path, revision: str) -> str:
+    """The full hash of a revision. Raises DiffError for one that is not there."""
+    try:
+        return _git(
+            repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
+        )
+    except DiffError:
+        raise DiffError(
+            f"there is no revision {revision!r} here: fetch it (git fetch origin), or name another one"
+        ) from None
+
+
+@contextmanager
+def checked_out(repository: Path, revision: str) -> Iterator[Path]:
+    """A worktree of a revision in a temporary folder; the user's own files stay as they are."""
+    commit = resolve(repository, revision)
+    with tempfile.TemporaryDirectory(prefix="manifests-diff-") as folder:
+        tree = Path(folder) / "tree"
+        _git(repository, "worktree", "add", "--detach", "--quiet", str(tree), commit)
+        try:
+            yield tree
+        finally:
+            _git(repository, "worktree", "remove", "--force", str(tree))
+
+
+def _built_at(repository: Path, revision: str | None) -> overlays.Built:
+    if revision is None:
+        return overlays.build(repository / "manifests")
+    with checked_out(repository, revision) as tree:
+        return overlays.build(tree / "manifests")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.manifests.diff",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("base", metavar="BASE", help="the revision to compare with, for example origin/main")
+    parser.add_argument("head", metavar="HEAD", nargs="?", help="(default: the working tree)")
+    parser.add_argument("--format", choices=("text", "markdown"), default="text")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
+    parser.add_argument("--exit-code", action="store_true", help="exit with 1 when something changes")
+    parser.add_argument("--repository", type=Path, default=ROOT, help="(default: this clone)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        before = _built_at(options.repository, options.base)
+        after = _built_at(options.repository, options.head)
+    except DiffError as error:
+        print(f"manifests-diff: {error}", file=sys.stderr)
+        return 2
+    # What could not be built before counts as empty: the change may be the one that repairs it.
+    # What cannot be built now would look removed: it is left out, and told.
+    known = {overlay: items for overlay, items in before.objects.items() if overlay not in after.failures}
+    comparison = compare(known, after.objects)
+    show = report.markdown if options.format == "markdown" else report.text
+    said = show(comparison, before.failures, after.failures)
+    if options.output:
+        options.output.write_text(said, encoding="utf-8")
+    else:
+        sys.stdout.write(said)
+    if after.failures:
+        for overlay, message in after.failures.items():
+            print(f"manifests-diff: {overlay} cannot be built: {message}", file=sys.stderr)
+        return 2
+    return 1 if options.exit_code and comparison.changes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What a new tenant's files hold: the templates, and the values that are put into them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import yaml
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+EXECUTORS = ("LocalExecutor", "KubernetesExecutor")
+ENVIRONMENTS = ("staging", "production")
+#: folders with one file a tenant, equal but for the name, and the template of that file
+SINGLE_FILES = {"argocd/projects/teams": "argocd/project.yaml.tmpl", "flux/tenants": "flux/tenant.yaml.tmpl"}
+#: a template's line that ends so is written only when that choice was made
+_CHOICE = re.compile(r"\s*#\? (\w+)$")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for; `email` and `slack` may be empty."""
+
+    name: str
+    team: str
+    repo: str
+    release: str = "v1.0.0"
+    executor: str = EXECUTORS[0]
+    email: str = ""
+    slack: str = ""
+
+    @property
+    def choices(self) -> frozenset[str]:
+        """The names of the template lines that are wanted."""
+        made = {
+            "email": bool(self.email),
+            "slack": bool(self.slack),
+            "local": self.executor == "LocalExecutor",
+            "pods": self.executor == "KubernetesExecutor",
+        }
+        return frozenset(name for name, wanted in made.items() if wanted)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What stands for each placeholder of a template, as a YAML scalar."""
+        values = {
+            "name": self.name,
+            "team": self.team,
+            "repo": self.repo,
+            "release": self.release,
+            "email": self.email,
+            "slack": self.slack,
+        }
+        # the name is a part of longer words and needs no quotes: its characters are checked
+        return {key: value if key == "name" else _scalar(value) for key, value in values.items()}
+
+
+def _scalar(text: str) -> str:
+    return yaml.safe_dump(text, width=1000).removesuffix("\n").removesuffix("\n...")
+
+
+def render(template: Path, request: Request) -> str:
+    """The text of one file. Raises KeyError for a placeholder that nobody knows."""
+    lines = []
+    for line in template.read_text(encoding="utf-8").splitlines():
+        choice = _CHOICE.search(line)
+        if choice is None or choice[1] in request.choices:
+            lines.append(_CHOICE.sub("", line))
+    return Template("\n".join(lines) + "\n").substitute(request.words)
+
+
+def files(request: Request) -> dict[Path, str]:
+    """Every file of the tenant, relative to manifests/, and its text."""
+    found: dict[Path, str] = {}
+    for folder in ("base", *ENVIRONMENTS):
+        for template in sorted((TEMPLATES / folder).glob("*.tmpl")):
+            found[Path("tenants", folder, request.name, template.stem)] = render(template, request)
+    for folder, single in SINGLE_FILES.items():
+        found[Path(folder, f"{request.name}.yaml")] = render(TEMPLATES / single, request)
+    return found
+
+
+def listings(request: Request) -> dict[Path, str]:
+    """Kustomizations, relative to manifests/, and the resource that each has to list."""
+    entries = {
+        Path("tenants", folder, "kustomization.yaml"): request.name for folder in ("base", *ENVIRONMENTS)
+    }
+    singles = {Path(folder, "kustomization.yaml"): f"{request.name}.yaml" for folder in SINGLE_FILES}
+    return {**entries, **singles}
