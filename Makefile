@@ -43,7 +43,7 @@ lint: setup ## Check style, types, layers, charts, YAML, Go and shell; changes n
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PYTHON_SOURCES)
 	$(BIN)/mypy --python-executable $(AIRFLOW_VENV)/bin/python $(AIRFLOW_SOURCES)
-	$(BIN)/dag-lint dags --tenant manifests/tenants/library
+	$(BIN)/dag-lint dags --tenant manifests/tenants/base
 	$(BIN)/dag-lint demo/repositories
 	$(BIN)/lint-imports
 	$(BIN)/yamllint -s .
@@ -59,8 +59,14 @@ test: lint ## All tests that need no node: units, charts, the operator on a real
 	$(AIRFLOW_VENV)/bin/python -m pytest -n 2 --dist loadgroup tests/dags
 
 .PHONY: e2e
-e2e: $(READY) ## End to end on a real node: operator, Airflow pods, Git, network policies
+e2e: $(READY) ## End to end on a real node: operator, Airflow pods, Git, network policies, Argo CD
 	$(BIN)/pytest tests/devcluster tests/e2e -m e2e
+	$(BIN)/pytest tests/gitops -m "e2e and not slow"
+
+.PHONY: e2e-full
+e2e-full: $(READY) ## `e2e`, and everything that real Argo CD and Flux do with manifests/, ten minutes of rest included
+	$(BIN)/pytest tests/devcluster tests/e2e -m e2e
+	$(BIN)/pytest tests/gitops -m e2e
 
 .PHONY: demo
 demo: $(READY) ## Two teams' Airflows from nothing to a successful DAG run
@@ -99,12 +105,14 @@ docs: $(READY) ## Build the documentation's site to build/site
 	$(BIN)/mkdocs build --strict
 
 .PHONY: generate
-generate: setup ## Write the generated files: CRD, chart READMEs, dashboards, rules, DAG index, lint rules
+generate: setup ## Write the generated files: CRD, operator's manifests, Argo CD's settings, READMEs, dashboards, DAG index, lint rules
 	$(BIN)/python -m tenant_dashboards
 	$(BIN)/python -m tenant_dashboards.registry
 	$(BIN)/python -m tenant_operator.api.crd > operator/crd/airflowtenants.airflowtenants.io.yaml
 	cp operator/crd/airflowtenants.airflowtenants.io.yaml charts/tenant-operator/files/crd.yaml
 	$(BIN)/python charts/generate_readme.py
+	$(BIN)/python -m tools.manifests.operator
+	$(BIN)/python manifests/argocd/generate.py
 	$(BIN)/python -m dag_lint.docs
 	$(AIRFLOW_VENV)/bin/python -m tools.dag_index
 
