@@ -312,6 +312,11 @@ REFUSED: tuple[Refused, ...] = (
         'spec.network.egress[0]: Invalid value: "object": set exactly one of cidr and namespace',
     ),
     Refused(
+        "an exception from a range that is not there",
+        {"network": {"egress": [{"namespace": "a", "except": ["10.0.0.0/8"], "ports": [1]}]}},
+        'spec.network.egress[0]: Invalid value: "object": except goes with cidr',
+    ),
+    Refused(
         "a service account without namespace",
         {"access": {"kubernetes": {"viewers": [{"kind": "ServiceAccount", "name": "ci"}]}}},
         'spec.access.kubernetes.viewers[0]: Invalid value: "object": '

@@ -146,6 +146,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "spec.network.egress[0]: podLabels goes with namespace",
     ),
     (
+        {"network": {"egress": [{"namespace": "a", "except": ["10.0.0.0/8"], "ports": [1]}]}},
+        "spec.network.egress[0]: except goes with cidr",
+    ),
+    (
         {"network": {"egress": [{"cidr": "10.0.0.0", "ports": [1]}]}},
         "spec.network.egress[0].cidr: must be a CIDR, for example 10.0.0.0/8",
     ),

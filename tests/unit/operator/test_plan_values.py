@@ -336,3 +336,9 @@ def test_an_exception_from_the_wall_may_be_for_udp() -> None:
     peer = {"namespace": "datadog", "ports": [8125], "protocol": "UDP"}
     [rule] = build(tenant(network={"egress": [peer]}), {}, Defaults())["networkPolicies"]["extraEgress"]
     assert rule["ports"] == [{"protocol": "UDP", "port": 8125}]
+
+
+def test_a_range_may_leave_out_what_must_stay_closed() -> None:
+    peer = {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"], "ports": [443]}
+    [rule] = build(tenant(network={"egress": [peer]}), {}, Defaults())["networkPolicies"]["extraEgress"]
+    assert rule["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]

@@ -19,6 +19,11 @@ LabelValue = Annotated[
     Matches(r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", "must be a label value"),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Cidr = Annotated[
+    str,
+    Field(max_length=43),
+    Matches(r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", "must be a CIDR, for example 10.0.0.0/8"),
+]
 SLACK_NEEDS_A_CHANNEL = "monitoring.alerts.slack needs owner.slack: the channel that alerts go to"
 #: Goes behind "logging.remote.connectionId: <id>".
 NO_SUCH_CONNECTION = (
@@ -130,16 +135,12 @@ class Peer(Model):
     cel: ClassVar[tuple[Json, ...]] = (
         cel("has(self.cidr) != has(self.__namespace__)", "set exactly one of cidr and namespace"),
         cel("!has(self.podLabels) || has(self.__namespace__)", "podLabels goes with namespace"),
+        cel("!has(self.except) || has(self.cidr)", "except goes with cidr"),
     )
-    cidr: (
-        Annotated[
-            str,
-            Field(max_length=43),
-            Matches(r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", "must be a CIDR, for example 10.0.0.0/8"),
-        ]
-        | None
-    ) = None
+    cidr: Cidr | None = None
     """Addresses."""
+    except_: Annotated[list[Cidr], Field(max_length=16, alias="except")] = []
+    """Addresses within cidr that stay closed, for example those of the cluster itself."""
     namespace: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """Namespace, by name."""
     pod_labels: dict[str, LabelValue] | None = Field(None, max_length=8)
@@ -155,6 +156,8 @@ class Peer(Model):
             raise ValueError("set exactly one of cidr and namespace")
         if self.pod_labels is not None and self.namespace is None:
             raise ValueError("podLabels goes with namespace")
+        if self.except_ and self.cidr is None:
+            raise ValueError("except goes with cidr")
         return self
 
 

@@ -214,7 +214,7 @@ def _network(tenant: Tenant, defaults: Defaults) -> Values:
 
 def _peer(peer: Peer) -> Values:
     if peer.cidr is not None:
-        return {"ipBlock": {"cidr": peer.cidr}}
+        return {"ipBlock": {"cidr": peer.cidr} | ({"except": peer.except_} if peer.except_ else {})}
     selector: Values = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peer.namespace}}}
     if peer.pod_labels:
         selector["podSelector"] = {"matchLabels": dict(peer.pod_labels)}
