@@ -102,7 +102,7 @@ release-check: $(READY) ## Everything of a release that needs no registry: versi
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation's site to build/site
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: generate
 generate: setup ## Write the generated files: CRD, operator's manifests, Argo CD's settings, READMEs, dashboards, DAG index, lint rules
