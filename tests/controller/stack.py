@@ -141,6 +141,29 @@ class TenantUnderTest:
     def delete(self) -> None:
         self.api.delete(kinds.TENANT, self.name)
 
+    def annotate(self, **annotations: str | None) -> None:
+        """Set annotations of ours by the last part of their names, `_` for `-`; None removes one."""
+        named = {f"{names.GROUP}/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        self.api.merge(kinds.TENANT, self.name, {"metadata": {"annotations": named}})
+
+    def task_pod(self, name: str, **metadata: Any) -> Object:
+        """A pod as the KubernetesExecutor makes one: with the tenant's labels, and owned by nobody."""
+        labels = {names.LABEL_TENANT: self.name, names.LABEL_COMPONENT: "worker"}
+        restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        sizes = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": self.namespace, "labels": labels, **metadata},
+            "spec": {
+                "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+                "containers": [
+                    {"name": "base", "image": "x", "resources": sizes, "securityContext": restricted}
+                ],
+            },
+        }
+        return self.api.create(kinds.POD, pod)
+
     def prepare_namespace(self, **annotations: str) -> None:
         """The namespace, handed over to the tenant, before the tenant exists."""
         self.api.create(

@@ -74,27 +74,7 @@ def test_task_pods_that_nobody_owns_end_with_the_tenant(stack: Stack) -> None:
     """The KubernetesExecutor keeps failed task pods for their logs, without an owner."""
     tenant = stack.create("tasks")
     tenant.wait_released()
-    labels = {names.LABEL_TENANT: tenant.name, names.LABEL_COMPONENT: "worker"}
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "failed-task", "namespace": tenant.namespace, "labels": labels},
-        "spec": {
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [
-                {
-                    "name": "base",
-                    "image": "x",
-                    "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}},
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                }
-            ],
-        },
-    }
-    stack.api.create(kinds.POD, pod)
+    tenant.task_pod("failed-task")
     tenant.delete()
     tenant.wait_gone()
     assert stack.api.find(kinds.POD, "failed-task", tenant.namespace) is None
