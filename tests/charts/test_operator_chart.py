@@ -182,6 +182,7 @@ def test_the_tenant_role_holds_nothing_without_a_reason() -> None:
     needed: set[Right] = {
         *(("", "secrets", verb) for verb in ("get", "list", "create", "patch", "delete")),
         *(("", "persistentvolumeclaims", verb) for verb in ("list", "patch")),
+        *(("", "pods/exec", verb) for verb in ("get", "create")),  # a WebSocket needs both from 1.35 on
     }
     for values in CONFIGURATIONS.values():
         chart = render_chart(values)
@@ -191,6 +192,14 @@ def test_the_tenant_role_holds_nothing_without_a_reason() -> None:
         for role in chart.kind("Role"):
             needed |= rights(role, named=True)
     assert rights(render()[("ClusterRole", TENANT_ROLE)]) == needed
+
+
+def test_commands_are_run_inside_tenants_namespaces_only_and_by_the_operator_only() -> None:
+    assert not {right for right in rights(render()[("ClusterRole", "airflow-tenant-operator")])
+                if right[1] == "pods/exec"}  # fmt: skip
+    for values in CONFIGURATIONS.values():
+        for role in render_chart(values).kind("Role"):
+            assert not {right for right in rights(role, named=True) if right[1] == "pods/exec"}
 
 
 def test_the_watches_cover_what_the_tenant_chart_renders() -> None:

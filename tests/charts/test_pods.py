@@ -8,6 +8,8 @@ import pytest
 from tests.charts.configurations import FULL, FULL_LOCAL, KUBERNETES, LOCAL
 from tests.charts.support import RELEASE, Chart, Pod, merged, render_chart
 
+from tenant_operator.plan import fetch
+
 JOB_ALIVE = ["python", "/opt/airflow/config/job_alive.py"]
 
 
@@ -274,6 +276,28 @@ def test_git_arguments_are_those_of_the_source() -> None:
     assert "--period=10s" in args
     shared = render_chart(LOCAL).pods["dag-processor"].container("git-sync-shared")["args"]
     assert {"--ref=HEAD", "--depth=1", "--period=30s"} <= set(shared)
+
+
+def test_the_operator_finds_every_git_sync_that_follows_a_branch_and_no_other() -> None:
+    """The names and flags that the chart writes are those that a request to fetch looks for."""
+    pods = {
+        component: {
+            "metadata": {"name": component},
+            "spec": pod.spec,
+            "status": {
+                "initContainerStatuses": [
+                    {"name": container["name"], "state": {"running": {}}} for container in pod.containers
+                ]
+            },
+        }
+        for component, pod in render_chart(LOCAL).pods.items()
+    }
+    targets, absent = fetch.targets(pods.values(), ["main", "shared"])
+    following = ("dag-processor", "scheduler", "triggerer")
+    assert [(target.pod, target.container) for target in targets] == [
+        (component, f"git-sync-{source}") for component in following for source in ("main", "shared")
+    ]
+    assert not absent
 
 
 def test_airflow_reads_git_and_git_sync_writes_it() -> None:

@@ -48,11 +48,11 @@ class Sync:
         return done.returncode, done.stdout
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run in the background with a short period; ended afterwards."""
+    def running(self, *arguments: str, within: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
+        """Run in the background with a short period, by another program `within`; ended afterwards."""
         with self.log.open("wb") as out:
             process = subprocess.Popen(
-                self.words("--period=100ms", *arguments),
+                [*within, *self.words("--period=100ms", *arguments)],
                 env=self.environment(),
                 stdout=out,
                 stderr=subprocess.STDOUT,

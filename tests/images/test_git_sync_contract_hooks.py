@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import stat
+import subprocess
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 from tests.git_remote import Remote, http_backend, serving, wait_for
 from tests.images import git_sync_contract as contract
 from tests.images.git_sync_process import Sync, script
+
+from tenant_operator.plan import fetch
 
 
 @pytest.mark.parametrize("way", ["file", "variable", "credential", "credential with a file", "askpass"])
@@ -124,6 +128,26 @@ def test_a_signal_starts_a_sync_now(sync: Sync) -> None:
 
         wait_for(flipped)
         assert process.poll() is None
+
+
+def test_as_process_one_it_syncs_on_the_command_that_the_operator_runs_in_its_container(sync: Sync) -> None:
+    """In a container git-sync is process 1, to which the kernel delivers only signals that it listens for."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: the program runs in a process namespace of its own")
+    first = sync.remote.push("v1")
+    flags = ("--link=current", "--period=1h", fetch.FLAG)
+    with sync.running(*flags, within=("unshare", "--pid", "--fork", "--kill-child")) as outside:
+        wait_for(lambda: sync.published() == first)
+        (inside,) = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
+        second = sync.remote.push("v2")
+
+        def flipped() -> bool:
+            enter = ["nsenter", "--target", inside, "--pid", "--", *fetch.COMMAND]
+            subprocess.run(enter, check=True, timeout=10)
+            return sync.published() == second
+
+        wait_for(flipped)
+        assert outside.poll() is None, "it goes on"
 
 
 def test_the_error_file_holds_the_last_error_until_a_sync_succeeds(sync: Sync) -> None:

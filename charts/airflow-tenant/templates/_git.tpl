@@ -3,6 +3,7 @@ git-sync containers of one pod: (dict "root" $ "sidecars" bool). Each source get
 and, in pods that live on, a native sidecar that follows the branch; it starts before and stops after Airflow.
 --max-failures=-1: a Git server that is away must not restart pods, the last good tree stays in use.
 --stale-worktree-timeout: tasks that started before a push go on reading their own tree.
+--sync-on-signal: how the operator asks for a fetch between two periods.
 */}}
 {{- define "airflow-tenant.gitContainers" -}}
 {{- $root := .root -}}
@@ -26,6 +27,7 @@ and, in pods that live on, a native sidecar that follows the branch; it starts b
   - --period={{ $source.gitSync.period | default "30s" }}
   - --max-failures=-1
   - --stale-worktree-timeout=24h
+  - --sync-on-signal=SIGHUP
   - --http-bind=:{{ add 2020 $index }}
   - --http-metrics
   ports:

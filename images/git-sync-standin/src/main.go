@@ -34,10 +34,17 @@ func main() {
 		fmt.Println(version)
 		return
 	}
+	if code, ok := asProcessOne(); ok {
+		os.Exit(code)
+	}
 	os.Exit(run(options, os.Stderr))
 }
 
 func run(o *options, out io.Writer) int {
+	wake := make(chan os.Signal, 1)
+	if o.syncOnSignal != 0 { // first of all: until then the signal ends the process
+		signal.Notify(wake, o.syncOnSignal)
+	}
 	log := newLogger(out, o.errorFile, o.verbose)
 	if o.groupWrite {
 		syscall.Umask(0o002)
@@ -67,16 +74,12 @@ func run(o *options, out io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	log.info("starting up", "version", version, "pid", os.Getpid(), "uid", os.Getuid(), "gid", os.Getgid(), "home", os.Getenv("HOME"))
-	return loop(ctx, o, repository, status, log)
+	return loop(ctx, o, repository, status, log, wake)
 }
 
 // loop syncs until the context ends, the failures are too many or, with --one-time, one sync has succeeded. It returns
 // the exit code.
-func loop(ctx context.Context, o *options, repository *repository, status *status, log *logger) int {
-	wake := make(chan os.Signal, 1)
-	if o.syncOnSignal != 0 {
-		signal.Notify(wake, o.syncOnSignal)
-	}
+func loop(ctx context.Context, o *options, repository *repository, status *status, log *logger, wake <-chan os.Signal) int {
 	hooks := startHooks(o, status, log, repository.worktree)
 	failures, first := 0, true
 	for {

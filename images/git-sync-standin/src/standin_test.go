@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -112,5 +115,53 @@ func TestTheEndpointIsReadyAfterTheFirstSyncAndCounts(t *testing.T) {
 func TestPasswordsInAddressesAreNotShown(t *testing.T) {
 	if got := redacted("fetch https://u:secret@h.example/r.git main"); got != "fetch https://h.example/r.git main" {
 		t.Error(got)
+	}
+}
+
+// TestMain lets a test run this binary as the child of supervised.
+func TestMain(m *testing.M) {
+	if os.Getenv("SUPERVISED_CHILD") != "" {
+		supervisedChild()
+	}
+	os.Exit(m.Run())
+}
+
+// supervisedChild tells that it is up, waits for SIGHUP and ends with 7.
+func supervisedChild() {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	os.Stdout.WriteString("up\n")
+	<-hup
+	os.Exit(7)
+}
+
+func TestProcessOnePassesSignalsOnAndEndsAsItsChildDoes(t *testing.T) {
+	t.Setenv("SUPERVISED_CHILD", "1")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout := os.Stdout
+	os.Stdout = write
+	defer func() { os.Stdout = stdout }()
+	go func() {
+		line := make([]byte, 3)
+		if _, err := io.ReadFull(read, line); err == nil {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGHUP)
+		}
+	}()
+	code, err := supervised(self, []string{self})
+	if err != nil || code != 7 {
+		t.Errorf("code %d, %v", code, err)
+	}
+}
+
+func TestAnythingButProcessOneRunsByItself(t *testing.T) {
+	if _, ok := asProcessOne(); ok {
+		t.Error("this test is not process 1")
 	}
 }

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from tenant_operator.adapters import kube
 from tenant_operator.adapters.airflow_sessions import AirflowSessions
+from tenant_operator.adapters.exec import PodCommands
 from tenant_operator.adapters.git_sync import GitSyncMetrics
 from tenant_operator.adapters.helm import HelmRenderer
 from tenant_operator.adapters.system import SystemClock, SystemTokens
@@ -35,6 +36,7 @@ from tenant_operator.plan.values import Defaults
 from tenant_operator.reconcile.airflow import AirflowFlow
 from tenant_operator.reconcile.collector import TenantCollector
 from tenant_operator.reconcile.controller import Controller
+from tenant_operator.reconcile.fetch import FetchFlow
 from tenant_operator.reconcile.finalize import Finalizer
 from tenant_operator.reconcile.flow import Flow
 from tenant_operator.reconcile.health import HealthFlow
@@ -63,6 +65,8 @@ async def run(config: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(sessions.close)
         defaults = await _defaults(config, client)
         index = Index()
+        commands = PodCommands(api)
+        stack.push_async_callback(commands.close)
         git = GitSyncMetrics()
         stack.push_async_callback(git.close)
         controller = Controller(
@@ -74,6 +78,7 @@ async def run(config: Settings, stop: asyncio.Event) -> None:
             metrics,
             config,
             HealthFlow(sessions, metrics),
+            FetchFlow(client, commands, clock, metrics),
         )
         tenants = TenantCollector(lambda: controller.states)
         await stack.enter_async_context(

@@ -106,6 +106,10 @@ class Nobody:
     def forget(self, _: str) -> None:
         """Nothing is remembered."""
 
+    def wanted(self, _: object) -> bool:
+        """Nothing is asked for."""
+        return False
+
 
 def edited(generation: int, replicas: int) -> Object:
     """The tenant as a watch brings it after an edit."""
@@ -142,7 +146,7 @@ async def test_an_edit_that_arrives_while_a_pass_renders_is_neither_lost_nor_tol
     settings = Settings(resync_interval=100 * DEADLINE, concurrency=2)
     flow = Flow(cluster, helm, index, SystemClock(), Counter(), metrics, settings, Defaults())  # type: ignore[arg-type]
     nobody: Any = Nobody()
-    controller = Controller(flow, nobody, nobody, index, nobody, metrics, settings, nobody)
+    controller = Controller(flow, nobody, nobody, index, nobody, metrics, settings, nobody, nobody)
     told_at_render: list[list[Object]] = []
 
     def edit() -> None:
@@ -176,7 +180,7 @@ async def test_a_process_whose_watches_have_not_seen_the_cluster_is_no_leader() 
 
     assert leader() == 0
     any_: Any = nobody
-    Controller(any_, any_, any_, Index(), any_, metrics, Settings(), any_)
+    Controller(any_, any_, any_, Index(), any_, metrics, Settings(), any_, any_)
     nobody.synced.clear()
     assert leader() == 0
     nobody.synced.set()

@@ -20,8 +20,9 @@ _LAG_WINDOW = 60
 
 #: Results of a pass, all shown from the start, so that the first failure is an increase.
 RESULTS = ("success", "requeue", "error", "permanent_error")
-#: The loops: Kubernetes, the objects inside the tenants' Airflows, the health of their components.
-CONTROLLERS = ("tenant", "airflow", "health")
+#: The loops: Kubernetes, the objects inside the tenants' Airflows, the health of their components, fetches of
+#: DAGs that somebody asked for.
+CONTROLLERS = ("tenant", "airflow", "health", "fetch")
 #: What is tried again after a failure.
 HANDLERS = ("tenant", "deletion", "status", "airflow")
 

@@ -66,6 +66,13 @@ class Kube(Protocol):
         """Post an Event (kind: Normal or Warning) on an object; never raises."""
 
 
+class Commands(Protocol):
+    """Programs that are run inside containers of a tenant's pods."""
+
+    async def run(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> None:
+        """Run to the end; raises core.errors.KubeError when it is refused, fails or takes too long."""
+
+
 class Clock(Protocol):
     """Time, so that tests can hold it still."""
 

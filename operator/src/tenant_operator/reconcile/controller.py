@@ -1,7 +1,8 @@
 """Holds everything together: events come in, tenants go through their passes, one at a time each.
 
-Three queues: one for Kubernetes, one for the objects in the tenants' Airflows, one for the health of their
-components. A slow or dead Airflow keeps a worker of the latter two busy, and no tenant's pass waits for it.
+Four queues: for Kubernetes, for the objects in the tenants' Airflows, for the health of their components, and
+for fetches of DAGs that somebody asked for. A slow or dead Airflow or node keeps a worker of the latter three
+busy, and no tenant's pass waits for it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tenant_operator.plan.outcome import Findings
 from tenant_operator.plan.tenant import parse_status
 from tenant_operator.reconcile import requests
 from tenant_operator.reconcile.airflow import AirflowFlow
+from tenant_operator.reconcile.fetch import FetchFlow
 from tenant_operator.reconcile.finalize import Finalizer
 from tenant_operator.reconcile.flow import Flow
 from tenant_operator.reconcile.health import HealthFlow, probed
@@ -48,6 +50,7 @@ class Controller:
         metrics: Metrics,
         settings: Settings,
         health: HealthFlow,
+        fetch: FetchFlow,
     ) -> None:
         """Nothing runs until `run`."""
         self._flow = flow
@@ -58,6 +61,7 @@ class Controller:
         self._metrics = metrics
         self._settings = settings
         self._health = health
+        self._fetch = fetch
         metrics.leader.set_function(lambda: self.ready)
         self._states: dict[str, TenantState] = {}
         self._queue = WorkQueue(self._pass, workers=settings.concurrency, metrics=metrics)
@@ -66,6 +70,9 @@ class Controller:
         )
         self._health_queue = WorkQueue(
             self._health_pass, workers=settings.concurrency, metrics=metrics, name="health"
+        )
+        self._fetch_queue = WorkQueue(
+            self._fetch_pass, workers=settings.concurrency, metrics=metrics, name="fetch"
         )
 
     @property
@@ -87,6 +94,7 @@ class Controller:
             group.create_task(self._queue.run())
             group.create_task(self._airflow_queue.run())
             group.create_task(self._health_queue.run())
+            group.create_task(self._fetch_queue.run())
 
     def children_changed(self, tenant: str) -> None:
         """A watch saw something new about a tenant's objects."""
@@ -126,8 +134,10 @@ class Controller:
         self._queue.forget(name)
         self._airflow_queue.forget(name)
         self._health_queue.forget(name)
+        self._fetch_queue.forget(name)
         self._index.forget(name)
         self._airflow.forget(name)
+        self._fetch.forget(name)
 
     async def _pass(self, name: str) -> float | None:
         state = self._states.get(name)
@@ -157,6 +167,8 @@ class Controller:
             self._airflow_queue.add(state.name)
         if probed(state) and (state.health is None or requests.outstanding(state, requests.HEALTH)):
             self._health_queue.add(state.name)
+        if self._fetch.wanted(state):
+            self._fetch_queue.add(state.name)
 
     def _failed(self, handler: str) -> None:
         self._metrics.reconciles.labels("tenant", "error").inc()
@@ -203,6 +215,17 @@ class Controller:
         after = state.health
         if asked or (after is not None and (before is None or before.finding != after.finding)):
             self._queue.add(name)
+        return delay
+
+    async def _fetch_pass(self, name: str) -> float | None:
+        state = self._states.get(name)
+        if state is None or state.raw["metadata"].get("deletionTimestamp"):
+            return None
+        delay = await self._fetch.run(state)
+        if state.fetched not in (None, state.status.last_handled_dag_sync_at):
+            self._queue.add(name)
+            if state.serving:
+                self._airflow_queue.add(name)
         return delay
 
     async def _measure_lag(self) -> None:
