@@ -1,0 +1,1 @@
+"""The steps of a release, each of which runs on any machine: see docs/releasing.md."""

@@ -1,0 +1,115 @@
+"""Command line of a release; docs/releasing.md says when to call what."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from devcluster.errors import DevclusterError
+from imagebuild.errors import BuildError
+from tools.release import changelog, images, signing, steps, versions
+from tools.release.common import ROOT, Dist, ReleaseError, read_json
+
+DESCRIPTION = """\
+The steps of a release, in their order. Every step but `sign` runs on any machine; without --tag `build` is a
+rehearsal with the version of pyproject.toml and the notes of what is unreleased.
+"""
+EPILOG = """\
+examples:
+  python -m tools.release check v0.2.0             are all versions and the changelog ready for this tag?
+  python -m tools.release notes v0.2.0             the notes of a release
+  python -m tools.release build --no-images        charts, bills of material, provenance, checksums in dist/
+  python -m tools.release build --tag v0.2.0       all of a release, images too (root, Debian 12)
+  python -m tools.release push localhost:5000/airflow-tenants --plain-http
+  python -m tools.release sign --dry-run           show what cosign would be called with
+
+exit codes: 0 done, 1 the step failed, 2 wrong arguments
+"""
+
+
+def _check(options: argparse.Namespace) -> None:
+    versions.check(options.tag, options.root)
+    print(f"{options.tag} can be released")
+
+
+def _notes(options: argparse.Namespace) -> None:
+    print(changelog.section(options.root / "CHANGELOG.md", versions.version_of(options.tag)), end="")
+
+
+def _build(options: argparse.Namespace) -> None:
+    wanted = [] if options.no_images else options.images or list(images.RELEASED)
+    index = steps.build(options.root, Dist(options.dist), options.tag, wanted)
+    for entry in index["images"]:
+        print(f"{entry['name']}: {', '.join(entry['tags'])}  {entry['digest']}")
+    for entry in index["charts"]:
+        print(f"{entry['file']}  sha256:{entry['sha256']}")
+
+
+def _push(options: argparse.Namespace) -> None:
+    pushed = steps.push(Dist(options.dist), options.registry, plain_http=options.plain_http)
+    for entry in [*pushed["images"], *pushed["charts"]]:
+        print(entry["reference"])
+
+
+def _sign(options: argparse.Namespace) -> None:
+    dist = Dist(options.dist)
+    published = read_json(dist.published, "push REGISTRY")
+    if not options.dry_run:
+        signing.sign(dist, published)
+        return
+    for command in signing.commands(dist, published):
+        print(shlex.join(command))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.release",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help="(default: this clone)")
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="(default: dist/)")
+    commands = parser.add_subparsers(metavar="STEP", required=True)
+
+    def step(name: str, action: Callable[[argparse.Namespace], None], words: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words, description=words)
+        made.set_defaults(action=action)
+        return made
+
+    check = step("check", _check, "Check that every version and the changelog fit a tag.")
+    check.add_argument("tag", metavar="TAG")
+    notes = step("notes", _notes, "Print the changelog's section of a tag.")
+    notes.add_argument("tag", metavar="TAG")
+    build = step("build", _build, "Make charts, images, bills of material, provenance and checksums.")
+    build.add_argument("--tag", default="", help="the release (default: a rehearsal)")
+    build.add_argument(
+        "--no-images", action="store_true", help="without images: needs neither root nor Debian"
+    )
+    build.add_argument(
+        "--images", nargs="+", choices=images.RELEASED, help="(default: all that are released)"
+    )
+    push = step("push", _push, "Push images and charts to a registry, logged in as docker is.")
+    push.add_argument("registry", metavar="REGISTRY", help="host and path, for example ghcr.io/your-org")
+    push.add_argument("--plain-http", action="store_true", help="for a registry on this machine")
+    sign = step("sign", _sign, "Sign by digest what was pushed, with cosign.")
+    sign.add_argument("--dry-run", action="store_true", help="print the commands instead")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one step; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        options.action(options)
+    except (ReleaseError, BuildError, DevclusterError) as error:
+        print(f"release: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
