@@ -72,7 +72,7 @@ def build(manifests: Path) -> Built:
     names = roots(manifests) if manifests.is_dir() else []
     program = tool("kustomize")
     with ThreadPoolExecutor(_WORKERS) as pool:
-        outcomes = list(pool.map(lambda name: _build_one(program, manifests / name), names))
+        outcomes = list(pool.map(lambda name: build_folder(program, manifests / name), names))
     objects: dict[str, tuple[Json, ...]] = {}
     failures: dict[str, str] = {}
     for name, outcome in zip(names, outcomes, strict=True):
@@ -83,7 +83,8 @@ def build(manifests: Path) -> Built:
     return Built(objects, failures)
 
 
-def _build_one(program: Path, folder: Path) -> tuple[Json, ...] | str:
+def build_folder(program: Path, folder: Path) -> tuple[Json, ...] | str:
+    """The objects of one kustomization, or kustomize's complaint."""
     try:
         done = subprocess.run(
             [str(program), "build", str(folder)], capture_output=True, text=True, timeout=BUILD_SECONDS

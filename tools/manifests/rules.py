@@ -1,0 +1,241 @@
+"""The platform's rules about objects: what manifests/policies refuses, and what only Git can show.
+
+Every rule is a function from a `Source` to findings; `RULES` names them all. Rules marked (policy) are
+ValidatingAdmissionPolicies too: a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+
+from tools.manifests.findings import (
+    TENANT,
+    Finding,
+    Object,
+    Source,
+    at,
+    items,
+    metadata,
+    notes,
+    subject,
+)
+
+REGISTRY = "registry.example.com/"
+OPEN_EGRESS = "airflowtenants.io/allow-internet-egress"
+_TENANT_OF = "airflowtenants.io/tenant"
+_SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+_FLUX_PRUNE = "kustomize.toolkit.fluxcd.io/prune"
+QUOTAS = ("requests.cpu", "requests.memory", "pods")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+#: where clusters have their pods, Services and nodes
+PRIVATE: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+#: written out, because a GitOps tool does not restore a field that Git does not name
+WRITTEN_OUT = ("suspend", "state", "deletionPolicy")
+#: a release or a commit: what cannot become something else tomorrow
+FIXED_REF = re.compile(r"^(v?\d+\.\d+(\.\d+)?([-+.][0-9A-Za-z.-]+)?|[0-9a-f]{40})$")
+CHANNELS = ("slack", "pagerduty", "webhook")
+_WORKLOADS = {
+    "Pod": "spec",
+    "Deployment": "spec.template.spec",
+    "DaemonSet": "spec.template.spec",
+    "StatefulSet": "spec.template.spec",
+    "Job": "spec.template.spec",
+    "CronJob": "spec.jobTemplate.spec.template.spec",
+}
+
+#: Argo CD's options that keep what holds data
+_KEPT = {
+    TENANT: ("Prune=confirm", "Delete=confirm"),
+    "Namespace": ("Prune=false", "Delete=false"),
+    "CustomResourceDefinition": ("Prune=false",),
+}
+
+Rule = Callable[[Source, str], Iterator[Finding]]
+
+
+def fixed_images(source: Source, _registry: str) -> Iterator[Finding]:
+    """(policy) An image without a tag, or with `latest`, is another one tomorrow."""
+    for found, field, image in _images(source):
+        name = image.rpartition("/")[2]
+        tag = name.partition(":")[2]
+        if "@sha256:" not in image and tag in ("", "latest"):
+            yield Finding(
+                "fixed-image", subject(found), field, f"{image} changes by itself: name a tag or digest"
+            )
+    for tenant in source.of(TENANT):
+        if at(tenant, "spec.airflow.image.tag") == "latest":
+            yield Finding(
+                "fixed-image",
+                subject(tenant),
+                "spec.airflow.image.tag",
+                "latest changes by itself: name a release",
+            )
+
+
+def own_registry(source: Source, registry: str) -> Iterator[Finding]:
+    """(policy) Tenants and the operator run images that the company has looked at."""
+    for found, field, image in _images(source):
+        if metadata(found).get("namespace") == "airflow-tenants-system" and not image.startswith(registry):
+            yield Finding(
+                "registry", subject(found), field, f"{image} is not from {registry}: mirror it there"
+            )
+    for tenant in source.of(TENANT):
+        image = at(tenant, "spec.airflow.image.repository")
+        if image and not str(image).startswith(registry):
+            field = "spec.airflow.image.repository"
+            yield Finding(
+                "registry", subject(tenant), field, f"{image} is not from {registry}: mirror it there"
+            )
+
+
+def _images(source: Source) -> Iterator[tuple[Object, str, str]]:
+    for found in source.objects:
+        base = _WORKLOADS.get(str(found.get("kind")))
+        for field in ("initContainers", "containers") if base else ():
+            for container in items(found, f"{base}.{field}"):
+                where = f"{base}.{field}[{container.get('name')}].image"
+                yield found, where, str(container.get("image") or "")
+
+
+def closed_egress(source: Source, _registry: str) -> Iterator[Finding]:
+    """(policy) A tenant that may reach every address, the cluster's own among them, says why."""
+    for tenant in source.of(TENANT):
+        if str(notes(tenant).get(OPEN_EGRESS) or "").strip():
+            continue
+        for index, peer in enumerate(items(tenant, "spec.network.egress")):
+            open_ = sorted(str(network) for network in _left_open(peer))
+            if open_:
+                yield Finding(
+                    *("open-egress", subject(tenant), f"spec.network.egress[{index}].cidr"),
+                    f"{peer['cidr']} reaches {', '.join(open_)}, the cluster's own: leave private ranges "
+                    f"out by except, or say why in the annotation {OPEN_EGRESS}",
+                )
+
+
+def _left_open(peer: Object) -> Iterator[Network]:
+    """Private ranges that a rule for every address does not leave out; none for a rule of some addresses."""
+    everything = _network(peer.get("cidr"))
+    if everything is None or everything.prefixlen:
+        return
+    out = [_network(entry) for entry in peer.get("except") or []]
+    for inside in PRIVATE:
+        covered = any(
+            isinstance(entry, type(inside)) and inside.subnet_of(entry)  # type: ignore[arg-type]
+            for entry in out
+        )
+        if inside.version == everything.version and not covered:
+            yield inside
+
+
+def _network(cidr: object) -> Network | None:
+    try:
+        return ipaddress.ip_network(str(cidr), strict=False)
+    except ValueError:
+        return None  # the model says what is wrong with it
+
+
+def quota(source: Source, _registry: str) -> Iterator[Finding]:
+    """(policy) Without a quota one team's backfill takes the nodes of all."""
+    for tenant in source.of(TENANT):
+        hard = at(tenant, "spec.quota.hard") or {}
+        for name in QUOTAS:
+            if name not in hard:
+                yield Finding("quota", subject(tenant), "spec.quota.hard", f"set {name}: the team's share")
+
+
+def written_out(source: Source, _registry: str) -> Iterator[Finding]:
+    """Protection that is a default is not restored by Argo CD or Flux when somebody changes it by hand."""
+    for tenant in source.of(TENANT):
+        for name in WRITTEN_OUT:
+            if name not in (tenant.get("spec") or {}):
+                yield Finding(
+                    "written-out",
+                    subject(tenant),
+                    f"spec.{name}",
+                    "write it out: only fields in Git are restored",
+                )
+
+
+def retained(source: Source, _registry: str) -> Iterator[Finding]:
+    """(policy) A deleted tenant of production leaves its data."""
+    for tenant in source.of(TENANT) if source.production else ():
+        if at(tenant, "spec.deletionPolicy") not in (None, "Retain"):
+            yield Finding("retain", subject(tenant), "spec.deletionPolicy", "must be Retain in production")
+
+
+def fixed_dags(source: Source, _registry: str) -> Iterator[Finding]:
+    """(policy) Production runs a release of the team's repository, not whatever was pushed last."""
+    for tenant in source.of(TENANT) if source.production else ():
+        for dags in items(tenant, "spec.dags.sources"):
+            git = dags.get("gitSync")
+            if isinstance(git, dict) and not FIXED_REF.fullmatch(str(git.get("ref", "main"))):
+                yield Finding(
+                    *("fixed-dags", subject(tenant), f"spec.dags.sources[{dags.get('name')}].gitSync.ref"),
+                    f"{git.get('ref', 'main')} is a branch: name a release tag (v1.2.3) or a full commit",
+                )
+
+
+def alert_channel(source: Source, _registry: str) -> Iterator[Finding]:
+    """(policy) In production somebody is told."""
+    for tenant in source.of(TENANT) if source.production else ():
+        alerts = at(tenant, "spec.monitoring.alerts") or {}
+        switched_off = at(tenant, "spec.monitoring.enabled") is False or alerts.get("enabled") is False
+        if switched_off or not any(alerts.get(name) for name in CHANNELS):
+            yield Finding(
+                *("alert-channel", subject(tenant), "spec.monitoring.alerts"),
+                f"nobody is told of this tenant's alerts: set one of {', '.join(CHANNELS)}",
+            )
+
+
+def kept_by_gitops(source: Source, _registry: str) -> Iterator[Finding]:
+    """A tenant, its namespace and its definition survive a commit that removes them."""
+    by_flux_only = "flux" in source.folder.parts  # Argo CD never sees these
+    for found in source.objects:
+        kind = str(found.get("kind"))
+        if kind not in _KEPT or (kind == "Namespace" and _TENANT_OF not in notes(found)):
+            continue
+        yield from _kept(found, () if by_flux_only else _KEPT[kind])
+
+
+def _kept(found: Object, wanted: tuple[str, ...]) -> Iterator[Finding]:
+    written = {option.strip() for option in str(notes(found).get(_SYNC_OPTIONS) or "").split(",")}
+    for option in wanted:
+        # Prune=false is stronger than Prune=confirm
+        if not {option, option.replace("confirm", "false")} & written:
+            field = f"metadata.annotations[{_SYNC_OPTIONS}]"
+            yield Finding(
+                "kept", subject(found), field, f"add {option}: a commit must not delete data by itself"
+            )
+    if notes(found).get(_FLUX_PRUNE) != "disabled":
+        field = f"metadata.annotations[{_FLUX_PRUNE}]"
+        yield Finding(
+            "kept", subject(found), field, "set it to disabled: a commit must not delete data by itself"
+        )
+
+
+def namespaces(source: Source, _registry: str) -> Iterator[Finding]:
+    """A namespace is its tenant's, and no two tenants have one together."""
+    owners: dict[str, str] = {}
+    written = {metadata(found).get("name"): found for found in source.of("Namespace")}
+    for tenant in source.of(TENANT):
+        name = str(metadata(tenant).get("name"))
+        place = at(tenant, "spec.namespace.name") or f"airflow-{name}"
+        if place in owners:
+            message = f"{place} is the namespace of tenant {owners[place]}: choose another"
+            yield Finding("namespace", subject(tenant), "spec.namespace.name", message)
+        owners[place] = name
+        if place in written and notes(written[place]).get(_TENANT_OF) != name:
+            yield Finding(
+                *("namespace", subject(written[place]), f"metadata.annotations[{_TENANT_OF}]"),
+                f"set it to {name}: without it the operator refuses a namespace that it has not made",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    *(fixed_images, own_registry, closed_egress, quota, written_out, retained, fixed_dags, alert_channel),
+    *(kept_by_gitops, namespaces),
+)
