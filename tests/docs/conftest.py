@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.docs.site import Site, build
+from tests.docs.built import Site, build
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import markdown
 import pytest
 from markdown_it import MarkdownIt
-from tests.docs.site import ROOT
+from tests.docs.built import ROOT
 from tools.docs_site import LikeAGitHost
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))

@@ -10,7 +10,7 @@ from urllib.parse import urldefrag, urlsplit
 
 import pytest
 import yaml
-from tests.docs.site import ROOT, Site
+from tests.docs.built import ROOT, Site
 from tools.docs_site import BORROWED
 
 REPOSITORY = "https://github.com/your-org/airflow-tenants"

@@ -38,8 +38,34 @@ def test_every_condition_is_explained() -> None:
     assert [kind.value for kind in ConditionType if f"`{kind.value}" not in text] == []
 
 
-def test_the_picture_is_well_formed_and_has_words_for_those_who_cannot_see_it() -> None:
-    root = ElementTree.parse(DOCS / "images" / "flow.svg").getroot()  # noqa: S314 - our own file
+PICTURES = sorted((DOCS / "images").glob("*.svg"))
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.stem)
+def test_a_picture_is_well_formed_and_has_words_for_those_who_cannot_see_it(picture: Path) -> None:
+    root = ElementTree.parse(picture).getroot()  # noqa: S314 - our own file
     names = [child.tag.rpartition("}")[2] for child in root]
     assert names[:2] == ["title", "desc"]
-    assert root.get("viewBox") == "0 0 1280 700"
+    assert root.get("role") == "img"
+    assert root.get("aria-labelledby") == "title desc"
+    assert re.fullmatch(r"0 0 1280 \d+", root.get("viewBox", ""))
+    assert len(root[1].text or "") > 100
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.stem)
+def test_a_picture_is_readable_in_both_themes_and_loads_nothing(picture: Path) -> None:
+    text = picture.read_text()
+    light, _, dark = text.partition("@media (prefers-color-scheme: dark)")
+    style, dark = light[light.index("<style>") :], dark[: dark.index("</style>")]
+    coloured = {name for name in re.findall(r"\.(\w+) *\{[^}]*#[0-9a-f]{6}", style)} - {"numtext"}
+    assert coloured <= set(re.findall(r"\.(\w+)", dark))
+    assert re.findall(r"(?:fill|stroke)=\"#", text) == [], "colours are classes"
+    assert re.findall(r"<(?:image|script|foreignObject)|@import|url\(http", text) == []
+
+
+def test_every_decision_is_listed_under_its_title() -> None:
+    titles = {page.name: page.read_text().splitlines()[0][2:] for page in (DOCS / "adr").glob("0*.md")}
+    listed = re.findall(
+        r"^\* \[(.+)\]\((\d{4}-.+\.md)\)$", (DOCS / "adr" / "README.md").read_text(), re.MULTILINE
+    )
+    assert [(titles[name], name) for name in sorted(titles)] == listed

@@ -74,7 +74,9 @@ class Site:
             scheme, host, path, _, fragment = urlsplit(link)
             if scheme or host:
                 continue
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(page.path), unquote(path)))
+            # the page of what is not found may be shown at any depth: its links begin at the top
+            base = "" if path.startswith("/") else posixpath.dirname(page.path)
+            target = posixpath.normpath(posixpath.join(base, unquote(path).lstrip("/")))
             target = target if path else page.path
             there = (self.folder / target).is_file()
             if there and fragment and target in self.pages:
