@@ -28,7 +28,16 @@ _MET = "exchange_rates never fails: payments meets this objective"
 #: (rule, metric) -> why the series with the labels that the rule wants are not there; a rule of one objective
 #: may be "rule objective".
 SELECTORS: dict[tuple[str, str], str] = {
-    ("AirflowSLOSeriesAbsent", "airflow_tenant_info"): "no recorded tenant is suspended",
+    ("AirflowSLOSeriesAbsent", "airflow_tenant_info"): "no recorded tenant is suspended or at rest",
+    **{
+        (rule, "airflow_tenant_info"): "no recorded tenant is at rest, nor was before"
+        for rule in (
+            "tenant:airflow_tenant_info:active",
+            "slo:sli_events:increase5m",
+            "AirflowSLOBurnFast",
+            "AirflowSLOBurnSlow",
+        )
+    },
     ("slo:sli_errors:increase5m rates", "airflow_dagrun_duration_failed_count"): _MET,
     ("slo:sli_events:increase5m rates", "airflow_dagrun_duration_failed_count"): _MET,
 }

@@ -73,7 +73,14 @@ def _told(mutant: str) -> bool:
     return "60" not in mutant or "-> <" in mutant
 
 
-_MATCHERS = ('{paused="false"}', '{monitored!="false"}')
+_MATCHERS = (
+    'paused="false"',
+    'state!~"Hibernat.+"',
+    '{monitored!="false"}',
+    """
+    unless on (tenant, namespace)
+  last_over_time(airflow_tenant_info{state=~"Hibernat.+|Waking"}[30m])""",
+)
 #: Mutants that mean the same, with the reason.
 EQUIVALENT = {
     **{

@@ -37,7 +37,7 @@ def test_the_tenants_table_has_a_line_for_each_tenant_with_its_state_and_alerts(
 def test_the_states_add_up_to_all_tenants(recorded: Recorded) -> None:
     others = [
         Shown(recorded, "overview", title).answer(0).last()[()]
-        for title in ("Progressing", "Degraded", "Suspended")
+        for title in ("Progressing", "Degraded", "Suspended or at rest")
     ]
     ((numbers, share),) = Shown(recorded, "overview", "Ready").answer(0).last("ready", "wanted").items()
     ready, wanted = (float(number) for number in numbers)

@@ -126,8 +126,8 @@ def test_no_tenant_metric_of_the_operator_is_left_out_of_all_boards() -> None:
 def test_the_overview_has_what_a_platform_engineer_looks_for_first() -> None:
     titles = {panel.title for panel in board("overview").panels}
     assert {
-        "Ready", "Progressing", "Degraded", "Suspended", "Firing alerts", "Tenants", "State of the tenants",
-        "Failed task tries", "Starving tasks", "Cost a day", "Component health",
+        "Ready", "Progressing", "Degraded", "Suspended or at rest", "Firing alerts", "Tenants",
+        "State of the tenants", "Failed task tries", "Starving tasks", "Cost a day", "Component health",
     } <= titles  # fmt: skip
     table = next(p for p in board("overview").panels if p.title == "Tenants")
     assert [column.title for column in table.columns] == [
@@ -150,17 +150,41 @@ STATES = {
     for tenant, ready, reconciling in (("a", 1, 0), ("b", 0, 1), ("c", 0, 0), ("d", 1, 0))
     for kind, value in (("Ready", ready), ("Reconciling", reconciling))
 } | {
-    f'airflow_tenant_info{{tenant="{tenant}",namespace="n-{tenant}",paused="{paused}"}}': "1x60"
-    for tenant, paused in (("a", "false"), ("b", "false"), ("c", "false"), ("d", "true"))
+    f'airflow_tenant_info{{tenant="{tenant}",paused="{paused}",state="{state}"}}': "1x60"
+    for tenant, paused, state in (
+        ("a", "false", "Running"),
+        ("b", "false", "Waking"),
+        ("c", "false", "Running"),
+        ("d", "true", "Hibernated"),
+        ("e", "false", "Hibernated"),
+        ("f", "false", "Hibernating"),
+    )
 }
 
 
-def test_a_tenant_is_ready_on_its_way_degraded_or_suspended(tmp_path: Path) -> None:
-    expected: dict[str, float] = {'{tenant="a"}': 2, '{tenant="b"}': 1, '{tenant="c"}': 0, '{tenant="d"}': 3}
+def test_a_tenant_is_ready_on_its_way_degraded_suspended_or_at_rest(tmp_path: Path) -> None:
+    expected: dict[str, float] = {
+        f'{{tenant="{tenant}"}}': state for tenant, state in zip("abcdef", (2, 1, 0, 3, 4, 4), strict=True)
+    }
     assert_gives(tmp_path, STATES, states.state(), expected)
 
 
-def test_the_ready_are_counted_beside_those_that_nobody_suspended(tmp_path: Path) -> None:
+def test_the_lights_of_a_tenant_at_rest_are_not_red(tmp_path: Path) -> None:
+    lights = [
+        p for p in board("team").panels if p.title in {"Scheduler", "API server", "Database", "DAG sync"}
+    ]
+    assert len(lights) == 4
+    down = {
+        'airflow_tenant_component_healthy{tenant="e",component="metadatabase"}': "0x60",
+        'git_sync_count_total{tenant="e",status="success"}': "1x60",
+    }
+    for panel in lights:
+        (target,) = panel.targets
+        assert_gives(tmp_path, STATES | down, target.expr, {'{tenant="e"}': 3}, tenant="e")
+        assert "asleep" in {text.text for text in panel.texts}
+
+
+def test_the_ready_are_counted_beside_those_that_nobody_suspended_or_put_to_rest(tmp_path: Path) -> None:
     query = states.ready_of_all()
     assert_gives(tmp_path, STATES, query, {'{ready="1", wanted="3"}': 1 / 3})
     assert_gives(tmp_path, STATES, query, {'{ready="0", wanted="1"}': 0}, tenant="c")
@@ -168,9 +192,12 @@ def test_the_ready_are_counted_beside_those_that_nobody_suspended(tmp_path: Path
 
 
 def test_states_are_counted_and_none_is_zero(tmp_path: Path) -> None:
-    for state in range(4):
-        assert_gives(tmp_path, STATES, states.count(state), {"{}": 1})
+    for state in range(5):
+        found = 2 if state == states.HIBERNATED else 1
+        assert_gives(tmp_path, STATES, states.count(state), {"{}": found})
         assert_gives(tmp_path, STATES, states.count(state), {"{}": int(state == states.READY)}, tenant="a")
+    assert_gives(tmp_path, STATES, states.unwanted(), {"{}": 3})
+    assert_gives(tmp_path, STATES, states.unwanted(), {"{}": 0}, tenant="a")
 
 
 def test_the_first_failure_of_a_dag_counts(tmp_path: Path) -> None:

@@ -39,7 +39,12 @@ SHOWN = [
     *(
         Shown("team", part, value, text, color)
         for part in ("Scheduler", "DAG processor", "Triggerer", "API server", "Database", "DAG sync")
-        for value, text, color in ((1, "up", "green"), (0, "DOWN", "red"), (2, "paused", "blue"))
+        for value, text, color in (
+            (1, "up", "green"),
+            (0, "DOWN", "red"),
+            (2, "paused", "blue"),
+            (3, "asleep", "blue"),
+        )
     ),
     Shown("team", "Task failure ratio", 0.01, "1.0%", "green"),
     Shown("team", "Task failure ratio", 0.05, "5.0%", "orange"),
@@ -59,6 +64,7 @@ SHOWN = [
     Shown("overview", "State of the tenants", 1, "Progressing", "orange"),
     Shown("overview", "State of the tenants", 0, "Degraded", "red"),
     Shown("overview", "State of the tenants", 3, "Suspended", "blue"),
+    Shown("overview", "State of the tenants", 4, "Hibernated", "blue"),
     Shown("overview", "Tenants", 2, "Ready", "green", "State"),
     Shown("overview", "Tenants", 0, "Degraded", "red", "State"),
     Shown("overview", "Tenants", "OutOfSync", "OutOfSync", "orange", "Argo CD"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tests.dashboards.alert_cases.case import (
     ACTIVE,
+    ASLEEP,
     DEAD,
     DELETING,
+    FALLING_ASLEEP,
     INSTALLING,
     INVALID,
     OPERATOR,
@@ -14,6 +16,7 @@ from tests.dashboards.alert_cases.case import (
     RESTARTED,
     SECOND,
     UNMONITORED,
+    WOKEN,
     Case,
     Fires,
     Silent,
@@ -101,6 +104,8 @@ CASES: tuple[Case, ...] = (
         )
         for title, base in (
             ("it is suspended", PAUSED),
+            ("it is at rest", ASLEEP),
+            ("it goes to sleep", FALLING_ASLEEP),
             ("it is not scraped", UNMONITORED),
             ("it is being installed", INSTALLING),
             ("its spec is refused", INVALID),
@@ -108,6 +113,11 @@ CASES: tuple[Case, ...] = (
             ("it is being deleted", DELETING),
         )
     ),
+    *(
+        Silent(f"Airflow{name}", "it was woken less than half an hour ago", {}, base=WOKEN, at=38)
+        for name in ("SchedulerHeartbeatMissing", "DagProcessorHeartbeatMissing", "MetricsMissing")
+    ),
+    Fires("AirflowSchedulerHeartbeatMissing", "it was woken half an hour ago", 39, {}, base=WOKEN),
     Fires(
         "AirflowSchedulerHeartbeatMissing",
         "three hours after the operator died",

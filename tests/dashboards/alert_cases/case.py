@@ -40,15 +40,24 @@ _RELEASE = 'airflow_tenant_helm_release_info{T,release="payments"}'
 _LEAVING = 'airflow_tenant_helm_release_status{T,status="uninstalling"}'
 
 
-def info(values: str, *, team: str = "red", paused: bool = False, monitored: bool = True) -> dict[str, str]:
-    flags = f'paused="{str(paused).lower()}",monitored="{str(monitored).lower()}"'
+def info(
+    values: str,
+    *,
+    team: str = "red",
+    paused: bool = False,
+    monitored: bool = True,
+    state: str = "Running",
+) -> dict[str, str]:
+    flags = f'paused="{str(paused).lower()}",monitored="{str(monitored).lower()}",state="{state}"'
     return {f'airflow_tenant_info{{T,team="{team}",{flags}}}': values}
 
 
-def told(values: str = steady(1), *, paused: bool = False, monitored: bool = True) -> dict[str, str]:
+def told(
+    values: str = steady(1), *, paused: bool = False, monitored: bool = True, state: str = "Running"
+) -> dict[str, str]:
     """What the operator says of a tenant that is installed."""
     return {
-        **info(values, paused=paused, monitored=monitored),
+        **info(values, paused=paused, monitored=monitored, state=state),
         _NAMESPACE: values,
         _RELEASE: values,
         _LEAVING: values.replace("1x", "0x"),
@@ -92,6 +101,16 @@ class Silent:
 
 Case = Fires | Silent
 PAUSED = {**told(paused=True), **OPERATOR}
+ASLEEP = {**told(state="Hibernated"), **OPERATOR}
+FALLING_ASLEEP = {**told(state="Hibernating"), **OPERATOR}
+#: It rested until minute 5 and was awake again in minute 10.
+WOKEN = {
+    **told(),
+    **info("1x5 stale", state="Hibernated"),
+    **info("_x6 1x3 stale", state="Waking"),
+    **info(f"_x10 {steady(1)}"),
+    **OPERATOR,
+}
 UNMONITORED = {**told(monitored=False), **OPERATOR}
 #: Its objects come up; nothing was recorded as a release.
 INSTALLING = {name: values for name, values in ACTIVE.items() if name != _RELEASE}

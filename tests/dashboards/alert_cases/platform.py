@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tests.dashboards.alert_cases.case import (
     ACTIVE,
+    ASLEEP,
     DEAD,
+    FALLING_ASLEEP,
     INVALID,
     OPERATOR,
     PAUSED,
     REFUSED,
     SECOND,
+    WOKEN,
     Case,
     Fires,
     Silent,
@@ -84,6 +87,9 @@ CASES: tuple[Case, ...] = (
     Fires("AirflowTenantNotReady", "its namespace is another tenant's", 0, {_READY: steady(0)}, base=REFUSED),
     Silent("AirflowTenantNotReady", "Ready is True", {_READY: steady(1)}),
     Silent("AirflowTenantNotReady", "it is suspended", {_READY: steady(0)}, base=PAUSED),
+    Silent("AirflowTenantNotReady", "it is at rest", {_READY: steady(0)}, base=ASLEEP),
+    Silent("AirflowTenantNotReady", "it goes to sleep", {_READY: steady(0)}, base=FALLING_ASLEEP),
+    Fires("AirflowTenantNotReady", "it does not wake", 6, {_READY: steady(0)}, base=WOKEN),
     Silent(
         "AirflowTenantNotReady",
         "the tenant is deleted, the operator is there",

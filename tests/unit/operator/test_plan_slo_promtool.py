@@ -275,6 +275,30 @@ def test_nobody_asks_a_paused_tenant_for_events(tmp_path: Path, paused: str, tol
     check(tmp_path, RUNS, [info], firing(ABSENT, "7d1h", told), every="10m")
 
 
+def resting(values: str) -> dict[str, str]:
+    return {
+        "series": f'airflow_tenant_info{{{PLACE},team="pay",paused="false",state="Hibernated"}}',
+        "values": values,
+    }
+
+
+def test_a_tenant_at_rest_is_asked_for_no_event_and_waking_it_has_a_week(tmp_path: Path) -> None:
+    asleep = [firing(ABSENT, "7d1h", 0), firing(ABSENT, "13d", 0)]
+    rested = [firing(ABSENT, "15d", 0), firing(ABSENT, "21d", 1)]
+    check(tmp_path, RUNS, [resting("1x1872 stale")], *asleep, *rested, every="10m")  # 13 days
+
+
+def test_who_rests_every_night_is_told_of_an_objective_without_events(tmp_path: Path) -> None:
+    nights = " ".join(["_x71 1x71 stale"] * 8)  # twelve hours each, ten minutes a step
+    check(tmp_path, RUNS, [resting(nights)], firing(ABSENT, "7d1h", 1), every="10m")
+
+
+def test_nobody_is_paged_for_a_tenant_at_rest(tmp_path: Path) -> None:
+    """It failed until it was put to rest, and the windows look back for days."""
+    given = [failed(step(60, 1)), succeeded("1x200"), resting("_x40 1x80 stale")]
+    check(tmp_path, RUNS, given, firing(FAST, "39m", 1), firing(FAST, "41m", 0), firing(FAST, "100m", 0))
+
+
 def test_a_weekly_dag_is_not_called_silent(tmp_path: Path) -> None:
     """Its histogram expires 26 hours after the run and comes back with 1."""
     check(tmp_path, RUNS, [succeeded("1x156 _x700 1x300")], firing(ABSENT, "7d1h", 0), every="10m")

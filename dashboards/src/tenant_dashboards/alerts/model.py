@@ -16,10 +16,13 @@ Board = Literal["overview", "team", "slo", "capacity", "cost", "operator"]
 #: Placeholders in the chart's files; the chart replaces them by its values.
 RUNBOOK_TOKEN, GRAFANA_TOKEN = "__RUNBOOK_URL__", "__GRAFANA_URL__"
 
-#: The tenants that the operator knows and that are not suspended: for what the operator itself says of them.
+#: The tenants that the operator knows and that are neither suspended nor at rest (or on the way there): for
+#: what the operator itself says of them.
 KNOWN = "tenant:airflow_tenant_info:known"
 #: Those of them that are scraped and have their namespace for themselves: at most one for each namespace, so
-#: that a join by namespace never fails. A tenant that asks for another one's namespace is not among them.
+#: that a join by namespace never fails. A tenant that asks for another one's namespace is not among them, nor
+#: is one that was woken half an hour ago: its metrics come back one by one, and what was due while it slept
+#: starts late. Whether it wakes at all, AirflowTenantNotReady watches.
 ACTIVE = "tenant:airflow_tenant_info:active"
 #: Those of them that have been installed once and are not on their way out: for what should be running.
 INSTALLED = "tenant:airflow_tenant_info:installed"
@@ -29,7 +32,9 @@ INSTALLED = "tenant:airflow_tenant_info:installed"
 #: comes back who was suspended or deleted before. A day is the end of it.
 _OPERATOR = '(time() - process_start_time_seconds{job="airflow-operator"} > 60)'
 KNOWN_EXPR = f"""\
-topk by (tenant) (1, max by (tenant, namespace, team) (airflow_tenant_info{{paused="false"}}))
+topk by (tenant) (1,
+  max by (tenant, namespace, team) (airflow_tenant_info{{paused="false", state!~"Hibernat.+"}})
+)
   or on (tenant)
 (
   {KNOWN}
@@ -45,6 +50,8 @@ topk by (namespace) (1,
   airflow_tenant_info{{monitored!="false"}}
     and on (tenant, namespace)
   airflow_tenant_status_condition{{type="NamespaceReady", status="True"}} == 1
+    unless on (tenant, namespace)
+  last_over_time(airflow_tenant_info{{state=~"Hibernat.+|Waking"}}[30m])
 )
   or on (namespace)
 (

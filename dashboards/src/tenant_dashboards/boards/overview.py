@@ -48,13 +48,14 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
 def _tiles() -> tuple[Panel, ...]:
     told = "The table below says which; `kubectl describe airflowtenant <name>` says why."
     critical = firing.firing(TENANT_OR_NONE, 'severity="critical"')
+    awake = s.TENANT_INFO(TENANT, 'state!~"Hibernat.+"')
     reached = f"max by (tenant) ({s.UP(TENANT, _STATSD)})"
     return (
         tile(
             "Ready",
             Target(states.ready_of_all(), "{{ready}} of {{wanted}}", instant=True),
-            f"Tenants that are as their spec says and work, of all that are not suspended: orange when one "
-            f"is missing, red when a fifth is. {told}",
+            f"Tenants that are as their spec says and work, of all that are neither suspended nor at rest: "
+            f"orange when one is missing, red when a fifth is. {told}",
             unit="percentunit",
             thresholds=(Step(None, RED), Step(0.8, ORANGE), Step(1, GREEN)),
             decimals=0,
@@ -79,9 +80,10 @@ def _tiles() -> tuple[Panel, ...]:
             no_data="no tenants",
         ),
         tile(
-            "Suspended",
-            Target(states.count(states.SUSPENDED), "suspended"),
-            "Tenants that their owner suspended (spec.suspend). Their alerts are silent; nothing to do.",
+            "Suspended or at rest",
+            Target(states.unwanted(), "suspended or at rest"),
+            "Tenants that somebody suspended (spec.suspend: the operator changes nothing) or put to rest "
+            "(spec.state: Hibernated, nothing runs). Their alerts are silent; nothing to do.",
             thresholds=(Step(None, BLUE),),
             decimals=0,
             no_data="no tenants",
@@ -96,9 +98,10 @@ def _tiles() -> tuple[Panel, ...]:
         ),
         tile(
             "Tenants with metrics",
-            Target(f"count({reached} == 1) / count(max by (tenant) ({s.TENANT_INFO(TENANT)}))", "reached"),
-            "Share of the tenants whose exporter Prometheus reaches. Below 100 % alerts are blind: see the "
-            "runbook of AirflowMetricsMissing (selector of the PodMonitor, NetworkPolicy, exporter pod).",
+            Target(f"count({reached} == 1) / count(max by (tenant) ({awake}))", "reached"),
+            "Share of the tenants whose exporter Prometheus reaches, of those that are not at rest. Below "
+            "100 % alerts are blind: see the runbook of AirflowMetricsMissing (selector of the PodMonitor, "
+            "NetworkPolicy, exporter pod).",
             unit="percentunit",
             max=1,
             decimals=0,

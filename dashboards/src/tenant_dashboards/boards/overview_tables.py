@@ -166,7 +166,7 @@ def component_table() -> Panel:
         "What the operator hears from each tenant's own health answer (api-server, database, scheduler, DAG "
         "processor, triggerer), the broker of Celery tenants, the fullest volume, and tasks that wait for a "
         "worker. DOWN: the tenant's board, first line. An empty cell: the tenant has no such component, or "
-        "is suspended.",
+        "is suspended or at rest.",
         _component_queries(),
         key="tenant",
         width=24,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenant_dashboards import expr
 from tenant_dashboards import signals as s
-from tenant_dashboards.boards import firing
+from tenant_dashboards.boards import firing, states
 from tenant_dashboards.boards.pieces import BUDGET_GONE, RANGE, budget_left, quota_share, zero_or
 from tenant_dashboards.expr import NAMESPACE, TENANT
 from tenant_dashboards.panels.model import (
@@ -22,23 +22,24 @@ from tenant_dashboards.panels.model import (
     below,
 )
 
-_STATES = (*UP_DOWN, Text("2", "paused", BLUE))
+_STATES = (*UP_DOWN, Text("2", "paused", BLUE), Text("3", "asleep", BLUE))
 _COLORS = (Step(None, RED), Step(1, GREEN), Step(2, BLUE))
 _API_SERVER = 'component="api-server"'
 _DATABASE = 'component="metadatabase"'
 _WINDOW = "2m"  # a beat every 5 s, a scrape every 30 s: long enough to see one, short enough to see none
 _LEGEND = "{{tenant}}"
+_ASLEEP = f"(3 * max by (tenant) ({states.at_rest(TENANT)}))"
 _HERE = f"max by (tenant) ({s.TENANT_INFO(TENANT)})"
 
 
 def alive(heartbeat: s.Metric, wanted: str = _HERE) -> str:
-    """2 for a paused tenant, else 1 while the heartbeat counter grows, else 0 where ``wanted`` has a series.
+    """1 while the heartbeat counter grows, else 0 where ``wanted`` has a series; at rest 3, paused 2.
 
     The operator knows which tenants exist: without it a heartbeat that never came would be no data, not DOWN.
     """
     paused = s.TENANT_INFO(TENANT, 'paused="true"')
     beats = f"(sum by (tenant) (rate({heartbeat(TENANT)}[{_WINDOW}])) > bool 0)"
-    return f"(2 * max by (tenant) ({paused})) or {beats} or (0 * {wanted})"
+    return f"{_ASLEEP} or (2 * max by (tenant) ({paused})) or {beats} or (0 * {wanted})"
 
 
 def _seen(component: str) -> str:
@@ -64,7 +65,7 @@ def _light(title: str, description: str, query: str, no_data: str) -> Panel:
 
 
 def health() -> Row:
-    """What burns, and six lights: green, red, or blue for a paused tenant."""
+    """What burns, and six lights: green, red, or blue for a tenant that is paused or at rest."""
     critical = firing.firing(TENANT, 'severity="critical"')
     triggerer = s.TENANT_REPLICAS_DESIRED(TENANT, 'component="triggerer"')
     servers = s.KUBE_DEPLOYMENT_AVAILABLE(NAMESPACE, 'deployment=~".+-api-server"')
@@ -118,21 +119,22 @@ def health() -> Row:
                 "Is a replica of the API server available? DOWN: no UI, and running tasks cannot report "
                 "their end and fail (in Airflow 3 workers talk to the API server). Look at its pods and "
                 "Secrets.",
-                f"(max by (tenant) ({expr.of_tenant(servers, TENANT)}) > bool 0) or {_seen(_API_SERVER)}",
+                f"{_ASLEEP} or (max by (tenant) ({expr.of_tenant(servers, TENANT)}) > bool 0) or "
+                f"{_seen(_API_SERVER)}",
                 "not measured",
             ),
             _light(
                 "Database",
                 "Does Airflow reach its metadata database? DOWN: everything stands still. Look at the "
                 "database's row of the capacity board: connections, CPU, storage.",
-                f"{_seen(_DATABASE)} or max by (tenant) ({s.PG_UP(TENANT)})",
+                f"{_ASLEEP} or {_seen(_DATABASE)} or max by (tenant) ({s.PG_UP(TENANT)})",
                 "not measured",
             ),
             _light(
                 "DAG sync",
                 "Did git-sync look at the repository without an error within 15 minutes? DOWN: expired "
                 "credential, deleted branch, unreachable server. git-sync's own probe stays green then.",
-                f"{synced} > bool 0",
+                f"{_ASLEEP} or ({synced} > bool 0)",
                 "no git-sync",
             ),
         ),

@@ -12,7 +12,7 @@ arithmetic is that of Google's SRE workbook, chapter 5 (https://sre.google/workb
 The factors are the same for periods of 28 and 7 days: they say how fast, not how much. A pair whose factor
 cannot be reached (objective 80 %: all events bad burn at 5) is left out.
 
-DAG runs are sparse, and StatsD counters begin with their first event; three things differ from Sloth's rules:
+DAG runs are sparse, and StatsD counters begin with their first event; four things differ from Sloth's rules:
 
 * Events are counted in steps of five minutes, once a minute, by `_grown`; longer windows add these up. So a
   series that is new, comes back after it had expired, or moves to another pod loses no event, and the
@@ -20,6 +20,8 @@ DAG runs are sparse, and StatsD counters begin with their first event; three thi
   run would weigh as much as one with a hundred).
 * The short window of a pair is read as it was last known within the long one. Between two runs it holds no
   event at all, and an alert that ended there would ring again at every run.
+* A tenant at rest has no events, not zero of them, and no alert rings for it; what it did before counts on
+  when it is awake again.
 * Both alerts want a number of bad events: 3 (fast) or 2 (slow) in the long window. One failed run of a DAG
   that runs three times a day is more than a month's budget at 99.5 %, but nobody should be woken by it.
 """
@@ -115,6 +117,7 @@ class _Objective:
         }
         self._place = {"tenant": tenant.name, "namespace": tenant.namespace}
         # sloth_id alone would be the same for tenant a-b with SLO c and tenant a with SLO b-c.
+        self._resting = f'airflow_tenant_info{{tenant="{tenant.name}",state=~"Hibernat.+"}}'
         self._own = f'{{sloth_service="{tenant.name}",sloth_slo="{slo.name}"}}'
 
     def groups(self) -> list[Rule]:
@@ -123,7 +126,7 @@ class _Objective:
         period = self._slo.window
         now = [
             self._record(ERRORS, self._errors()),
-            self._record(EVENTS, self._events()),
+            self._record(EVENTS, f"{self._events()} unless on () {self._resting}"),
             *(self._ratio(window) for window in ("5m", "30m", "1h", "2h", "6h")),
             *self._facts(),
             self._record(
@@ -209,7 +212,8 @@ class _Objective:
         return [
             {
                 "alert": alert,
-                "expr": f"max without (sloth_window) ({either})",
+                "expr": f"max without (sloth_window) ({either})"
+                f" unless on (tenant, namespace) {self._resting}",
                 "for": "2m" if fast else "15m",
                 "labels": self._alert_labels(*(("critical", "P1") if fast else ("warning", "P2"))),
                 "annotations": {
@@ -240,7 +244,7 @@ class _Objective:
             "alert": alert,
             # it must have been watched for most of the time: a new objective is not silent
             "expr": f"(sum_over_time({events}[{days}d]) == 0 and {events} offset {days - 1}d)"
-            f" unless on (tenant, namespace) ({paused})",
+            f" unless on (tenant, namespace) ({paused} or {self._resting})",
             "labels": self._alert_labels("warning", "P2"),
             "annotations": {
                 "summary": f"SLO {self._slo.name} of tenant {self._tenant.name} has nothing to measure",
