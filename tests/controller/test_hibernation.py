@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
+from tests.controller.process import ROOT
 from tests.controller.stack import Stack, TenantUnderTest
 
 from devcluster.tools import tool
@@ -238,17 +242,68 @@ def test_suspended_at_rest_nothing_wakes_until_it_is_resumed(stack: Stack) -> No
     wait_awake(tenant)
 
 
-def test_kubectl_get_tells_who_rests(stack: Stack) -> None:
-    tenant = stack.create("column", state="Hibernated")
+def nights(tenant: TenantUnderTest) -> tuple[str, list[Object]]:
+    """The section of the documentation, and its manifest written for a tenant."""
+    text = (ROOT / "docs/operations.md").read_text().partition("\n## Hibernate a tenant\n")[2]
+    section = text.partition("\n## ")[0]
+    (manifest,) = re.findall(r"```yaml\n(.+?)```", section, re.DOTALL)
+    return section, list(yaml.safe_load_all(manifest.replace("payments", tenant.name)))
+
+
+def test_the_documented_cron_job_puts_its_own_tenant_to_rest_and_no_other(stack: Stack) -> None:
+    tenant, other = stack.create("nights"), stack.create("other")
+    section, objects = nights(tenant)
+    assert [obj["kind"] for obj in objects] == [
+        "ServiceAccount",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CronJob",
+    ]
+    applied = kubectl(stack, "apply", "--validate=strict", "-f", "-", given=yaml.safe_dump_all(objects))
+    assert applied.count("created") == len(objects), "and no admission warning: the pod is a restricted one"
+    assert "Warning" not in applied
+    account, pod = objects[0]["metadata"], objects[3]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    token = kubectl(stack, "create", "token", account["name"], "-n", account["namespace"]).strip()
+    # without the administrator's certificate, which would win over the token
+    config = yaml.safe_load(stack.plane.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    own = stack.directory / f"{tenant.name}.kubeconfig"
+    own.write_text(yaml.safe_dump(config))
+
+    wait_awake(tenant)
+    sleeps = pod["containers"][0]["args"]
+    kubectl(stack, *sleeps, config=own)
     wait_asleep(tenant)
+    assert "`airflowtenants.io/state-` as the last argument" in section
+    wakes = [*sleeps[:-1], "airflowtenants.io/state-"]
+    kubectl(stack, *wakes, config=own)
+    wait_awake(tenant)
+    kubectl(stack, *wakes, config=own)  # nothing to remove is no failure
+
+    wrong = [other.name if argument.endswith(f"/{tenant.name}") else argument for argument in sleeps]
+    wrong = [f"airflowtenant/{word}" if word == other.name else word for word in wrong]
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        kubectl(stack, *wrong, config=own)
+    assert "Forbidden" in refused.value.stderr
+
+
+def kubectl(stack: Stack, *arguments: str, given: str = "", config: Path | None = None) -> str:
+    """Run kubectl, as the administrator or with another kubeconfig; what it says on both streams."""
     done = subprocess.run(
-        [str(tool("kubectl")), "--kubeconfig", str(stack.plane.kubeconfig), "get", "aft", tenant.name],
+        [str(tool("kubectl")), "--kubeconfig", str(config or stack.plane.kubeconfig), *arguments],
+        input=given,
         capture_output=True,
         text=True,
         timeout=30,
         check=True,
     )
-    header, row = done.stdout.splitlines()
+    return done.stdout + done.stderr
+
+
+def test_kubectl_get_tells_who_rests(stack: Stack) -> None:
+    tenant = stack.create("column", state="Hibernated")
+    wait_asleep(tenant)
+    header, row = kubectl(stack, "get", "aft", tenant.name).splitlines()
     assert header.split()[:4] == ["NAME", "READY", "STATE", "STATUS"]
     assert row.split()[:3] == [tenant.name, "True", "Hibernated"]
     assert "hibernated by spec.state" in row
