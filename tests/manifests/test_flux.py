@@ -176,7 +176,7 @@ def test_a_teams_namespace_is_that_of_its_directory(team: str) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 @pytest.mark.parametrize("team", TEAMS)
 def test_a_team_may_apply_its_directory_and_nothing_else(team: str, environment: str) -> None:
-    """Its account's rules against the objects of the directory; that they are enforced is shown by real Flux."""
+    """Its account's rules against the objects of the directory; real Flux shows that they are enforced."""
     account = kustomizations(environment)[f"tenant-{team}"]["serviceAccountName"]
     roles = of(cluster(environment), "ClusterRole")
     everywhere = roles[f"airflow-tenant-directory-{team}"]["rules"]
