@@ -6,9 +6,9 @@
     config/component/generated/customizations.yaml   the .lua files of resource_customizations
     applications/generated/infrastructure.yaml       the HelmReleases of manifests/infrastructure/controllers
 
-kustomize can do neither: it cannot put several files into one value, and knows no HelmRelease. So there is one
-copy of the Lua, in the form that Argo CD's own tests read, and one of charts, versions and values for both
-GitOps tools.
+kustomize can do neither: it cannot put several files into one value, and knows no HelmRelease. So there is
+one copy of the Lua, as Argo CD's own tests read it, and one of charts, versions and values for both GitOps
+tools.
 """
 
 from __future__ import annotations

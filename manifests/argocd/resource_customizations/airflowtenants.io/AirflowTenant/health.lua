@@ -59,13 +59,11 @@ if asked("airflowtenants.io/suspend", "true", "false", spec.suspend == true) the
   return hs
 end
 
-if asked("airflowtenants.io/state", "Hibernated", "Running", spec.state == "Hibernated") then
+-- Asleep only when the operator says so: until then pods still end, or something is wrong.
+if asked("airflowtenants.io/state", "Hibernated", "Running", spec.state == "Hibernated")
+  and ready ~= nil and ready.status == "True" and ready.reason == "Hibernated" then
   hs.status = "Suspended"
-  if ready ~= nil and ready.reason == "Hibernated" then
-    hs.message = told("Hibernated")
-  else
-    hs.message = "Hibernation is asked for: " .. told("waiting for the operator")
-  end
+  hs.message = told("Hibernated")
   return hs
 end
 

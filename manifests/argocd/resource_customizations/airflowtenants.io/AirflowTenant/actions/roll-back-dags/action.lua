@@ -1,7 +1,15 @@
+local fetched = {}
+if obj.spec ~= nil and obj.spec.dags ~= nil and obj.spec.dags.sources ~= nil then
+  for _, source in ipairs(obj.spec.dags.sources) do
+    fetched[source.name] = source.gitSync ~= nil
+  end
+end
+
 local revisions = {}
 if obj.status ~= nil and obj.status.dags ~= nil then
   for _, source in ipairs(obj.status.dags) do
-    if source.previousCommit ~= nil and source.previousCommit ~= "" then
+    -- A source that has just left the spec is still in the status: the operator would refuse its name.
+    if fetched[source.name] and source.previousCommit ~= nil and source.previousCommit ~= "" then
       table.insert(revisions, source.name .. "=" .. source.previousCommit)
     end
   end

@@ -1,0 +1,175 @@
+"""What manifests/argocd comes to: overlays as kustomize builds them, Applications as their set makes them."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.airflow.environment import ROOT
+from tools.manifests import overlays
+
+from devcluster.tools import tool
+
+Object = dict[str, Any]
+
+MANIFESTS = ROOT / "manifests"
+FOLDER = MANIFESTS / "argocd"
+ENVIRONMENTS = ("staging", "production")
+SERVER = "https://kubernetes.default.svc"
+REPOSITORY = "https://git.example.com/platform/airflow-tenants.git"
+TEAMS = sorted(path.name for path in (MANIFESTS / "tenants" / "base").iterdir() if path.is_dir())
+
+
+@functools.cache
+def _built(folder: Path) -> tuple[Object, ...]:
+    found = overlays.build_folder(tool("kustomize"), folder)
+    assert not isinstance(found, str), f"{folder}: {found}"
+    return found
+
+
+def build(folder: str) -> list[Object]:
+    """The objects of a kustomization below manifests/; the caller may change them."""
+    return copy.deepcopy(list(_built(MANIFESTS / folder)))
+
+
+def variant(files: Mapping[str, str], folder: str) -> list[Object]:
+    """The objects of a kustomization in a copy of manifests/argocd with these files written over it."""
+    with tempfile.TemporaryDirectory(prefix="argocd-") as scratch:
+        copied = Path(shutil.copytree(FOLDER, Path(scratch) / "argocd"))
+        for name, text in files.items():
+            (copied / name).parent.mkdir(exist_ok=True)
+            (copied / name).write_text(text)
+        found = overlays.build_folder(tool("kustomize"), copied / folder)
+    assert not isinstance(found, str), found
+    return list(found)
+
+
+def of(objects: list[Object], kind: str) -> dict[str, Object]:
+    """Objects of one kind by name."""
+    return {found["metadata"]["name"]: found for found in objects if found["kind"] == kind}
+
+
+def annotations(found: Object) -> dict[str, str]:
+    """Annotations, empty when there are none."""
+    return dict(found["metadata"].get("annotations") or {})
+
+
+def wave(found: Object) -> int:
+    """The sync wave; 0 is Argo CD's default."""
+    return int(annotations(found).get("argocd.argoproj.io/sync-wave", "0"))
+
+
+def options(found: Object) -> set[str]:
+    """Sync options of a resource, by its annotation."""
+    return {part for part in annotations(found).get("argocd.argoproj.io/sync-options", "").split(",") if part}
+
+
+def directories(pattern: str) -> list[str]:
+    """The folders of this repository that a git directories generator of that path finds."""
+    return sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob(pattern)
+        if path.is_dir() and path.name[0] != "."
+    )
+
+
+def generate(application_set: Object) -> dict[str, Object]:
+    """The Applications of an ApplicationSet with one git directories generator, by name.
+
+    Its templates are Go's with sprig's functions: helm has both. A key that is missing is an error with Argo
+    CD and empty with helm: the tests look at what comes out.
+    """
+    spec = application_set["spec"]
+    (generator,) = spec["generators"]
+    (directory,) = generator["git"]["directories"]
+    paths = directories(directory["path"])
+    template = yaml.safe_dump(spec["template"], sort_keys=False, width=10**6)
+    with tempfile.TemporaryDirectory(prefix="appset-") as scratch:
+        chart = Path(scratch)
+        (chart / "templates").mkdir()
+        (chart / "Chart.yaml").write_text("apiVersion: v2\nname: appset\nversion: 0.0.0\n")
+        parameters = [{"path": _parameters(path)} for path in paths]
+        (chart / "values.yaml").write_text(yaml.safe_dump({"all": parameters}))
+        (chart / "templates" / "all.yaml").write_text(
+            "{{- range .Values.all }}\n---\n" + template + "\n{{- end }}\n"
+        )
+        done = subprocess.run(
+            [str(tool("helm")), "template", "appset", str(chart)],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = [item for item in yaml.safe_load_all(done.stdout) if item]
+    made = [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **item} for item in found]
+    for application in made:
+        application["metadata"]["namespace"] = application_set["metadata"]["namespace"]
+    assert len(made) == len(paths)
+    return of(made, "Application")
+
+
+def _parameters(path: str) -> Object:
+    """https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/Generators-Git/"""
+    basename = path.rsplit("/", 1)[-1]
+    return {
+        "path": path,
+        "basename": basename,
+        "basenameNormalized": re.sub(r"[^-a-z0-9]", "-", basename.lower())[:63].strip("-"),
+        "segments": path.split("/"),
+    }
+
+
+def everything(environment: str) -> list[Object]:
+    """What Argo CD's namespace of a cluster holds of ours."""
+    return build(f"argocd/{environment}") + build(f"argocd/{environment}/root") + build("argocd/config")
+
+
+def tenants(environment: str) -> dict[str, Object]:
+    """The Applications that the ApplicationSet makes."""
+    (application_set,) = of(build(f"argocd/{environment}"), "ApplicationSet").values()
+    return generate(application_set)
+
+
+def applications(environment: str) -> dict[str, Object]:
+    """Every Application of a cluster: the root, its children, the tenants'."""
+    return of(everything(environment), "Application") | tenants(environment)
+
+
+def project_of(environment: str, application: Object) -> Object:
+    """The AppProject that an Application names."""
+    return of(everything(environment), "AppProject")[application["spec"]["project"]]
+
+
+def admitted(project: Object, found: Object) -> bool:
+    """Whether a project's lists admit an object; names are globs without `/`, as Go's path.Match has them."""
+    group = found["apiVersion"].rpartition("/")[0]
+    namespace = found["metadata"].get("namespace", "")
+    spec = project["spec"]
+    if not namespace:
+        return _listed(spec.get("clusterResourceWhitelist"), group, found) and not _listed(
+            spec.get("clusterResourceBlacklist"), group, found
+        )
+    allowed = spec.get("namespaceResourceWhitelist")
+    return any(
+        target["server"] == SERVER and _glob(target["namespace"], namespace)
+        for target in spec["destinations"]
+    ) and (allowed is None or _listed(allowed, group, found))
+
+
+def _listed(entries: list[Object] | None, group: str, found: Object) -> bool:
+    return any(
+        _glob(entry["group"], group)
+        and _glob(entry["kind"], found["kind"])
+        and ("name" not in entry or _glob(entry["name"], found["metadata"]["name"]))
+        for entry in entries or []
+    )
+
+
+def _glob(pattern: str, text: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^/]*"), text) is not None
