@@ -161,7 +161,12 @@ def _status(pod: dict[str, Any], broken: dict[str, Any] | None) -> dict[str, Any
     return {
         "phase": "Running",
         "message": None,
-        "initContainerStatuses": None,
+        "initContainerStatuses": [
+            container(sidecar["name"], {"running": {}}, ready=True)
+            for sidecar in pod["spec"].get("initContainers") or []
+            if sidecar.get("restartPolicy") == "Always"
+        ]
+        or None,
         "containerStatuses": [container(name, {"running": {}}, ready=True)],
         "conditions": [
             {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},

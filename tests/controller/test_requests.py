@@ -1,0 +1,131 @@
+"""What annotations ask for, on a real API server: nothing of it changes the generation."""
+
+from __future__ import annotations
+
+import pytest
+from tests.controller.asking import GIT, A, annotate, handled
+from tests.controller.exec_node import exec_node
+from tests.controller.stack import Stack
+
+from tenant_operator.core import kinds
+
+ENV = {"name": "TOKEN", "secretKeyRef": {"name": "token", "key": "value"}}
+
+
+def test_a_request_for_everything_reads_secrets_anew_and_is_answered_in_the_status(stack: Stack) -> None:
+    """The Airflow of this stack does not answer and its look is an hour away: nothing else would find out."""
+    tenant = stack.tenant("now")
+    tenant.prepare_namespace()
+    stack.api.secret("token", tenant.namespace, value="old")
+    tenant.create(airflow={"env": [ENV]}, sync={"interval": "1h"})
+    tenant.wait_released()
+    before, generation = tenant.generations(), tenant.object["metadata"]["generation"]
+
+    stack.api.secret("token", tenant.namespace, value="new")
+    annotate(tenant, reconcile_requested_at="2026-01-31T12:00:00Z")
+    handled(tenant, "lastHandledReconcileAt", "2026-01-31T12:00:00Z")
+    tenant.until(lambda: tenant.status["release"]["revision"] == 2)
+    assert tenant.generations() != before, "readers of the Secret roll"
+    assert tenant.object["metadata"]["generation"] == generation
+
+
+def test_a_request_costs_no_roll_and_no_release_where_nothing_differs(stack: Stack) -> None:
+    tenant = stack.create("quiet")
+    tenant.wait_released()
+    before = tenant.generations()
+    for value in ("one", "two"):
+        annotate(tenant, reconcile_requested_at=value)
+        handled(tenant, "lastHandledReconcileAt", value)
+    assert tenant.generations() == before
+    assert tenant.status["release"]["revision"] == 1
+
+
+def test_an_annotation_suspends_and_resumes_and_the_status_says_who(stack: Stack) -> None:
+    tenant = stack.create("paused")
+    tenant.wait_released()
+    annotate(tenant, suspend="true")
+    says = "suspended by metadata.annotations[airflowtenants.io/suspend]"
+    tenant.wait("Ready", "", "Suspended", says=says)
+    annotate(tenant, reconcile_requested_at="later", suspend="true")
+    tenant.edit(airflow={"triggerer": {"replicas": 2}})
+    tenant.wait("Ready", "", "Suspended")
+    triggerer = f"{tenant.name}-triggerer"
+    assert tenant.objects(kinds.DEPLOYMENT)[triggerer]["spec"]["replicas"] == 1, "nothing is changed"
+    assert tenant.status.get("lastHandledReconcileAt", "") == "", "the request waits"
+
+    annotate(tenant, suspend=None)
+    tenant.until(lambda: tenant.objects(kinds.DEPLOYMENT)[triggerer]["spec"]["replicas"] == 2)
+    handled(tenant, "lastHandledReconcileAt", "later")
+
+
+def test_an_annotation_resumes_what_the_spec_suspends(stack: Stack) -> None:
+    tenant = stack.create("woken", suspend=True)
+    tenant.wait("Ready", "", "Suspended", says="suspended by spec.suspend")
+    annotate(tenant, suspend="false")
+    tenant.wait_released()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "words"),
+    [
+        ("suspend", "perhaps", "[airflowtenants.io/suspend]: must be true or false, not 'perhaps'"),
+        ("state", "asleep", "[airflowtenants.io/state]: must be Running or Hibernated, not 'asleep'"),
+        ("dag_revisions", "main=abc1234", "source 'main': 'abc1234' is not a full commit hash"),
+        ("dag_revisions", f"lost={A}", "spec.dags has no source 'lost', only: main"),
+    ],
+)
+def test_a_wrong_annotation_stalls_the_tenant_in_words_until_it_is_mended(
+    stack: Stack, annotation: str, value: str, words: str
+) -> None:
+    tenant = stack.create("wrong", dags={"sources": [GIT]})
+    annotate(tenant, **{annotation: value})
+    found = tenant.wait("Ready", "False", "InvalidSpec", says=words)
+    assert found["message"].startswith("metadata.annotations[airflowtenants.io/")
+    tenant.wait("Stalled")
+    annotate(tenant, **{annotation: None})
+    tenant.until(lambda: "Stalled" not in tenant.conditions())
+
+
+def test_a_fetch_is_told_to_every_git_sync_by_the_operators_own_rights(stack: Stack) -> None:
+    """The API server checks `get` and `create` of pods/exec before it passes the command on."""
+    tenant = stack.create("fetch", dags={"sources": [GIT]})
+    tenant.wait_released()
+    with exec_node(stack, "exec-node") as node:
+        pods = node.take(tenant)
+        assert len(pods) == 3
+        annotate(tenant, dag_sync_requested_at="now")
+        handled(tenant, "lastHandledDagSyncAt", "now")
+        assert sorted(node.runs) == sorted(
+            (tenant.namespace, pod, "git-sync-main", "sh -c kill -HUP 1") for pod in pods
+        )
+        (event,) = tenant.events("DagSyncRequested")
+        assert (event["type"], event["message"]) == ("Normal", "git-sync of main fetches now")
+        node.runs.clear()
+        annotate(tenant, reconcile_requested_at="now")
+        handled(tenant, "lastHandledReconcileAt", "now")
+        assert node.runs == [], "once for each value"
+
+
+def test_a_fetch_that_cannot_be_told_is_an_event_and_is_tried_again(stack: Stack) -> None:
+    tenant = stack.create("delayed", dags={"sources": [GIT]})
+    tenant.wait_released()
+    with exec_node(stack, "delayed-node") as node:
+        node.failure = "kill: no such process"
+        node.take(tenant)
+        annotate(tenant, dag_sync_requested_at="now")
+        (event,) = tenant.until(lambda: tenant.events("DagSyncDelayed"))
+        assert event["type"] == "Warning"
+        assert "the command failed: kill: no such process; tried again for 180 seconds" in event["message"]
+        assert tenant.status.get("lastHandledDagSyncAt", "") == ""
+        node.failure = ""
+        handled(tenant, "lastHandledDagSyncAt", "now")
+    assert len(tenant.events("DagSyncDelayed")) == 1
+
+
+def test_a_tenant_without_git_has_nothing_to_fetch_and_says_so(stack: Stack) -> None:
+    tenant = stack.create("no-git")
+    annotate(tenant, dag_sync_requested_at="now")
+    handled(tenant, "lastHandledDagSyncAt", "now")
+    assert [event["message"] for event in tenant.events("DagSyncRequested")] == [
+        "no DAG source is pulled by Git"
+    ]
