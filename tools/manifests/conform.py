@@ -47,7 +47,7 @@ def schema_findings(sources: Iterable[Source], *, unknown_kinds: bool) -> dict[P
     found: dict[Path, list[Finding]] = {}
     for result in results:
         message = _message(result)
-        if result["status"] == "statusSkipped" or (unknown_kinds and _MISSING in message):
+        if result["status"] == "statusSkipped" or (unknown_kinds and _MISSING in result["msg"]):
             continue
         source = numbered[Path(result["filename"]).name]
         who = f"{result['kind']} {result['name']}".strip()

@@ -137,15 +137,17 @@ def _patches(folder: Path, content: Object) -> Iterator[Finding]:
 def origin(folder: Path, tenant: str, field: str) -> str:
     """The file that says the field of a tenant, patches before bases; empty when none is found."""
     wanted = [step.partition("[")[0] for step in field.split(".")]
-    best: tuple[int, str] = (0, "")
+    deepest, where = 0, ""
     for file in _layers(folder, set()):
         found = documents(file)
         for document in found if isinstance(found, list) else []:
             if document.get("kind") == TENANT and metadata(document).get("name") == tenant:
                 depth = _depth(document, wanted)
-                # the first layer wins among those that say as much
-                best = max(best, (depth, file.as_posix()), key=lambda item: item[0])
-    return best[1]
+                if depth == len(wanted):
+                    return file.as_posix()  # the first layer wins
+                if depth >= deepest:
+                    deepest, where = depth, file.as_posix()  # what is missing belongs into base
+    return where
 
 
 def _depth(document: Any, steps: list[str]) -> int:

@@ -203,6 +203,11 @@ def write(folder: Path, schemas: Mapping[Type, Schema]) -> list[Path]:
     return paths
 
 
+@functools.cache
+def _own() -> dict[Type, Schema]:
+    return of_definition(yaml.load(OWN_DEFINITION.read_text("utf-8"), Loader=yaml.CSafeLoader))
+
+
 def prepare(folder: Path, types: Iterable[Type]) -> list[str]:
     """Write what is not vendored for these types; returns the values for kubeconform's -schema-location."""
     wanted: dict[Type, Schema] = {}
@@ -210,7 +215,7 @@ def prepare(folder: Path, types: Iterable[Type]) -> list[str]:
         schema = None if path_of(VENDORED, *found).is_file() else of_kubernetes(*found)
         if schema is not None:
             wanted[found] = schema
-    write(folder, wanted | of_definition(yaml.safe_load(OWN_DEFINITION.read_text("utf-8"))))
+    write(folder, wanted | _own())
     return [location(folder), location(folder, core=True), location(VENDORED)]
 
 
