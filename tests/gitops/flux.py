@@ -35,9 +35,9 @@ SOURCE = "airflow-tenants"
 #: What `flux reconcile` writes and how the controllers answer (fluxcd/pkg/apis/meta).
 REQUEST = "reconcile.fluxcd.io/requestedAt"
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
-WAIT = 60.0
+WAIT = 120.0
 _PROGRAMS = ("source-controller", "kustomize-controller")
 _ATTEMPTS = 3
 _COMMON = ("--events-addr=", "--watch-all-namespaces", "--log-level=info", "--requeue-dependency=1s")

@@ -1,7 +1,7 @@
 """A cluster that Flux runs from this repository's own manifests/flux, installed as its page says.
 
-Real: API server, controllers, Flux, operator, Git server, an Airflow API server. Played: kubelet, Helm charts,
-secret store. Two of the sample teams are enough: with all five the tests would only take longer.
+Real: API server, controllers, Flux, operator, Git server, an Airflow API server. Played: kubelet, Helm
+charts, secret store. Two of the sample teams are enough: with all five the tests would only take longer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TEAMS = ("analytics", "payments")
 ROOT = "airflow-tenants"
 LISTING = "manifests/flux/tenants/kustomization.yaml"
 _COMMAND_SECONDS = 180
-_TENANT_SECONDS = 120
+_TENANT_SECONDS = 240
 
 
 @dataclass
@@ -57,6 +57,7 @@ class Fleet:
     repo: Repository
     stack: Stack
     neighbours: Neighbours
+    airflow: AirflowServer
     #: Kustomization -> its condition Ready, while no chart was installed
     without_charts: dict[str, Object] = field(default_factory=dict)
     #: the same, while the operator's Deployment was up but nobody worked on tenants yet
@@ -110,7 +111,7 @@ class Fleet:
 
 
 def prepare(repo: Repository, charts: str) -> None:
-    """The test's own settings, committed: two teams, no internet, and no minute until something is tried again."""
+    """The test's own settings, committed: two teams, no internet, what failed is tried again soon."""
     assert repo.replace_everywhere("retryInterval: 1m", "retryInterval: 2s", "manifests/flux")
     for line in repo.read(LISTING).splitlines():
         if line.endswith(".yaml") and line.split()[-1] not in (
@@ -143,48 +144,51 @@ def running(folder: Path) -> Iterator[Fleet]:
         players = stack.enter_context(flux_neighbours.playing(api, wanted))
         operator = _operator(folder, plane, airflow)
         stack.callback(lambda: operator.process and operator.kill())
-        fleet = Fleet(plane, api, its_flux, repo, Stack(folder, plane, api, kubelet, operator), players)
+        fleet = Fleet(
+            plane, api, its_flux, repo, Stack(folder, plane, api, kubelet, operator), players, airflow
+        )
         fleet.page("Install")
-        _come_up(fleet, airflow)
+        _come_up(fleet)
         yield fleet
 
 
 def _operator(folder: Path, plane: ControlPlane, airflow: AirflowServer) -> Operator:
-    """It is started when Flux has installed it: the Deployment's pod is played, this process does its work."""
+    """Started when Flux has installed it: the Deployment's pod is played, this process does its work."""
     environment = {
         "HELM": str(tool("helm")),
         "CHART_PATH": str(quick_chart(folder)),
         "OPERATOR_NAMESPACE": OPERATOR_NAMESPACE,
         "OPERATOR_SERVICE_ACCOUNT": OPERATOR_RELEASE,
         "AIRFLOW_URL_TEMPLATE": airflow.url,
+        "RESYNC_INTERVAL": "30",
     }
     return Operator(
         plane.directory / "operator.kubeconfig", folder / "operator.log", free_port(), environment
     )
 
 
-def _come_up(fleet: Fleet, airflow: AirflowServer) -> None:
-    its_flux, api = fleet.flux, fleet.api
+def _come_up(fleet: Fleet) -> None:
+    its_flux, api, airflow = fleet.flux, fleet.api, fleet.airflow
     its_flux.wait_ready(ROOT)
     eventually(
         lambda: (
             its_flux.ready("infrastructure-controllers")["status"] == "Unknown"
             and all(its_flux.ready(f"tenant-{team}")["reason"] == "DependencyNotReady" for team in TEAMS)
         ),
-        60,
+        120,
         its_flux.explain,
     )
     fleet.without_charts = fleet.conditions()
     fleet.kinds_without_charts = {item["metadata"]["name"] for item in api.list(kinds.DEFINITION)}
     fleet.neighbours.charts_come.set()
-    its_flux.wait_ready("operator", seconds=90)
+    its_flux.wait_ready("operator", seconds=180)
     for team in TEAMS:
         # One Airflow is there for both tenants: each tenant's operator logs in as its administrator.
         api.secret(
             f"{team}-operator", fleet.tenant(team).namespace,
             username=airflow.username, password=airflow.password, hmac_key="key",
         )  # fmt: skip
-        eventually(lambda name=f"tenant-{team}": _checks_health(its_flux, name), 60, its_flux.explain)
+        eventually(lambda name=f"tenant-{team}": _checks_health(its_flux, name), 120, its_flux.explain)
     fleet.without_operator = fleet.conditions()
     own_kubeconfig(fleet.plane)
     fleet.stack.operator.start()
