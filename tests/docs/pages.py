@@ -1,7 +1,8 @@
-"""The commands of the documentation's pages, for tests that run them as a reader would.
+r"""The commands of the documentation's pages, for tests that run them as a reader would.
 
 A block fenced as `console` holds commands that run, in the order of the page: one a line, without prompt,
-output, pipes or redirections. What does not run is fenced as `text`, `yaml` or `bash`.
+output, pipes or redirections; ` \` at a line's end joins it with the next. What does not run is fenced as
+`text`, `yaml` or `bash`.
 """
 
 from __future__ import annotations
@@ -54,14 +55,18 @@ def commands(page: str, heading: str = "") -> list[Command]:
 
 
 def _commands(page: str) -> Iterator[Command]:
-    heading, fence = "", ""
+    heading, fence, begun = "", "", ""
     for number, line in enumerate((ROOT / Path(page)).read_text().splitlines(), 1):
         if line.startswith("```"):
             fence = "" if fence else (line[3:].strip() or "text")
+        elif fence == "console" and line.endswith(" \\"):
+            begun += f"{line[:-2].strip()} "
         elif fence == "console" and line.strip():
-            if line != line.strip() or line.startswith("$ ") or _SHELL.search(line):
-                raise ValueError(f"{page}:{number}: not one plain command: {line}")
-            yield Command(page, heading, number, line)
+            command = begun + (line.strip() if begun else line)
+            if command != command.strip() or command.startswith("$ ") or _SHELL.search(command):
+                raise ValueError(f"{page}:{number}: not one plain command: {command}")
+            yield Command(page, heading, number, command)
+            begun = ""
         elif not fence and line.startswith("## "):
             heading = line[3:].strip()
 

@@ -82,13 +82,14 @@ def test_the_commands_of_the_page_install_the_operator_and_a_first_tenant(
             "AIRFLOW_URL_TEMPLATE": NOWHERE,
         },
     )
-    operator.start()
     try:
+        operator.start()
         shown = {str(command): run(plane, bin_folder, command) for command in commands(PAGE, "Check")}
     except AssertionError as error:
         raise AssertionError(f"{error}\n{operator.tail()}") from None
     finally:
-        operator.terminate()
+        if operator.process is not None:
+            operator.kill()
     tenants = next(text for line, text in shown.items() if "get airflowtenants" in line)
     assert "first" in tenants
     workloads = next(text for line, text in shown.items() if "get deployments" in line)
