@@ -49,7 +49,7 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _push(options: argparse.Namespace) -> None:
-    pushed = steps.push(Dist(options.dist), options.registry, plain_http=options.plain_http)
+    pushed = steps.push(Dist(options.dist), options.registry.lower(), plain_http=options.plain_http)
     for entry in [*pushed["images"], *pushed["charts"]]:
         print(entry["reference"])
 
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         "--images", nargs="+", choices=images.RELEASED, help="(default: all that are released)"
     )
     push = step("push", _push, "Push images and charts to a registry, logged in as docker is.")
-    push.add_argument("registry", metavar="REGISTRY", help="host and path, for example ghcr.io/your-org")
+    push.add_argument("registry", metavar="REGISTRY", help="host and path, for example ghcr.io/your-org (in lower case)")
     push.add_argument("--plain-http", action="store_true", help="for a registry on this machine")
     sign = step("sign", _sign, "Sign by digest what was pushed, with cosign.")
     sign.add_argument("--dry-run", action="store_true", help="print the commands instead")
