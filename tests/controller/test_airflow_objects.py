@@ -299,3 +299,26 @@ def test_an_airflow_that_is_down_delays_only_its_objects(stack: Stack, airflow: 
     airflow.run("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
     tenant.wait("Ready", seconds=120)
     assert pool(airflow, name)["slots"] == 2
+
+
+def test_what_a_tenant_at_rest_is_given_arrives_when_it_wakes(stack: Stack, airflow: AirflowServer) -> None:
+    tenant = prepared(stack, airflow, "rests")
+    kept, new = f"{tenant.name}-kept", f"{tenant.name}-new"
+    tenant.create(pools=[{"name": kept, "slots": 1}])
+    tenant.wait("Ready", seconds=60)
+    tenant.edit(state="Hibernated")
+    tenant.wait("Ready", "True", "Hibernated")
+
+    tenant.edit(pools=[{"name": new, "slots": 2}])
+    tenant.wait("Ready", "True", "Hibernated")
+    tenant.wait("ObjectsSynced", "Unknown", "Hibernated")
+    tenant.wait("ComponentsHealthy", "Unknown", "Hibernated")
+    assert tenant.status["owned"]["pools"] == [kept], "what it made is not forgotten"
+    assert pool(airflow, new) is None
+
+    tenant.edit(state="Running")
+    tenant.wait("ObjectsSynced", says="1 object(s) are as the spec says", seconds=60)
+    tenant.wait("Ready", reason="Succeeded", seconds=60)
+    assert pool(airflow, new)["slots"] == 2
+    assert pool(airflow, kept) is None, "the edit took it out of the spec"
+    assert tenant.status["owned"]["pools"] == [new]
