@@ -50,7 +50,12 @@ def test_every_link_and_anchor_leads_somewhere(site: Site) -> None:
 
 
 def test_every_link_into_the_repository_names_a_file_of_it(site: Site) -> None:
-    links = {link for page in site.pages.values() for link in page.links if link.startswith(f"{REPOSITORY}/")}
+    links = {
+        link
+        for page in site.pages.values()
+        for link in page.links
+        if link.startswith(f"{REPOSITORY}/") and link != f"{REPOSITORY}/security/advisories/new"
+    }
     found = {link: re.match(rf"{REPOSITORY}/(blob|tree|edit)/main/([^#]+)", link) for link in links}
     assert [link for link, match in found.items() if match is None] == []
     places = {link: (match[1], ROOT / match[2]) for link, match in found.items() if match}
