@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.controller.asking import GIT, A, annotate, handled
+from tests.controller.asking import GIT, A, annotate, handled, refs
 from tests.controller.exec_node import exec_node
 from tests.controller.stack import Stack
 
@@ -84,6 +84,19 @@ def test_a_wrong_annotation_stalls_the_tenant_in_words_until_it_is_mended(
     tenant.wait("Stalled")
     annotate(tenant, **{annotation: None})
     tenant.until(lambda: "Stalled" not in tenant.conditions())
+
+
+def test_a_hold_replaces_the_ref_of_every_git_sync_until_it_goes(stack: Stack) -> None:
+    tenant = stack.create("ref", dags={"sources": [GIT]})
+    tenant.wait_released()
+    before = tenant.generations()
+    annotate(tenant, dag_revisions=f"main={A}")
+    tenant.until(lambda: refs(tenant) == {A})
+    rolled = {name for name, generation in tenant.generations().items() if generation != before[name]}
+    readers = ("scheduler", "dag-processor", "triggerer")
+    assert rolled == {f"{tenant.name}-{component}" for component in readers}, "as for an edit of ref"
+    annotate(tenant, dag_revisions=None)
+    tenant.until(lambda: refs(tenant) == {"stable"})
 
 
 def test_a_fetch_is_told_to_every_git_sync_by_the_operators_own_rights(stack: Stack) -> None:

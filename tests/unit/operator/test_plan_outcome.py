@@ -16,6 +16,7 @@ from tenant_operator.core.errors import ConditionType, InvalidSpec, NotReady, Re
 from tenant_operator.plan.intent import Intent
 from tenant_operator.plan.outcome import ASIDE, GATES, PROGRESS, Finding, Findings, events, status
 
+COMMIT = "0123456789"
 NOW = 1_700_000_000.0
 STAMP = "2023-11-14T22:13:20Z"
 LATER = "2023-11-14T22:14:20Z"
@@ -32,6 +33,24 @@ def made(findings: Findings, before: TenantStatus | None = None, **more: Any) ->
 
 def shown(of: TenantStatus, *types: str) -> dict[str, tuple[str, str]]:
     return {c.type: (c.status, c.reason) for c in of.conditions if not types or c.type in types}
+
+
+def test_a_source_is_told_as_held_also_while_airflow_is_not_asked() -> None:
+    before = TenantStatus(dags=[DagSourceStatus(name="main", commit=COMMIT, previous_commit="b")])
+    held = made(all_open(held={"main": "stable"}), before).dags[0]
+    assert (held.held, held.commit, held.previous_commit) == (True, COMMIT, "b")
+    after = made(all_open(), TenantStatus(dags=[held])).dags[0]
+    assert after.held, "a pass that did not read the annotation knows nothing of it"
+    assert not made(all_open(held={}), TenantStatus(dags=[held])).dags[0].held
+
+
+def test_what_was_asked_for_is_answered_and_the_answer_kept() -> None:
+    told = made(all_open(handled_reconcile="r1", handled_dag_sync="d1"))
+    assert (told.last_handled_reconcile_at, told.last_handled_dag_sync_at) == ("r1", "d1")
+    after = made(all_open(), told)
+    assert (after.last_handled_reconcile_at, after.last_handled_dag_sync_at) == ("r1", "d1")
+    newer = made(all_open(handled_dag_sync="d2"), told)
+    assert (newer.last_handled_reconcile_at, newer.last_handled_dag_sync_at) == ("r1", "d2")
 
 
 def test_all_gates_open_is_ready() -> None:

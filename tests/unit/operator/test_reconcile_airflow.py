@@ -13,7 +13,7 @@ from aiohttp import web
 from tests.unit.operator.support import NAMESPACE, Counter, raw, tenant
 
 from tenant_operator.adapters.git_sync import GitSyncMetrics
-from tenant_operator.api.status import TenantStatus
+from tenant_operator.api.status import DagSourceStatus, TenantStatus
 from tenant_operator.core import kinds, names
 from tenant_operator.core.airflow_errors import AirflowUnavailable
 from tenant_operator.core.airflow_types import DagFacts, ObjectError, ObjectKind, ObservedObjects, Upsert
@@ -392,3 +392,48 @@ def test_git_sync_that_hangs_or_floods_gives_no_answer() -> None:
     assert asyncio.run(read(GitSync())).count("git_sync_count_total") == 2
     assert asyncio.run(read(Floods())) == ""
     assert asyncio.run(read(Hangs())) == ""
+
+
+SOURCE = {"name": "main", "gitSync": {"repo": "https://git.example.com/x.git"}}
+
+
+def test_the_commit_to_go_back_to_comes_from_the_status_after_a_restart() -> None:
+    world = World(dags={"sources": [SOURCE]})
+    before = DagSourceStatus(name="main", repo="https://git.example.com/x.git", commit="a" * 40)
+    world.state.status = TenantStatus(dags=[before])
+    world.look()
+    assert (world.view.dags[0].commit, world.view.dags[0].previous_commit) == (world.airflow.commit, "a" * 40)
+
+
+def test_while_another_commit_is_expected_airflow_is_asked_every_few_seconds() -> None:
+    clock = {"now": 1000.0}
+    world = World(dags={"sources": [SOURCE]}, sync={"interval": "1h"})
+    world.flow = world.flow_with(None, lambda: clock["now"])
+    assert world.look() == 3600
+    world.state.expecting = 1060.0
+    assert world.look() == 5
+    clock["now"] = 1061.0
+    assert world.look() == 3600, "not for ever"
+    world.state.expecting = 1200.0
+    world.airflow.commit = "b" * 40
+    assert world.look() == 3600, "it has come"
+
+
+def test_a_source_that_is_let_go_is_looked_at_until_airflow_follows_it() -> None:
+    world = World(dags={"sources": [SOURCE]}, sync={"interval": "1h"})
+    world.airflow.commit = "a" * 40
+    world.state.raw["metadata"]["annotations"] = {"airflowtenants.io/dag-revisions": f"main={'a' * 40}"}
+    assert world.look() == 3600
+    assert world.view.edition == world.state.edition
+    world.state.raw["metadata"]["annotations"] = {}
+    assert world.view.edition != world.state.edition, "the controller has it looked at again"
+    assert world.look() == 5
+    assert not world.view.dags[0].held
+
+
+def test_a_look_that_fails_knows_of_the_hold_too_so_that_its_delay_counts() -> None:
+    world = World(dags={"sources": [SOURCE]})
+    world.kube.trouble["list"] = KubeError(0, "no answer")
+    world.state.raw["metadata"]["annotations"] = {"airflowtenants.io/dag-revisions": f"main={'a' * 40}"}
+    world.look()
+    assert world.view.edition == world.state.edition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -85,6 +85,8 @@ class Findings:
     url: str = ""
     release: Release | None = None
     dags: Sequence[DagSourceStatus] | None = None
+    #: the DAG sources that are held at commits, whether Airflow has been asked since or not; None: no news
+    held: Collection[str] | None = None
     objects: ObjectsStatus | None = None
     owned: Owned | None = None
     drift: str = ""
@@ -111,7 +113,7 @@ def status(
         _condition(kind, finding, before, _speaks_of(kind, findings, before, generation), now)
         for kind, finding in sorted(wanted.items())
     ]
-    dags = list(before.dags if findings.dags is None else findings.dags)
+    dags = _dags(findings, before)
     return TenantStatus(
         observed_generation=generation,
         conditions=conditions,
@@ -128,6 +130,12 @@ def status(
         drift=findings.drift,
         inventory=list(before.inventory if findings.inventory is None else findings.inventory),
     )
+
+
+def _dags(findings: Findings, before: TenantStatus) -> list[DagSourceStatus]:
+    dags = list(before.dags if findings.dags is None else findings.dags)
+    held = findings.held
+    return dags if held is None else [d.model_copy(update={"held": d.name in held}) for d in dags]
 
 
 def _newer(handled: str | None, before: str) -> str:
@@ -191,7 +199,7 @@ def _first_closed(wanted: Mapping[ConditionType, Finding]) -> Finding | None:
 
 
 def _summary(findings: Findings, before: TenantStatus) -> str:
-    dags = list(before.dags if findings.dags is None else findings.dags)
+    dags = _dags(findings, before)
     count = sum(source.dag_count for source in dags)
     commits = ", ".join(
         f"{source.name}@{source.commit[:7]}{' (held)' if source.held else ''}"

@@ -88,6 +88,7 @@ class Flow:
             findings.intent = tenant.intent
             await self._ground.finalizer(state)
             if not tenant.spec.suspend:
+                findings.held = tenant.intent.held
                 await self._steps(tenant, state, findings)
         except (TenantError, KubeError) as failure:
             error = self._explain(failure, state)
