@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.controller.api import Refused
 from tests.controller.kubelet import container
-from tests.controller.stack import Stack
+from tests.controller.stack import Stack, TenantUnderTest
 
 from tenant_operator.core import kinds
+from tenant_operator.core.kinds import Kind
 
+_POLICY, _BINDING = (
+    Kind("admissionregistration.k8s.io/v1", kind, plural, namespaced=False)
+    for kind, plural in (
+        ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+    )
+)
 _CRASH: dict[str, Any] = {
     "containerStatuses": [
         container(
@@ -140,3 +151,51 @@ def test_an_exceeded_quota_names_field_and_remedy(stack: Stack) -> None:
     assert "spec.quota.hard" in found["message"]
     tenant.edit(quota={"hard": {"pods": "50"}})
     tenant.wait_released(60)
+
+
+def test_a_pod_that_an_admission_policy_refuses_is_told_with_the_policys_words(stack: Stack) -> None:
+    """The API server takes the StatefulSet and refuses its pods: only an Event says why."""
+    tenant = stack.tenant("policy")
+    tenant.prepare_namespace()
+    with denied_pods(stack, tenant, "images come from registry.example.com/ only"):
+        tenant.create()
+        found = tenant.wait("DatabaseReady", "False", "ApplyRejected", says="registry.example.com/ only")
+        assert found["message"].startswith("postgresql: ")
+        assert tenant.conditions()["Ready"]["message"] == found["message"]
+    tenant.wait_released(90)
+
+
+@contextlib.contextmanager
+def denied_pods(stack: Stack, tenant: TenantUnderTest, message: str) -> Iterator[None]:
+    """No pod is admitted to the tenant's namespace, in effect from the first moment on."""
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": tenant.namespace}},
+            "resourceRules": [
+                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+            ],
+        },
+        "validations": [{"expression": "false", "message": message}],
+    }
+    named = {"metadata": {"name": tenant.name}}
+    stack.api.create(_POLICY, {**named, "spec": spec})
+    bound = {"policyName": tenant.name, "validationActions": ["Deny"]}
+    stack.api.create(_BINDING, {**named, "spec": bound})
+    try:
+        tenant.until(lambda: refused(tenant))
+        yield
+    finally:
+        stack.api.delete(_BINDING, tenant.name)
+        stack.api.delete(_POLICY, tenant.name)
+
+
+def refused(tenant: TenantUnderTest) -> bool:
+    """Whether the policy has reached the API server's admission; a pod that gets in is taken out again."""
+    try:
+        tenant.task_pod("probe")
+    except Refused as error:
+        return "registry.example.com" in error.message
+    tenant.api.delete(kinds.POD, "probe", tenant.namespace)
+    tenant.until(lambda: tenant.api.find(kinds.POD, "probe", tenant.namespace) is None)
+    return False

@@ -116,25 +116,32 @@ class Stages:
             findings.gates[ConditionType.RELEASE] = Finding.true("all components are up")
 
     async def _refused_pods(self, tenant: Tenant, ids: Sequence[ObjectId], closed: NotReady) -> None:
-        """Raise QuotaExceeded if that is why a StatefulSet or Job has no pod.
+        """Raise what the API server says if it refuses the pods of a StatefulSet or Job: quota, policy.
 
         A Deployment says so in a condition; these two say it only in Events.
         """
         children = self._index.children(tenant.name)
-        waiting = {
+        there = {pod.job or pod.component for pod in children.pods.values()}
+        absent = {
             id_.name: found.component
             for id_, found in children.workloads().items()
-            if id_ in ids and not found.ready
+            if id_ in ids and not found.ready and not there & {id_.name, found.component}
         }
-        present = {state.component for state in children.pods.values()}
-        if not set(waiting.values()) - present:
+        if not absent:
             return
-        for event in await self._kube.list(kinds.EVENT, tenant.namespace):
-            message = str(event.get("message", ""))
-            about = (event.get("involvedObject") or {}).get("name")
-            if about in waiting and event.get("reason") == "FailedCreate" and "exceeded quota" in message:
-                raise NotReady(
-                    f"{waiting[about]}: {message}: raise spec.quota.hard or ask for less",
-                    condition=closed.condition,
-                    reason=Reason.QUOTA_EXCEEDED,
-                ) from closed
+        told = [
+            event
+            for event in await self._kube.list(kinds.EVENT, tenant.namespace)
+            if event.get("reason") == "FailedCreate"
+            and (event.get("involvedObject") or {}).get("name") in absent
+        ]
+        if not told:
+            return
+        last = max(told, key=lambda event: str(event.get("lastTimestamp") or ""))
+        message = f"{absent[last['involvedObject']['name']]}: {last.get('message', '')}"
+        quota = "exceeded quota" in message
+        raise NotReady(
+            f"{message}: raise spec.quota.hard or ask for less" if quota else message,
+            condition=closed.condition,
+            reason=Reason.QUOTA_EXCEEDED if quota else Reason.APPLY_REJECTED,
+        ) from closed
