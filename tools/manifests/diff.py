@@ -86,25 +86,26 @@ def _built_at(repository: Path, revision: str | None) -> overlays.Built:
         return overlays.build(tree / "manifests")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
         prog="python -m tools.manifests.diff",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("base", metavar="BASE", help="the revision to compare with, for example origin/main")
-    parser.add_argument("head", metavar="HEAD", nargs="?", help="(default: the working tree)")
-    parser.add_argument("--format", choices=("text", "markdown"), default="text")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
-    parser.add_argument("--exit-code", action="store_true", help="exit with 1 when something changes")
-    parser.add_argument("--repository", type=Path, default=ROOT, help="(default: this clone)")
-    return parser
+    made.add_argument("base", metavar="BASE", help="the revision to compare with, for example origin/main")
+    made.add_argument("head", metavar="HEAD", nargs="?", help="(default: the working tree)")
+    made.add_argument("--format", choices=("text", "markdown"), default="text")
+    made.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
+    made.add_argument("--exit-code", action="store_true", help="exit with 1 when something changes")
+    made.add_argument("--repository", type=Path, default=ROOT, help="(default: this clone)")
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     try:
         before = _built_at(options.repository, options.base)
         after = _built_at(options.repository, options.head)

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from tenant_operator.api.tenant import TenantSpec
 from tenant_operator.core import names
 from tools.manifests.listing import ListingError, add_resource
+from tools.manifests.rules import FIXED_REF
 from tools.manifests.tenant_files import EXECUTORS, SINGLE_FILES, Request, files, listings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,12 @@ class Outcome:
 
 def check(request: Request, manifests: Path) -> None:
     """Raise Refused with everything that is wrong, or return."""
-    faults = [*_name_faults(request.name), *_value_faults(request), *_team_faults(request, manifests)]
+    faults = [
+        *_name_faults(request.name),
+        *_value_faults(request),
+        *_release_faults(request.release),
+        *_team_faults(request, manifests),
+    ]
     if faults:
         raise Refused("\n".join(faults))
 
@@ -95,6 +101,11 @@ def _value_faults(request: Request) -> Iterator[str]:
             place = [str(part) for part in fault["loc"]]
             option = _OPTION_OF.get((place[-2], place[-1]) if len(place) > 1 else ("", ""), ".".join(place))
             yield f"{option} {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _release_faults(release: str) -> Iterator[str]:
+    if not FIXED_REF.fullmatch(release):
+        yield f"--release {release!r}: production runs a tag like v1.2.3 or a full commit hash"
 
 
 def _team_faults(request: Request, manifests: Path) -> Iterator[str]:

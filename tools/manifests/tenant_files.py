@@ -1,4 +1,8 @@
-"""What a new tenant's files hold: the templates, and the values that are put into them."""
+"""What a new tenant's files hold: the templates, and the values that are put into them.
+
+Some templates are the sample team's own files with its name taken out, so that all teams are alike. ``python -m
+tools.manifests.tenant_files`` writes these again; it is a part of ``make generate``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,18 @@ EXECUTORS = ("LocalExecutor", "KubernetesExecutor")
 ENVIRONMENTS = ("staging", "production")
 #: folders with one file a tenant, equal but for the name, and the template of that file
 SINGLE_FILES = {"argocd/projects/teams": "argocd/project.yaml.tmpl", "flux/tenants": "flux/tenant.yaml.tmpl"}
+SAMPLE = "payments"
+#: template -> the sample team's file below manifests/ that it has to be equal to, but for the name
+COPIES = {
+    "argocd/project.yaml.tmpl": f"argocd/projects/teams/{SAMPLE}.yaml",
+    "flux/tenant.yaml.tmpl": f"flux/tenants/{SAMPLE}.yaml",
+    "base/namespace.yaml.tmpl": f"tenants/base/{SAMPLE}/namespace.yaml",
+    "base/kustomization.yaml.tmpl": f"tenants/base/{SAMPLE}/kustomization.yaml",
+    "staging/kustomization.yaml.tmpl": f"tenants/staging/{SAMPLE}/kustomization.yaml",
+    "production/kustomization.yaml.tmpl": f"tenants/production/{SAMPLE}/kustomization.yaml",
+    "production/release.yaml.tmpl": f"tenants/production/{SAMPLE}/release.yaml",
+}
+_RELEASE = re.compile(r"(?<=value: )v\d\S*$", re.MULTILINE)
 #: a template's line that ends so is written only when that choice was made
 _CHOICE = re.compile(r"\s*#\? (\w+)$")
 
@@ -88,3 +104,20 @@ def listings(request: Request) -> dict[Path, str]:
     }
     singles = {Path(folder, "kustomization.yaml"): f"{request.name}.yaml" for folder in SINGLE_FILES}
     return {**entries, **singles}
+
+
+def without_name(text: str) -> str:
+    """The template that the sample team's file is: its name and its release become placeholders."""
+    return _RELEASE.sub("${release}", text.replace("$", "$$").replace(SAMPLE, "${name}"))
+
+
+def main() -> None:
+    """Write the templates that are copies."""
+    manifests = Path(__file__).resolve().parents[2] / "manifests"
+    for template, sample in COPIES.items():
+        text = without_name((manifests / sample).read_text(encoding="utf-8"))
+        (TEMPLATES / template).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -64,21 +64,22 @@ def _sign(options: argparse.Namespace) -> None:
         print(shlex.join(command))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
         prog="python -m tools.release",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--root", type=Path, default=ROOT, help="(default: this clone)")
-    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="(default: dist/)")
-    commands = parser.add_subparsers(metavar="STEP", required=True)
+    made.add_argument("--root", type=Path, default=ROOT, help="(default: this clone)")
+    made.add_argument("--dist", type=Path, default=ROOT / "dist", help="(default: dist/)")
+    commands = made.add_subparsers(metavar="STEP", required=True)
 
     def step(name: str, action: Callable[[argparse.Namespace], None], words: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=words, description=words)
-        made.set_defaults(action=action)
-        return made
+        found = commands.add_parser(name, help=words, description=words)
+        found.set_defaults(action=action)
+        return found
 
     check = step("check", _check, "Check that every version and the changelog fit a tag.")
     check.add_argument("tag", metavar="TAG")
@@ -93,16 +94,18 @@ def _parser() -> argparse.ArgumentParser:
         "--images", nargs="+", choices=images.RELEASED, help="(default: all that are released)"
     )
     push = step("push", _push, "Push images and charts to a registry, logged in as docker is.")
-    push.add_argument("registry", metavar="REGISTRY", help="host and path, for example ghcr.io/your-org (in lower case)")
+    push.add_argument(
+        "registry", metavar="REGISTRY", help="host and path, for example ghcr.io/your-org (in lower case)"
+    )
     push.add_argument("--plain-http", action="store_true", help="for a registry on this machine")
     sign = step("sign", _sign, "Sign by digest what was pushed, with cosign.")
     sign.add_argument("--dry-run", action="store_true", help="print the commands instead")
-    return parser
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one step; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     try:
         options.action(options)
     except (ReleaseError, BuildError, DevclusterError) as error:
