@@ -1,7 +1,7 @@
 """What a new tenant's files hold: the templates, and the values that are put into them.
 
-Some templates are the sample team's own files with its name taken out, so that all teams are alike. ``python -m
-tools.manifests.tenant_files`` writes these again; it is a part of ``make generate``.
+Some templates are the sample team's own files with its name taken out, so that all teams are alike.
+``python -m tools.manifests.tenant_files`` writes these again; it is a part of ``make generate``.
 """
 
 from __future__ import annotations
