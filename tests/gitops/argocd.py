@@ -85,12 +85,7 @@ class App:
     @property
     def summary(self) -> str:
         parts = (self.sync, self.health, self.operation, self.revision[:7], self.message)
-        unhealthy = [
-            f"{kind} {name}: {item['health']['status']} {item['health'].get('message', '')}"
-            for (kind, name), item in self.resources.items()
-            if item.get("health", {}).get("status") not in (None, "Healthy")
-        ]
-        return " / ".join(part for part in (*parts, *self.conditions.values(), *unhealthy) if part)
+        return " / ".join(part for part in (*parts, *self.conditions.values()) if part)
 
 
 @dataclass
@@ -101,9 +96,9 @@ class ArgoCD:
     programs: Programs
 
     @classmethod
-    def start(cls, kube: Kube, folder: Path, config: Path) -> ArgoCD:
-        """Install Argo CD's kinds and settings, lay ``config`` (a kustomization) over them, start it."""
-        install(kube, config)
+    def start(cls, kube: Kube, folder: Path) -> ArgoCD:
+        """Install Argo CD as its own manifests say, nothing of ours in it, and start it."""
+        install(kube)
         maps = {name: _data(kube, name) for name in _MAPS}
         for attempt in range(1, _ATTEMPTS + 1):
             programs = Programs(folder, kube.kubeconfig, maps)
@@ -192,6 +187,12 @@ class ArgoCD:
         )
         return found
 
+    def tenant(self, name: str, tenant: str) -> tuple[str, str]:
+        """What the tree says of a tenant of an Application: health and message, as people see them."""
+        nodes = [n for n in self.tree(name) if (n["kind"], n["name"]) == ("AirflowTenant", tenant)]
+        health = nodes[0].get("health") or {} if nodes else {}
+        return health.get("status", ""), health.get("message", "")
+
     def actions(self, name: str, tenant: str) -> dict[str, bool]:
         """The actions that Argo CD offers on a tenant of an Application: name -> can be chosen now."""
         query = urllib.parse.urlencode(_tenant(tenant))
@@ -217,8 +218,8 @@ class ArgoCD:
                 raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
 
 
-def install(kube: Kube, config: Path) -> None:
-    """Argo CD's kinds, its own ConfigMaps and Secret, and ours over them."""
+def install(kube: Kube) -> None:
+    """Argo CD's kinds, its own ConfigMaps and Secret; what is there already stays."""
     base = modules.source("argocd") / "manifests"
     kinds = [base / "crds" / f"{kind}-crd.yaml" for kind in ("application", "applicationset", "appproject")]
     files = [base / "base" / "config" / f"{name}.yaml" for name in (*_MAPS, "argocd-secret")]
@@ -226,14 +227,13 @@ def install(kube: Kube, config: Path) -> None:
     # By the server: the ApplicationSet's definition is larger than an annotation may be.
     _apply(kube, *(f"--filename={file}" for file in kinds))
     _apply(kube, *(f"--filename={file}" for file in files))
-    _apply(kube, f"--kustomize={config}")
     for address in (APPLICATIONS, SETS, PROJECTS):  # a new kind is named before its storage is ready
         wait_for(address, lambda a=address: kube.request("GET", a)[0] == 200, seconds=60, poll=0.1)
 
 
 def _apply(kube: Kube, *what: str) -> None:
     kube.kubectl(
-        "apply", "--server-side", "--force-conflicts", "--field-manager=platform-team",
+        "apply", "--server-side", "--force-conflicts", "--field-manager=argocd-installation",
         f"--namespace={NAMESPACE}", *what,
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from tests.git_remote import Remote, http_backend
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,10 @@ class Repository:
         file = self.directory / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+
+    def write_yaml(self, path: str, *documents: Mapping[str, object]) -> None:
+        """Make a file of the work tree hold these objects."""
+        self.write(path, yaml.safe_dump_all(documents, sort_keys=False))
 
     def read(self, path: str) -> str:
         """A file of the work tree."""
@@ -88,6 +93,11 @@ class Repository:
         """Undo one commit by another, as people do; return the new hash."""
         self.remote.run("revert", "--no-edit", commit)
         self.remote.run("push", "-q", "origin", "HEAD:refs/heads/main")
+        return self.head()
+
+    def pull(self) -> str:
+        """Take what others have pushed; return the new hash."""
+        self.remote.run("pull", "-q", "--ff-only", "origin", "main")
         return self.head()
 
     def head(self) -> str:
