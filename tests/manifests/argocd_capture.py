@@ -8,12 +8,14 @@ the status are what Airflow parsed. Only pods are said to run, by a stand-in for
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import signal
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import yaml
 from tests.airflow.environment import ROOT
 from tests.airflow.server import AirflowServer, wait_until
 from tests.controller.kubelet import container
+from tests.controller.process import eventually
 from tests.controller.stack import Stack, TenantUnderTest, running
 
 from tenant_operator.core import kinds, names
@@ -68,12 +71,16 @@ _NO_SUCH_REF = container(
 )
 
 
-def capture(folder: Path) -> dict[str, Object]:
-    """Every state by the name of its file, cleaned of what differs from run to run. Takes about a minute."""
+@contextlib.contextmanager
+def captured(folder: Path) -> Iterator[tuple[Stack, dict[str, Object]]]:
+    """The running stack, and every state by the name of its file, as the API server gave it.
+
+    Takes a minute or two: the operator sees some fifteen changes through.
+    """
     airflow = _airflow(folder / "airflow")
     try:
         with running(folder / "stack", airflow_url=airflow.url) as stack:
-            return {name: clean(obj) for name, obj in _states(stack, airflow).items()}
+            yield stack, _states(stack, airflow)
     finally:
         airflow.stop()
 
@@ -267,11 +274,20 @@ def _ready(stack: Stack, airflow: AirflowServer) -> TenantUnderTest:
 
 
 def _unseen(stack: Stack, change: Callable[[], Object]) -> Object:
-    """What a change looks like before the operator has seen it."""
-    stack.operator.terminate()
-    changed = change()
-    stack.operator.start()
-    return changed
+    """What a change looks like before the operator has seen it: its process stands still meanwhile."""
+    process = stack.operator.process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        eventually(lambda: _state(process.pid) == "T", _SECONDS, lambda: _state(process.pid), pause=0.01)
+        return change()
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def _state(pid: int) -> str:
+    """The letter that Linux has for a process, see proc_pid_stat(5): T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _with_ref(ref: str) -> Object:
@@ -295,8 +311,8 @@ def _source(tenant: TenantUnderTest) -> Object:
 
 def main() -> None:
     """Renew the committed files."""
-    with tempfile.TemporaryDirectory(prefix="capture-") as folder:
-        found = capture(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="capture-") as folder, captured(Path(folder)) as (_, raw):
+        found = {name: clean(obj) for name, obj in raw.items()}
     for target, objects in ((TESTDATA, found), (CUSTOMIZATION / "actions/testdata", after_actions(found))):
         for old in target.glob("*.yaml"):
             old.unlink()
