@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import yaml
 from tests.controller.api import Api, Refused
 from tests.controller.process import ROOT, eventually
 from tools.manifests import rules
+from tools.manifests.findings import Source
 
 from devcluster.controlplane import ControlPlane
 from devcluster.tools import tool
@@ -27,11 +30,12 @@ _SECONDS = 60.0
 IMAGE = rules.REGISTRY + "airflow-tenants/airflow:3.3.2"
 
 
-def built(folder: str) -> list[Object]:
+@functools.cache
+def built(folder: str) -> tuple[Object, ...]:
     """The objects of a kustomization below manifests/."""
     command = [str(tool("kustomize")), "build", str(ROOT / "manifests" / folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return list(yaml.safe_load_all(done.stdout))
+    return tuple(yaml.safe_load_all(done.stdout))
 
 
 @dataclass
@@ -216,6 +220,41 @@ def test_a_tenant_is_refused_with_field_and_remedy(cluster: Cluster, case: str) 
 @pytest.mark.parametrize("case", ADMITTED)
 def test_a_tenant_is_admitted(cluster: Cluster, case: str) -> None:
     assert cluster.create(tenant(**ADMITTED[case])) == ""
+
+
+#: the rules of the check that the policies are, too
+POLICY_RULES = (
+    *(rules.fixed_images, rules.own_registry, rules.closed_egress, rules.quota),
+    *(rules.retained, rules.fixed_dags, rules.alert_channel),
+)
+
+
+def found_in_git(changes: Object) -> list[str]:
+    """What `make validate` says of the same tenant."""
+    source = Source(Path("tenants/production/ml"), (tenant(**changes),))
+    return [str(finding) for rule in POLICY_RULES for finding in rule(source, rules.REGISTRY)]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_check_of_a_pull_request_finds_what_the_cluster_would_refuse(case: str) -> None:
+    assert len({text.partition("]")[0] for text in found_in_git(REFUSED[case][0])}) == 1
+
+
+@pytest.mark.parametrize("case", ADMITTED)
+def test_the_check_of_a_pull_request_takes_what_the_cluster_would_admit(case: str) -> None:
+    assert found_in_git(ADMITTED[case]) == []
+
+
+def test_registry_and_ranges_are_the_checks() -> None:
+    variables = {
+        (policy["metadata"]["name"], entry["name"]): entry["expression"]
+        for policy in built("policies/production")
+        if policy["kind"] == "ValidatingAdmissionPolicy"
+        for entry in policy["spec"].get("variables", [])
+    }
+    for policy in ("airflow-tenants", "airflow-tenants-pods"):
+        assert variables[policy, "registry"] == repr(rules.REGISTRY)
+    assert variables["airflow-tenants", "inside"] == str([str(network) for network in rules.PRIVATE])
 
 
 def test_a_reason_opens_every_address(cluster: Cluster) -> None:
