@@ -37,7 +37,7 @@ from tests.gitops.repository import Repository
 from devcluster.controlplane import ControlPlane
 from devcluster.tools import tool
 from tenant_operator.core import kinds
-from tenant_operator.core.kinds import Object
+from tenant_operator.core.kinds import Kind, Object
 
 PAGE = "docs/install/flux.md"
 TEAMS = ("analytics", "payments")
@@ -159,6 +159,7 @@ def _operator(folder: Path, plane: ControlPlane, airflow: AirflowServer) -> Oper
         "CHART_PATH": str(quick_chart(folder)),
         "OPERATOR_NAMESPACE": OPERATOR_NAMESPACE,
         "OPERATOR_SERVICE_ACCOUNT": OPERATOR_RELEASE,
+        "TENANT_DEFAULTS_FILE": str(folder / "defaults.yaml"),
         "AIRFLOW_URL_TEMPLATE": airflow.url,
         "RESYNC_INTERVAL": "30",
     }
@@ -191,9 +192,19 @@ def _come_up(fleet: Fleet) -> None:
         eventually(lambda name=f"tenant-{team}": _checks_health(its_flux, name), 120, its_flux.explain)
     fleet.without_operator = fleet.conditions()
     own_kubeconfig(fleet.plane)
+    (fleet.stack.directory / "defaults.yaml").write_text(_defaults(api))
     fleet.stack.operator.start()
     for team in TEAMS:
-        its_flux.wait_ready(f"tenant-{team}", seconds=_TENANT_SECONDS)
+        fleet.tenant(team).wait("Ready", seconds=_TENANT_SECONDS)
+        its_flux.wait_ready(f"tenant-{team}")
+
+
+def _defaults(api: Api) -> str:
+    """The file that the Deployment mounts: which images tenants get, from the company's registry."""
+    pod = api.get(kinds.DEPLOYMENT, OPERATOR_RELEASE, OPERATOR_NAMESPACE)["spec"]["template"]["spec"]
+    (name,) = (volume["configMap"]["name"] for volume in pod["volumes"] if volume["name"] == "defaults")
+    config = Kind("v1", "ConfigMap", "configmaps")
+    return str(api.get(config, name, OPERATOR_NAMESPACE)["data"]["defaults.yaml"])
 
 
 def _checks_health(its_flux: Flux, name: str) -> bool:
