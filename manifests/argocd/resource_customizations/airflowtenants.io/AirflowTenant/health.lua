@@ -37,6 +37,7 @@ end
 
 local hs = {}
 
+-- Argo CD 3 says "Pending deletion" by itself, before it asks; versions and tools that do ask get the reason.
 if obj.metadata.deletionTimestamp ~= nil then
   hs.status = "Progressing"
   if ready ~= nil and ready.status ~= "True" then
