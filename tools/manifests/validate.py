@@ -115,7 +115,8 @@ def _built(path: Path) -> Iterator[tuple[Source, list[Finding]]]:
             complaints = list(files.overlay_findings(folder))
             if isinstance(built, str):
                 complaints.append(Finding("build", "kustomize build", "", " ".join(built.split())))
-            yield Source(folder, () if isinstance(built, str) else built), complaints
+            objects = () if isinstance(built, str) else tuple(_opened(found) for found in built)
+            yield Source(folder, objects), complaints
 
 
 def _loose(path: Path) -> Iterator[tuple[Source, list[Finding]]]:

@@ -1,0 +1,73 @@
+"""The examples of manifests/secrets: stores by team, and a file that SOPS has really encrypted."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tools.manifests import validate
+
+from devcluster.tools import tool
+
+SECRETS = Path(__file__).resolve().parents[2] / "manifests" / "secrets"
+SAMPLE = SECRETS / "sops" / "database.sops.yaml"
+VALUE = re.compile(
+    r"ENC\[AES256_GCM,data:[A-Za-z0-9+/=]+,iv:[A-Za-z0-9+/=]{44},tag:[A-Za-z0-9+/=]{24},type:str\]"
+)
+
+Json = dict[str, Any]
+
+
+def load(path: Path) -> Json:
+    loaded: Json = yaml.safe_load(path.read_text())
+    return loaded
+
+
+def test_every_value_of_the_encrypted_secret_is_sealed() -> None:
+    secret = load(SAMPLE)
+    assert secret["kind"] == "Secret"
+    assert secret["metadata"]["name"]  # names stay readable
+    assert all(VALUE.fullmatch(value) for value in secret["stringData"].values())
+    assert VALUE.fullmatch(secret["sops"]["mac"])
+
+
+def test_the_rule_is_the_one_that_the_file_was_encrypted_by() -> None:
+    [rule] = load(SECRETS / "sops" / ".sops.yaml")["creation_rules"]
+    sealed = load(SAMPLE)["sops"]
+    assert re.search(rule["path_regex"], SAMPLE.name)
+    assert sealed["encrypted_regex"] == rule["encrypted_regex"]
+    assert [entry["recipient"] for entry in sealed["age"]] == [rule["age"]]
+
+
+def test_no_private_key_lies_beside_it() -> None:
+    text = "".join(path.read_text() for path in SECRETS.rglob("*") if path.is_file())
+    assert "AGE-SECRET-KEY" not in text
+
+
+def test_a_value_that_is_not_sealed_is_found(tmp_path: Path) -> None:
+    secret = load(SAMPLE)
+    secret["stringData"]["password"] = "hunter2"  # what a hasty edit leaves
+    (tmp_path / SAMPLE.name).write_text(yaml.safe_dump(secret))
+    _, found = validate.check([tmp_path])
+    assert [finding.rule for listed in found.values() for finding in listed] == ["plain-secret"]
+
+
+@pytest.mark.parametrize(("example", "provider"), [("vault", "vault"), ("aws-secrets-manager", "aws")])
+def test_a_teams_store_is_the_teams_own(example: str, provider: str) -> None:
+    command = [str(tool("kustomize")), "build", str(SECRETS / example)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    objects: list[Json] = list(yaml.safe_load_all(done.stdout))
+    [store] = [found for found in objects if found["kind"] == "SecretStore"]
+    assert set(store["spec"]["provider"]) == {provider}
+    assert {found["metadata"]["namespace"] for found in objects} == {store["metadata"]["namespace"]}
+    wanted = {"kind": "SecretStore", "name": store["metadata"]["name"]}
+    external = [found["spec"] for found in objects if found["kind"] == "ExternalSecret"]
+    assert external
+    assert all(spec["secretStoreRef"] == wanted for spec in external)
+    [account] = [found for found in objects if found["kind"] == "ServiceAccount"]
+    assert account["automountServiceAccountToken"] is False
+    assert "secretRef" not in yaml.safe_dump(store)  # no key of the store's own anywhere
