@@ -59,7 +59,7 @@ def test_the_table_of_keys_has_no_other_row() -> None:
 def test_every_defended_threat_names_what_proves_it_and_no_other_threat_does() -> None:
     for threat, cells in table("## Threats").items():
         proven = "](../tests/" in cells["proven by"]
-        open_ = cells["defended"] in ("**no**", "not yet")
+        open_ = cells["defended"].startswith(("**no**", "not yet"))
         assert proven is not open_, threat
 
 
