@@ -66,7 +66,8 @@ e2e: $(READY) ## End to end on a real node: operator, Airflow pods, Git, network
 .PHONY: e2e-full
 e2e-full: $(READY) ## `e2e`, and everything that real Argo CD and Flux do with manifests/, ten minutes of rest included
 	$(BIN)/pytest tests/devcluster tests/e2e -m e2e
-	$(BIN)/pytest tests/gitops -m e2e
+	$(BIN)/pytest tests/gitops/test_argocd*.py -m e2e
+	$(BIN)/pytest tests/gitops/test_flux*.py -m e2e
 
 .PHONY: demo
 demo: $(READY) ## Two teams' Airflows from nothing to a successful DAG run
@@ -113,6 +114,7 @@ generate: setup ## Write the generated files: CRD, operator's manifests, Argo CD
 	$(BIN)/python charts/generate_readme.py
 	$(BIN)/python -m tools.manifests.operator
 	$(BIN)/python manifests/argocd/generate.py
+	$(BIN)/python -m tools.manifests.tenant_files
 	$(BIN)/python -m dag_lint.docs
 	$(AIRFLOW_VENV)/bin/python -m tools.dag_index
 
