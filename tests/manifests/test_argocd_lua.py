@@ -153,10 +153,34 @@ def test_what_is_asleep_and_wrong_is_degraded() -> None:
     assert lua.health(CUSTOMIZATION, obj)[0] == "Degraded"
 
 
-def test_waking_is_not_suspended() -> None:
-    obj = load("hibernated_by_annotation")
-    obj["metadata"]["annotations"][names.ANNOTATION_STATE] = "Running"
-    assert lua.health(CUSTOMIZATION, obj)[0] != "Suspended"
+@pytest.mark.parametrize(
+    ("state", "action", "waits_for"),
+    [
+        ("hibernated", "wake", "wake it"),
+        ("hibernated_by_annotation", "wake", "wake it"),
+        ("suspended", "resume", "resume it"),
+        ("suspended_by_annotation", "resume", "resume it"),
+        ("ready", "hibernate", "put it to sleep"),
+        ("held", "hibernate", "put it to sleep"),
+    ],
+)
+def test_right_after_an_action_nobody_takes_the_old_state_for_the_new(
+    state: str, action: str, waits_for: str
+) -> None:
+    """An annotation raises no generation, and `argocd app wait --health` would return at once."""
+    after = lua.act(CUSTOMIZATION, action, load(state))
+    assert lua.health(CUSTOMIZATION, after) == ("Progressing", f"Waiting for the operator to {waits_for}")
+
+
+def test_right_after_suspend_it_is_suspended() -> None:
+    status, message = lua.health(CUSTOMIZATION, lua.act(CUSTOMIZATION, "suspend", load("ready")))
+    assert (status, message.split(":")[0]) == ("Suspended", "Suspended")
+
+
+def test_a_mistake_is_told_of_a_tenant_that_is_to_sleep() -> None:
+    obj = lua.act(CUSTOMIZATION, "hibernate", load("ready"))
+    obj["status"]["conditions"] = load("stalled")["status"]["conditions"]
+    assert lua.health(CUSTOMIZATION, obj)[0] == "Degraded"
 
 
 def test_an_application_that_somebody_suspended_holds_up_no_wave() -> None:

@@ -60,18 +60,34 @@ if asked("airflowtenants.io/suspend", "true", "false", spec.suspend == true) the
   return hs
 end
 
+local rest = asked("airflowtenants.io/state", "Hibernated", "Running", spec.state == "Hibernated")
+local reason = ready ~= nil and ready.reason or ""
+
 -- Asleep only when the operator says so: until then pods still end, or something is wrong.
-if asked("airflowtenants.io/state", "Hibernated", "Running", spec.state == "Hibernated")
-  and ready ~= nil and ready.status == "True" and ready.reason == "Hibernated" then
+if rest and is("Ready", "True") and reason == "Hibernated" then
   hs.status = "Suspended"
   hs.message = told("Hibernated")
+  return hs
+end
+
+-- An annotation raises no generation: what Ready says may still be of the time before.
+hs.status = "Progressing"
+if reason == "Suspended" then
+  hs.message = "Waiting for the operator to resume it"
+  return hs
+end
+if rest and is("Ready", "True") then
+  hs.message = "Waiting for the operator to put it to sleep"
+  return hs
+end
+if not rest and reason == "Hibernated" then
+  hs.message = "Waiting for the operator to wake it"
   return hs
 end
 
 local observed = obj.status and obj.status.observedGeneration
 if obj.status == nil or (observed ~= nil and obj.metadata.generation ~= nil and observed < obj.metadata.generation) then
   -- What Ready says is about an earlier spec, if it says anything: "True" would let a wave go on too early.
-  hs.status = "Progressing"
   hs.message = "Waiting for the operator to look at generation " .. (obj.metadata.generation or 1)
   return hs
 end
