@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from xml.etree.ElementTree import Element
 
@@ -104,7 +105,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Hang the processor into Markdown."""
     links = Links(Path(config.config_file_path).parent, (config.repo_url or "").rstrip("/"))
     _links[:] = [links]
-    config.markdown_extensions.append(LikeAGitHost(links))
+    extensions: list[Any] = config.markdown_extensions  # names, says its type; instances are taken, too
+    extensions.append(LikeAGitHost(links))
     return config
 
 
