@@ -60,6 +60,16 @@ def test_a_request_is_handled_when_all_three_loops_have_done_their_part() -> Non
     assert (requests.asked(asked), requests.handled(asked)) == ("", None)
 
 
+@pytest.mark.parametrize("missing", [TENANT, AIRFLOW, HEALTH])
+def test_no_loop_can_do_the_part_of_another(missing: str) -> None:
+    asked = state()
+    for loop in {TENANT, AIRFLOW, HEALTH} - {missing}:
+        requests.carried(asked, loop, "t1")
+    assert requests.handled(asked) is None
+    requests.carried(asked, missing, "t1")
+    assert requests.handled(asked) == "t1"
+
+
 def test_the_part_of_an_earlier_request_does_not_count() -> None:
     asked = state("t2")
     for loop in (TENANT, AIRFLOW, HEALTH):
