@@ -160,6 +160,19 @@ class TestOperator:
         stale = [path.name for path, text in operator.outputs().items() if path.read_text() != text]
         assert stale == [], "run make generate"
 
+    def test_a_stale_render_is_named_and_then_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "base" / "operator.yaml"
+        monkeypatch.setattr(operator, "ROOT", tmp_path)
+        monkeypatch.setattr(operator, "outputs", lambda: {file: "new"})
+        assert operator.main(["--check"]) == 1
+        assert capsys.readouterr().err == "base/operator.yaml is out of date: run make generate\n"
+        assert not file.exists()
+        assert operator.main([]) == 0
+        assert file.read_text() == "new"
+        assert operator.main(["--check"]) == 0
+
     @pytest.mark.parametrize("environment", ENVIRONMENTS)
     def test_the_definition_comes_first_and_stays(self, environment: str) -> None:
         definition = one(f"operator/{environment}", "CustomResourceDefinition")

@@ -335,6 +335,13 @@ def test_kinds_without_schema_pass_when_asked(repository: Path) -> None:
     assert findings(repository, unknown_kinds=True) == []
 
 
+def test_another_company_has_another_registry(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    another_object(workload("images.company.example/a:1"))(repository)
+    assert validate.main(["."]) == validate.WRONG
+    assert "images.company.example/a:1 is not from registry.example.com/" in capsys.readouterr().out
+    assert validate.main([".", "--registry", "images.company.example/"]) == validate.OK
+
+
 def test_a_fault_of_base_is_said_once_and_the_report_is_the_same_every_time(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
