@@ -177,6 +177,14 @@ def test_right_after_suspend_it_is_suspended() -> None:
     assert (status, message.split(":")[0]) == ("Suspended", "Suspended")
 
 
+def test_stalled_wins_over_reconciling_and_ready() -> None:
+    obj = load("stalled")
+    by_type = {condition["type"]: condition for condition in obj["status"]["conditions"]}
+    by_type["Ready"]["status"] = "Unknown"
+    obj["status"]["conditions"] += [{**by_type["Stalled"], "type": "Reconciling"}]
+    assert lua.health(CUSTOMIZATION, obj)[0] == "Degraded"
+
+
 def test_a_mistake_is_told_of_a_tenant_that_is_to_sleep() -> None:
     obj = lua.act(CUSTOMIZATION, "hibernate", load("ready"))
     obj["status"]["conditions"] = load("stalled")["status"]["conditions"]
