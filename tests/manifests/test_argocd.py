@@ -152,6 +152,14 @@ def test_point_7_a_lost_directory_or_application_set_loses_no_tenant(environment
     )
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_point_10_an_approval_is_left_on_a_tenants_application(environment: str) -> None:
+    """The ApplicationSet takes annotations away that its template has not, within milliseconds."""
+    (application_set,) = of(build(f"argocd/{environment}"), "ApplicationSet").values()
+    preserved = application_set["spec"]["preservedFields"]["annotations"]
+    assert preserved == ["argocd.argoproj.io/deletion-approved"]
+
+
 def test_point_7_rolling_sync_goes_to_canaries_first() -> None:
     kustomization = {"resources": ["../staging"], "components": ["../rolling-sync"]}
     objects = variant({"own/kustomization.yaml": yaml.safe_dump(kustomization)}, "own")
