@@ -47,10 +47,12 @@ def test_a_wrong_git_ref_degrades_the_application_with_the_reason_and_the_fix_he
     wrong = [{**sources[0], "gitSync": {**sources[0]["gitSync"], "ref": "no-such-branch"}}]
     commit = installed.change("payments", {"dags": {"sources": wrong}}, "payments: a typing error")
     installed.argo.wait(APP, health="Degraded", revision=commit, seconds=300)
-    health, message = installed.argo.tenant(APP, "payments")
-    assert health == "Degraded"
-    assert "no-such-branch" in message
-    assert "spec.dags.sources" in message
+
+    def reason() -> bool:
+        health, message = installed.argo.tenant(APP, "payments")
+        return health == "Degraded" and "no-such-branch" in message and "spec.dags.sources" in message
+
+    wait_for("the reason", reason, seconds=60, seen=lambda: installed.argo.tenant(APP, "payments"))
     assert before["api-server"] & installed.environment.uids("payments")["api-server"], "the old pods serve"
     with installed.environment.airflow("payments") as client:
         assert client.dag(PAYMENTS.dag) is not None

@@ -114,7 +114,11 @@ def test_dags_roll_back_to_the_commit_before_and_follow_their_branch_again(insta
         )
         installed.argo.wait(APP, seconds=240)
         with installed.environment.airflow(NAME) as client:
-            assert steps.is_at_commit(client, PAYMENTS.dag, previous)
+            wait_for(
+                "the old DAGs in Airflow",
+                lambda: steps.is_at_commit(client, PAYMENTS.dag, previous),
+                seconds=90,
+            )
         stays(installed, "Healthy")
         act(installed, "follow-dags")
         assert f"{OURS}dag-revisions" not in annotations(installed)
