@@ -7,7 +7,7 @@ AIRFLOW_VENV := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW_VENV)/.ready
 PREVIEW_READY := dashboards/preview/.ready
 MEMBERS := operator devcluster images demo dags/lint dashboards
-PYTHON_SOURCES := operator/src devcluster/src images/src demo/src dags/lint/src dashboards/src tools bench
+PYTHON_SOURCES := operator/src devcluster/src images/src demo/src dags/lint/src dashboards/src tools bench manifests
 AIRFLOW_SOURCES := dags/lib/src dags/airflow_usecases
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 COMPILE := uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-header --no-annotate
@@ -61,12 +61,12 @@ test: lint ## All tests that need no node: units, charts, the operator on a real
 .PHONY: e2e
 e2e: $(READY) ## End to end on a real node: operator, Airflow pods, Git, network policies, Argo CD
 	$(BIN)/pytest tests/devcluster tests/e2e -m e2e
-	$(BIN)/pytest tests/gitops -m "e2e and not slow"
+	$(BIN)/pytest tests/manifests tests/gitops -m "e2e and not slow"
 
 .PHONY: e2e-full
 e2e-full: $(READY) ## `e2e`, and everything that real Argo CD and Flux do with manifests/, ten minutes of rest included
 	$(BIN)/pytest tests/devcluster tests/e2e -m e2e
-	$(BIN)/pytest tests/gitops/test_argocd*.py -m e2e
+	$(BIN)/pytest tests/manifests tests/gitops/test_argocd*.py -m e2e
 	$(BIN)/pytest tests/gitops/test_flux*.py -m e2e
 
 .PHONY: demo
