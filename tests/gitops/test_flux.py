@@ -235,7 +235,7 @@ def test_at_rest_flux_and_operator_write_nothing_but_flux_own_state(fleet: Fleet
         passes += 1
         time.sleep(10)  # rest is what is measured here
     until = datetime.now(UTC)
-    assert passes >= 5
+    assert passes >= 3, "too few to show anything"
     found = [write for write in audit.writes(fleet.plane.log("audit"), begin, until) if not _expected(write)]
     assert not found, audit.table(Counter(map(str, found)))
 
