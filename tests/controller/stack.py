@@ -30,7 +30,7 @@ CRD = ROOT / "operator" / "crd" / "airflowtenants.airflowtenants.io.yaml"
 CHARTS = ROOT / "charts"
 #: A port of the loopback interface on which nobody listens: connections are refused at once.
 NOWHERE = "http://127.0.0.1:9"
-WAIT = 45.0
+WAIT = 120.0
 _PLURALS = {
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",

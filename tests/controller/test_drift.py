@@ -12,7 +12,7 @@ from tests.controller.stack import Stack, TenantUnderTest
 from tenant_operator.core import kinds, names
 from tenant_operator.core.kinds import Kind, Object
 
-_SECONDS = 15.0
+_SECONDS = 45.0
 
 #: For each rendered kind: a part of its name, an edit of what the release says, and where to look for it.
 EDITS: dict[str, tuple[str, Object, tuple[Any, ...]]] = {
