@@ -86,12 +86,13 @@ dashboards-preview: setup ## Draw every dashboard from the recording to docs/ima
 	$(BIN)/python -m tenant_dashboards.preview
 
 .PHONY: validate
-validate: $(READY) ## Check manifests/: every overlay against its schemas, every tenant, the platform's policies
-	@$(BIN)/python -m tools.manifests.validate
+validate: $(READY) ## Check manifests/: every overlay, every tenant, the platform's policies [ARGS="--registry registry.example.com/"]
+	@$(BIN)/python -m tools.manifests.validate $(ARGS)
 
 .PHONY: new-tenant
-new-tenant: $(READY) ## Write the files of a new tenant: NAME=payments2 TEAM=payments [ARGS="--executor KubernetesExecutor"]
-	@$(BIN)/python -m tools.manifests.new_tenant $(NAME) --team $(TEAM) $(ARGS)
+new-tenant: $(READY) ## Write the files of a new tenant: NAME=orders TEAM=shop ARGS="--slack '#orders'"
+	@[ -n "$$NAME" ] && [ -n "$$TEAM" ] || { echo "usage: make new-tenant NAME=orders TEAM=shop ARGS=\"--slack '#orders'\"" >&2; exit 2; }
+	@$(BIN)/python -m tools.manifests.new_tenant "$$NAME" --team="$$TEAM" $(ARGS)
 
 .PHONY: manifests-diff
 manifests-diff: $(READY) ## What a change of manifests/ does to every cluster: BASE=origin/main
