@@ -141,4 +141,4 @@ lock: ## Resolve dependencies: of the members, of the Airflow image and of the t
 
 .PHONY: clean
 clean: ## Remove what the targets made inside the clone; caches outside stay
-	rm -rf $(VENV) $(AIRFLOW_VENV) $(PREVIEW_READY) dashboards/preview/node_modules dashboards/preview/dist .rows .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf build dist $(VENV) $(AIRFLOW_VENV) $(PREVIEW_READY) dashboards/preview/node_modules dashboards/preview/dist .rows .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
