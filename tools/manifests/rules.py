@@ -29,10 +29,17 @@ _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 _FLUX_PRUNE = "kustomize.toolkit.fluxcd.io/prune"
 QUOTAS = ("requests.cpu", "requests.memory", "pods")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-#: where clusters have their pods, Services and nodes
+#: where clusters have their pods, Services and nodes; 100.64.0.0/10 by some clouds (EKS, GKE)
 PRIVATE: tuple[Network, ...] = tuple(
-    ipaddress.ip_network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+    ipaddress.ip_network(cidr)
+    for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
+#: the nodes' own services: clouds hand the node's credentials to whoever asks there
+NODES: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(cidr) for cidr in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128")
+)
+#: a peer inside a private range names a network of the company when it is at least as narrow as this
+_NARROW = 12
 #: written out, because a GitOps tool does not restore a field that Git does not name
 WRITTEN_OUT = ("suspend", "state", "deletionPolicy")
 #: a release or a commit: what cannot become something else tomorrow
@@ -95,14 +102,18 @@ def own_registry(source: Source, registry: str) -> Iterator[Finding]:
 def _images(source: Source) -> Iterator[tuple[Object, str, str]]:
     for found in source.objects:
         base = _WORKLOADS.get(str(found.get("kind")))
-        for field in ("initContainers", "containers") if base else ():
+        for field in ("initContainers", "containers", "ephemeralContainers") if base else ():
             for container in items(found, f"{base}.{field}"):
                 where = f"{base}.{field}[{container.get('name')}].image"
                 yield found, where, str(container.get("image") or "")
+        for volume in items(found, f"{base}.volumes") if base else ():
+            if "image" in volume:
+                where = f"{base}.volumes[{volume.get('name')}].image.reference"
+                yield found, where, str(at(volume, "image.reference") or "")
 
 
 def closed_egress(source: Source, _registry: str) -> Iterator[Finding]:
-    """(policy) A tenant that may reach every address, the cluster's own among them, says why."""
+    """(policy) A tenant that may reach the cluster's own addresses, or its nodes', says why."""
     for tenant in source.of(TENANT):
         if str(notes(tenant).get(OPEN_EGRESS) or "").strip():
             continue
@@ -112,23 +123,37 @@ def closed_egress(source: Source, _registry: str) -> Iterator[Finding]:
                 yield Finding(
                     *("open-egress", subject(tenant), f"spec.network.egress[{index}].cidr"),
                     f"{peer['cidr']} reaches {', '.join(open_)}, the cluster's own: leave private ranges "
-                    f"out by except, or say why in the annotation {OPEN_EGRESS}",
+                    f"out by except, name a network, or say why in the annotation {OPEN_EGRESS}",
                 )
 
 
 def _left_open(peer: Object) -> Iterator[Network]:
-    """Private ranges that a rule for every address does not leave out; none for a rule of some addresses."""
-    everything = _network(peer.get("cidr"))
-    if everything is None or everything.prefixlen:
+    """Ranges that a peer holds wholly or by a large part without leaving them out.
+
+    Two networks are apart or one holds the other, so that halves of everything are found like everything.
+    """
+    reached = _network(peer.get("cidr"))
+    if reached is None:
         return
-    out = [_network(entry) for entry in peer.get("except") or []]
+    listed = peer.get("except")
+    out = [_network(entry) for entry in listed] if isinstance(listed, list) else []
     for inside in PRIVATE:
-        covered = any(
-            isinstance(entry, type(inside)) and inside.subnet_of(entry)  # type: ignore[arg-type]
-            for entry in out
-        )
-        if inside.version == everything.version and not covered:
+        large = _holds(reached, inside) or (_holds(inside, reached) and reached.prefixlen < _NARROW)
+        if large and not any(_holds(entry, inside) for entry in out):
             yield inside
+    for node in NODES:
+        if _holds(node, reached):
+            yield node
+
+
+def _holds(outer: Network | None, inner: Network) -> bool:
+    if isinstance(outer, ipaddress.IPv4Network):
+        return isinstance(inner, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return (
+        isinstance(outer, ipaddress.IPv6Network)
+        and isinstance(inner, ipaddress.IPv6Network)
+        and inner.subnet_of(outer)
+    )
 
 
 def _network(cidr: object) -> Network | None:
