@@ -105,6 +105,22 @@ def test_the_garbage_collector_removes_what_an_owner_leaves(plane: ControlPlane)
     ok(plane, "wait", "--for=delete", "configmap/child", "--timeout=40s")
 
 
+def test_a_pod_that_is_held_does_not_end_because_no_node_has_it(plane: ControlPlane) -> None:
+    """The pod garbage collector calls such pods failed, at a moment that no test can know."""
+    ok(plane, "run", "held", "--image=none")
+    patch = ["patch", "pod", "held", "--type=merge", "-p"]
+    ok(plane, *patch, '{"metadata":{"finalizers":["example.com/hold"]}}')
+    ok(plane, "delete", "pod", "held", "--wait=false")
+    # what its disabled controllers are, it says before it starts the others; two of the collector's rounds
+    # of 20 seconds were waited for once by hand
+    log = plane.log("kube-controller-manager").read_text()
+    disabled = [line for line in log.splitlines() if "controller is disabled" in line]
+    assert any('"pod-garbage-collector-controller"' in line for line in disabled), disabled
+    assert ok(plane, "get", "pod", "held", "-o", "jsonpath={.status.phase}") == "Pending"
+    ok(plane, *patch, '{"metadata":{"finalizers":null}}')
+    ok(plane, "wait", "--for=delete", "pod/held", "--timeout=30s")
+
+
 def test_controllers_work_on_deployments_jobs_and_namespaces(plane: ControlPlane) -> None:
     ok(plane, "create", "namespace", "temporary")
     ok(plane, "-n", "temporary", "create", "deployment", "web", "--image=none", "--replicas=2")

@@ -1,7 +1,8 @@
 """A control plane without a node: etcd, kube-apiserver and kube-controller-manager on the loopback interface.
 
 It starts in seconds, needs no root, and several run side by side. RBAC is enforced and every controller
-works, but there is no kubelet: pods stay Pending.
+works but for the pod garbage collector, which would end pods that no node has; and there is no kubelet:
+pods stay Pending.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class ControlPlane:
         self._launch("kube-apiserver", components.apiserver(binaries["kube-apiserver"], layout))
         self._await("kube-apiserver", api.ready)
         # Not earlier: it gives up when the API is not healthy within ten seconds.
-        command = components.controller_manager(binaries["kube-controller-manager"], layout)
+        command = components.controller_manager(binaries["kube-controller-manager"], layout, nodes=False)
         self._launch("kube-controller-manager", command)
         if "kube-scheduler" in binaries:
             self._launch("kube-scheduler", components.scheduler(binaries["kube-scheduler"], layout))
