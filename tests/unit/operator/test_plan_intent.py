@@ -145,8 +145,6 @@ def test_an_empty_list_of_revisions_holds_nothing() -> None:
         ("main=abc1234", "source 'main': 'abc1234' is not a full commit hash (40 lower case hex digits)"),
         (f"main={'A' * 40}", "is not a full commit hash"),
         ("main=stable", "'stable' is not a full commit hash"),
-        (f"lost={A}", "spec.dags has no source 'lost', only: main, other, library; name one of them"),
-        (f"library={A}", "source library is not pulled by gitSync, so it has no commit to be held at"),
         (A, "is not SOURCE=COMMIT: write main=<commit>[,other=<commit>]"),
         (f"main={A},main={B}", "source 'main' is named twice"),
     ],
@@ -157,8 +155,61 @@ def test_a_wrong_revision_is_named_with_the_remedy(text: str, words: str) -> Non
     assert words in message
 
 
-def test_a_hold_of_a_tenant_without_sources_is_refused() -> None:
-    assert "has no source 'main', only: none" in refused({"dag-revisions": f"main={A}"})
+@pytest.mark.parametrize("name", ["lost", "library"])
+def test_a_hold_of_what_git_does_not_know_any_more_is_told_and_keeps_no_tenant_from_its_care(
+    name: str,
+) -> None:
+    tenant = read({"dag-revisions": f"{name}={A},main={B}"}, dags={"sources": SOURCES})
+    assert refs(tenant) == {"main": B, "other": "main"}
+    assert (tenant.intent.held, tenant.intent.commits) == ({"main": "stable"}, {"main": B})
+    assert tenant.intent.ignored == (
+        f"metadata.annotations[airflowtenants.io/dag-revisions] holds nothing for '{name}': spec.dags has no "
+        "gitSync source of that name; correct or remove the annotation"
+    )
+    assert tenant.intent.ignored in tenant.intent.remarks
+    assert read({"dag-revisions": f"main={B}"}, dags={"sources": SOURCES}).intent.ignored == ""
+
+
+def test_many_unknown_holds_do_not_flood_a_message() -> None:
+    text = ",".join(f"{'x' * 300}{number}={A}" for number in range(50))
+    ignored = read({"dag-revisions": text}).intent.ignored
+    assert "and 47 more" in ignored
+    assert len(ignored) < 500
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "words"),
+    [
+        (
+            {"suspend": True},
+            {"suspend": "false"},
+            "spec.suspend: true is overruled by metadata.annotations[airflowtenants.io/suspend]: remove it "
+            "to follow the spec",
+        ),
+        (
+            {"state": "Hibernated"},
+            {"state": "Running"},
+            "spec.state: Hibernated is overruled by metadata.annotations[airflowtenants.io/state]: remove it "
+            "to follow the spec",
+        ),
+        (
+            {"dags": {"sources": SOURCES}},
+            {"dag-revisions": f"main={A}"},
+            "'main' held by metadata.annotations[airflowtenants.io/dag-revisions]: remove it to follow "
+            "spec.dags",
+        ),
+    ],
+)
+def test_an_annotation_that_overrules_git_is_remarked_with_the_remedy(
+    spec: dict[str, Any], annotations: dict[str, str], words: str
+) -> None:
+    assert read(annotations, **spec).intent.remarks == words
+    assert read({}, **spec).intent.remarks == ""
+
+
+@pytest.mark.parametrize("annotations", [{"suspend": "true"}, {"suspend": "false"}, {"state": "Running"}])
+def test_an_annotation_that_overrules_nothing_is_not_remarked(annotations: dict[str, str]) -> None:
+    assert read(annotations).intent.remarks == ""
 
 
 def test_what_somebody_wrote_is_quoted_but_bounded() -> None:

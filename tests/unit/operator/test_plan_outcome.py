@@ -213,6 +213,58 @@ def test_suspended_keeps_the_last_known_ready_and_shows_neither_reconciling_nor_
     assert [(e.type, e.reason) for e in events(before, after)] == [("Normal", "Suspended")]
 
 
+@pytest.mark.parametrize(
+    ("by", "remedy"),
+    [
+        ("spec.suspend", "set it to false to resume"),
+        ("metadata.annotations[airflowtenants.io/suspend]", "remove the annotation to resume"),
+    ],
+)
+def test_suspended_says_how_to_resume(by: str, remedy: str) -> None:
+    ready = made(Findings(intent=Intent(suspended_by=by))).condition("Ready")
+    assert ready is not None
+    assert ready.message.startswith(f"suspended by {by}: ")
+    assert ready.message.endswith(f"; {remedy}")
+
+
+OVERRULED = "spec.suspend: true is overruled by an annotation: remove it"
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({}, None),
+        ({"asleep": Finding.true("hibernated", Reason.HIBERNATED)}, None),
+        ({}, NotReady("words" * 1000)),
+        ({"suspended_by": "spec.suspend"}, None),
+    ],
+    ids=["ready", "asleep", "not ready, in many words", "suspended"],
+)
+def test_what_an_annotation_overrules_is_told_by_ready_whatever_else_it_says(
+    more: dict[str, Any], error: TenantError | None
+) -> None:
+    by = {"suspended_by": more.pop("suspended_by", "")}
+    told = made(all_open(intent=Intent(overruled=(OVERRULED,), **by), **more), error=error)
+    ready = told.condition("Ready")
+    assert ready is not None
+    assert ready.message.endswith(f"; {OVERRULED}")
+    assert len(ready.message) <= 1024
+    without = made(all_open(), told).condition("Ready")
+    assert without is not None
+    assert OVERRULED not in without.message, "not longer than it is there"
+
+
+def test_a_hold_of_an_unknown_source_is_one_event() -> None:
+    words = "metadata.annotations[x] holds nothing for 'lost'"
+    before = made(all_open())
+    after = made(all_open(intent=Intent(ignored=words)), before)
+    assert [(e.type, e.reason, e.message) for e in events(before, after, words)] == [
+        ("Warning", "DagHoldIgnored", words)
+    ]
+    assert events(after, made(all_open(intent=Intent(ignored=words)), after), words) == []
+    assert events(after, before) == []
+
+
 def test_what_a_pass_did_not_find_out_keeps_its_value() -> None:
     before = made(
         all_open(

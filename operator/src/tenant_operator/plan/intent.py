@@ -15,7 +15,7 @@ what Git says, and leaves annotations alone that Git does not name.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ from tenant_operator.core.errors import InvalidSpec
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 #: A request's value is copied into the status.
 _MAX_REQUEST = 256
+#: Names in one message.
+_MAX_NAMED = 3
 
 
 def place(annotation: str) -> str:
@@ -44,12 +46,25 @@ class Intent:
     hibernated_by: str = ""
     #: the ref from the spec of each source that is held at a commit
     held: Mapping[str, str] = field(default_factory=dict)
+    #: the commit of each of them
+    commits: Mapping[str, str] = field(default_factory=dict)
+    #: fields of the spec that an annotation keeps from having an effect; in words, with the remedy
+    overruled: tuple[str, ...] = ()
+    #: what an annotation asks for that cannot be done, in words, with the remedy; empty: nothing
+    ignored: str = ""
     #: the annotation that holds them, as it was written
     revisions: str = ""
     #: value of the last request for a full pass; empty: there never was one
     reconcile: str = ""
     #: value of the last request for a fetch; empty: there never was one
     dag_sync: str = ""
+
+    @property
+    def remarks(self) -> str:
+        """Where annotations and spec differ, and the remedy: an annotation outlives its reason."""
+        by = place(names.ANNOTATION_DAG_REVISIONS)
+        held = f"{_named(self.held)} held by {by}: remove it to follow spec.dags"
+        return "; ".join(filter(None, (*self.overruled, held if self.held else "", self.ignored)))
 
 
 def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]:
@@ -61,7 +76,7 @@ def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]
     annotations = _annotations(raw)
     suspend = _one_of(annotations, names.ANNOTATION_SUSPEND, ("true", "false"))
     state = _one_of(annotations, names.ANNOTATION_STATE, ("Running", "Hibernated"))
-    commits = _commits(revisions(raw))
+    commits, ignored = _known(spec, _commits(revisions(raw)))
     effective = spec.model_copy(
         update={
             "suspend": spec.suspend if suspend is None else suspend == "true",
@@ -76,6 +91,9 @@ def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]
         if effective.state == "Hibernated"
         else "",
         held={source: refs[source] for source in commits},
+        commits=commits,
+        overruled=_overruled(spec, suspend, state),
+        ignored=ignored,
         revisions=revisions(raw),
         reconcile=_request(annotations, names.ANNOTATION_RECONCILE),
         dag_sync=_request(annotations, names.ANNOTATION_DAG_SYNC),
@@ -113,6 +131,16 @@ def _annotations(raw: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _who(spec_field: str, annotation: str, asked: str | None) -> str:
     return spec_field if asked is None else place(annotation)
+
+
+def _overruled(spec: TenantSpec, suspend: str | None, state: str | None) -> tuple[str, ...]:
+    """What the spec asks for and does not get. Who asks for more is in `suspended_by` and `hibernated_by`."""
+    found = []
+    if spec.suspend and suspend == "false":
+        found.append(("spec.suspend: true", names.ANNOTATION_SUSPEND))
+    if spec.state == "Hibernated" and state == "Running":
+        found.append(("spec.state: Hibernated", names.ANNOTATION_STATE))
+    return tuple(f"{said} is overruled by {place(by)}: remove it to follow the spec" for said, by in found)
 
 
 def _one_of(annotations: Mapping[str, str], annotation: str, allowed: tuple[str, str]) -> str | None:
@@ -153,17 +181,30 @@ def _commits(text: str) -> dict[str, str]:
     return found
 
 
+def _known(spec: TenantSpec, commits: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The commits of sources that Git knows, and words about the others.
+
+    A source that Git renames or removes leaves a hold behind: that must not keep the tenant from being looked
+    after, so it is told and no error.
+    """
+    pulled = {source.name for source in spec.dags.sources if source.git_sync is not None}
+    unknown = [name for name in commits if name not in pulled]
+    words = (
+        f"{place(names.ANNOTATION_DAG_REVISIONS)} holds nothing for {_named(unknown)}: spec.dags has no "
+        "gitSync source of that name; correct or remove the annotation"
+    )
+    return {name: commit for name, commit in commits.items() if name in pulled}, words if unknown else ""
+
+
+def _named(sources: Iterable[str]) -> str:
+    """Names from an annotation, bounded."""
+    listed = list(sources)
+    more = f" and {len(listed) - _MAX_NAMED} more" if len(listed) > _MAX_NAMED else ""
+    return ", ".join(_short(name) for name in listed[:_MAX_NAMED]) + more
+
+
 def _held_at(spec: TenantSpec, commits: Mapping[str, str]) -> Any:
     """The spec's DAG sources with the held ones at their commits."""
-    known = {source.name: source for source in spec.dags.sources}
-    for name in commits:
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            raise _wrong(f"spec.dags has no source {_short(name)}, only: {listed}; name one of them")
-        if known[name].git_sync is None:
-            raise _wrong(
-                f"source {name} is not pulled by gitSync, so it has no commit to be held at: leave it out"
-            )
     sources = [
         source.model_copy(
             update={"git_sync": source.git_sync.model_copy(update={"ref": commits[source.name]})}

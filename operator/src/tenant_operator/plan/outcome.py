@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from tenant_operator.api.status import Condition, DagSourceStatus, ObjectsStatus, Owned, Release, TenantStatus
@@ -24,6 +24,9 @@ GATES: tuple[ConditionType, ...] = (
 
 #: Told beside the gates: Airflow works without them, so Ready does not wait for them.
 ASIDE: tuple[ConditionType, ...] = (ConditionType.MONITORING,)
+
+#: Characters of a condition's message.
+_MAX_MESSAGE = 1024
 
 #: Gates that stand open until something is known against them: a DAG source that Airflow has not parsed yet
 #: is the team's business, and components that have not been asked yet are no reason to doubt.
@@ -109,6 +112,7 @@ def status(
 ) -> TenantStatus:
     """The new status; fields that the pass did not come to keep their value."""
     wanted = _conditions(findings, before, error)
+    wanted[ConditionType.READY] = _remarked(wanted[ConditionType.READY], findings.intent.remarks)
     conditions = [
         _condition(kind, finding, before, _speaks_of(kind, findings, before, generation), now)
         for kind, finding in sorted(wanted.items())
@@ -142,6 +146,12 @@ def _newer(handled: str | None, before: str) -> str:
     return before if handled is None else handled
 
 
+def _remarked(ready: Finding, remarks: str) -> Finding:
+    """Ready with what annotations overrule, whatever it says: it must be seen as long as it is so."""
+    room = _MAX_MESSAGE - len(remarks) - 2
+    return replace(ready, message=f"{ready.message[:room]}; {remarks}") if remarks else ready
+
+
 def _speaks_of(kind: ConditionType, findings: Findings, before: TenantStatus, generation: int) -> int:
     """The generation that a condition is about: a gate that the pass did not come to keeps its own."""
     old = before.condition(kind)
@@ -156,10 +166,12 @@ def _conditions(
     wanted = {kind: findings.gates.get(kind) or _kept(before, kind) for kind in (*GATES, *ASIDE)}
     if findings.intent.suspended_by:
         old = _kept(before, ConditionType.READY)
+        by = findings.intent.suspended_by
+        remedy = "set it to false to resume" if by.startswith("spec.") else "remove the annotation to resume"
         wanted[ConditionType.READY] = Finding(
             old.status,
             Reason.SUSPENDED,
-            f"suspended by {findings.intent.suspended_by}: what runs keeps running, nothing is changed",
+            f"suspended by {by}: what runs keeps running, nothing is changed; {remedy}",
         )
         return wanted
     if error is None and findings.asleep is not None:
@@ -216,7 +228,7 @@ def _summary(findings: Findings, before: TenantStatus) -> str:
 def _condition(
     kind: ConditionType, finding: Finding, before: TenantStatus, generation: int, now: float
 ) -> Condition:
-    message = finding.message[:1024]
+    message = finding.message[:_MAX_MESSAGE]
     old = before.condition(kind)
     same = old is not None and (old.status, old.reason, old.message) == (
         finding.status,
@@ -243,12 +255,16 @@ class Event:
     message: str
 
 
-def events(before: TenantStatus, after: TenantStatus) -> list[Event]:
+def events(before: TenantStatus, after: TenantStatus, ignored: str = "") -> list[Event]:
     """Events for what turned: Ready when it becomes true, and every gate that closes for a reason.
 
-    A gate that opens is told by Ready; one that has not been looked at has nothing to tell.
+    A gate that opens is told by Ready; one that has not been looked at has nothing to tell. `ignored` is
+    Intent.ignored: one Event when it is new, that is, when Ready did not say it before.
     """
     found = []
+    told = before.condition(ConditionType.READY)
+    if ignored and (told is None or ignored not in told.message):
+        found.append(Event("Warning", "DagHoldIgnored", ignored))
     for condition in after.conditions:
         old = before.condition(condition.type)
         if old is not None and (old.status, old.reason) == (condition.status, condition.reason):

@@ -264,7 +264,7 @@ class Flow:
         except NotFound:
             return  # deleted meanwhile; the watch will say so
         state.status = after
-        for event in outcome.events(before, after):
+        for event in outcome.events(before, after, findings.intent.ignored):
             await self._kube.event(state.raw, event.type, event.reason, event.message)
 
 
