@@ -103,6 +103,8 @@ Case = Fires | Silent
 PAUSED = {**told(paused=True), **OPERATOR}
 ASLEEP = {**told(state="Hibernated"), **OPERATOR}
 FALLING_ASLEEP = {**told(state="Hibernating"), **OPERATOR}
+PAUSED_ASLEEP = {**told(paused=True, state="Hibernated"), **OPERATOR}
+PAUSED_FALLING_ASLEEP = {**told(paused=True, state="Hibernating"), **OPERATOR}
 #: It rested until minute 5 and was awake again in minute 10.
 WOKEN = {
     **told(),

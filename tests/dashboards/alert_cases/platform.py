@@ -10,6 +10,8 @@ from tests.dashboards.alert_cases.case import (
     INVALID,
     OPERATOR,
     PAUSED,
+    PAUSED_ASLEEP,
+    PAUSED_FALLING_ASLEEP,
     REFUSED,
     SECOND,
     WOKEN,
@@ -24,6 +26,8 @@ from tests.dashboards.alert_cases.case import (
 
 _LEADER = "airflow_operator_leader"
 _READY = 'airflow_tenant_status_condition{T,type="Ready",status="True"}'
+_FALSE = 'airflow_tenant_status_condition{T,type="Ready",status="False"}'
+_BEHIND = {"airflow_tenant_generation{T}": steady(3), "airflow_tenant_observed_generation{T}": steady(2)}
 _STATUS = "airflow_tenant_helm_release_status{T,status="
 _DRIFT = 'airflow_operator_drift_corrected_total{T,kind="Deployment"}'
 _USED, _HARD = (f'kube_resourcequota{{N,resource="pods",type="{kind}"}}' for kind in ("used", "hard"))
@@ -89,6 +93,37 @@ CASES: tuple[Case, ...] = (
     Silent("AirflowTenantNotReady", "it is suspended", {_READY: steady(0)}, base=PAUSED),
     Silent("AirflowTenantNotReady", "it is at rest", {_READY: steady(0)}, base=ASLEEP),
     Silent("AirflowTenantNotReady", "it goes to sleep", {_READY: steady(0)}, base=FALLING_ASLEEP),
+    *(
+        Fires("AirflowTenantNotReady", title, 0, {_READY: steady(0), _FALSE: steady(1)}, base=base)
+        for title, base in (("it rests, and has a fault", ASLEEP), ("it cannot rest", FALLING_ASLEEP))
+    ),
+    Silent(
+        "AirflowTenantNotReady",
+        "it is suspended at rest, with a fault",
+        {_READY: steady(0), _FALSE: steady(1)},
+        base=PAUSED_ASLEEP,
+    ),
+    Silent("AirflowTenantNotReady", "it rests well", {_READY: steady(1), _FALSE: steady(0)}, base=ASLEEP),
+    Fires("AirflowTenantNotAsleep", "some pod does not end", 0, {}, base=FALLING_ASLEEP),
+    Fires(
+        "AirflowTenantNotAsleep",
+        "it was asked to rest later",
+        20,
+        {},
+        base={**OPERATOR, **info("1x19 stale"), **info(f"_x20 {steady(1)}", state="Hibernating")},
+    ),
+    Silent("AirflowTenantNotAsleep", "it rests", {}, base=ASLEEP),
+    Silent("AirflowTenantNotAsleep", "it is suspended on the way", {}, base=PAUSED_FALLING_ASLEEP),
+    Silent(
+        "AirflowTenantNotAsleep",
+        "it took 29 minutes",
+        {},
+        base={
+            **OPERATOR,
+            **info("1x28 stale", state="Hibernating"),
+            **info(f"_x29 {steady(1)}", state="Hibernated"),
+        },
+    ),
     Fires("AirflowTenantNotReady", "it does not wake", 6, {_READY: steady(0)}, base=WOKEN),
     Silent(
         "AirflowTenantNotReady",
@@ -115,9 +150,12 @@ CASES: tuple[Case, ...] = (
         "AirflowTenantNotObserved",
         "one generation behind",
         0,
-        {"airflow_tenant_generation{T}": steady(3), "airflow_tenant_observed_generation{T}": steady(2)},
+        _BEHIND,
         shown="3",
     ),
+    Fires("AirflowTenantNotObserved", "one generation behind, at rest", 0, _BEHIND, shown="3", base=ASLEEP),
+    Silent("AirflowTenantNotObserved", "it is suspended", _BEHIND, base=PAUSED),
+    Silent("AirflowTenantNotObserved", "it is suspended at rest", _BEHIND, base=PAUSED_ASLEEP),
     Silent(
         "AirflowTenantNotObserved",
         "the same generation",

@@ -17,7 +17,7 @@ Board = Literal["overview", "team", "slo", "capacity", "cost", "operator"]
 RUNBOOK_TOKEN, GRAFANA_TOKEN = "__RUNBOOK_URL__", "__GRAFANA_URL__"
 
 #: The tenants that the operator knows and that are neither suspended nor at rest (or on the way there): for
-#: what the operator itself says of them.
+#: what the operator itself says of them. The others of them: RESTING.
 KNOWN = "tenant:airflow_tenant_info:known"
 #: Those of them that are scraped and have their namespace for themselves: at most one for each namespace, so
 #: that a join by namespace never fails. A tenant that asks for another one's namespace is not among them, nor
@@ -76,6 +76,12 @@ INSTALLED_EXPR = f"""\
   {ACTIVE}
     unless on ()
   {_OPERATOR}
+)"""
+#: The tenants that rest or are on the way there, and are not suspended: what KNOWN leaves out, for what is
+#: wrong with the rest itself. While the operator is away nothing is known of them, and nothing of them runs.
+RESTING = """\
+topk by (tenant) (1,
+  max by (tenant, namespace, team) (airflow_tenant_info{paused="false", state=~"Hibernat.+"})
 )"""
 #: In the order in which they read each other.
 RECORDS = {KNOWN: KNOWN_EXPR, ACTIVE: ACTIVE_EXPR, INSTALLED: INSTALLED_EXPR}

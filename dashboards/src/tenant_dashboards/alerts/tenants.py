@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from tenant_dashboards.alerts.model import KNOWN, Alert, Link, grown, of_namespace, of_tenant
+from tenant_dashboards.alerts.model import KNOWN, RESTING, Alert, Link, grown, of_namespace, of_tenant
 
 AREA = "tenants"
 _NEEDS = ("operator",)
 _INHIBITED = ("AirflowOperatorDown",)
+_READY = 'max by (tenant, namespace) (airflow_tenant_status_condition{{type="Ready", status="{}"}}) == {}'
+_UNOBSERVED = """
+max by (tenant, namespace) (airflow_tenant_generation)
+  != max by (tenant, namespace) (airflow_tenant_observed_generation)
+"""
+
+
+def _also_at_rest(awake: str, resting: str) -> str:
+    return f"{of_tenant(awake, KNOWN)}\n  or\n{of_tenant(resting, RESTING)}"
+
 
 ALERTS = (
     Alert(
         "AirflowTenantNotReady",
         AREA,
         "P2",
-        of_tenant(
-            'max by (tenant, namespace) (airflow_tenant_status_condition{type="Ready", status="True"}) == 0',
-            KNOWN,
-        ),
+        # At rest it is True, on the way there Unknown: False is a fault then as well.
+        _also_at_rest(_READY.format("True", 0), _READY.format("False", 1)),
         "15m",
         "Tenant {{ $labels.tenant }} is not Ready",
         "It has not been for 15 minutes; the conditions of the AirflowTenant say why.",
@@ -28,16 +36,22 @@ ALERTS = (
         "AirflowTenantNotObserved",
         AREA,
         "P2",
-        of_tenant(
-            """
-            max by (tenant, namespace) (airflow_tenant_generation)
-              != max by (tenant, namespace) (airflow_tenant_observed_generation)
-            """,
-            KNOWN,
-        ),
+        _also_at_rest(_UNOBSERVED, _UNOBSERVED),
         "15m",
         "The spec of tenant {{ $labels.tenant }} is not carried out",
         "The operator has not acted on generation {{ $value }} for 15 minutes.",
+        Link("overview"),
+        _NEEDS,
+        inhibited_by=_INHIBITED,
+    ),
+    Alert(
+        "AirflowTenantNotAsleep",
+        AREA,
+        "P2",
+        'max by (tenant, namespace, team) (airflow_tenant_info{paused="false", state="Hibernating"}) == 1',
+        "30m",
+        "Tenant {{ $labels.tenant }} was put to rest and does not come to it",
+        "Pods have been ending for 30 minutes, three times the longest grace period; they run, and cost.",
         Link("overview"),
         _NEEDS,
         inhibited_by=_INHIBITED,

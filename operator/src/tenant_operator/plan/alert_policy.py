@@ -57,6 +57,7 @@ INHIBITIONS: Mapping[str, tuple[str, ...]] = {
     "AirflowOperatorDown": (
         "AirflowTenantNotReady",
         "AirflowTenantNotObserved",
+        "AirflowTenantNotAsleep",
         "AirflowTenantHelmReleaseStuck",
         "AirflowTenantDriftLoop",
         "AirflowPoolSizeDiffersFromSpec",
