@@ -77,6 +77,25 @@ def test_a_commit_is_never_told_as_the_one_before_itself() -> None:
     assert history((A, ""), ("", ""), (A, "")).previous_commit == ""
 
 
+@pytest.mark.parametrize("looks", [1, 3])
+def test_a_look_without_a_commit_that_passes_loses_nothing_to_go_back_to(looks: int) -> None:
+    back = history((A, ""), (B, ""), *[("", "")] * looks, (B, ""))
+    assert (back.commit, back.previous_commit) == (B, A)
+    assert history((A, ""), (B, ""), ("", ""), (B, ""), (C, "")).previous_commit == B
+    assert history((A, ""), (B, ""), ("", ""), (C, ""), ("", ""), (C, "")).previous_commit == B
+
+
+def test_a_fetch_that_fails_is_blamed_on_the_hold_where_there_is_one() -> None:
+    fact = DagFacts("main", 1, B)
+    before = [history((B, ""))]
+    _, held = describe_dags(tenant(A), [fact], ("main",), before)
+    assert held.reason == "GitSyncFailed"
+    assert "metadata.annotations[airflowtenants.io/dag-revisions] holds it at aaaaaaa" in held.message
+    assert "check repo, ref" not in held.message
+    _, followed = describe_dags(tenant(), [fact], ("main",), before)
+    assert followed.message.endswith("check repo, ref and credentialsSecretRef")
+
+
 def test_another_repository_has_a_history_of_its_own() -> None:
     before = history((A, ""), (B, ""))
     fact = DagFacts("main", 1, C)

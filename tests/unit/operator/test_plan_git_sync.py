@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenant_operator.plan.git_sync import Counts, Revision, Seen, explain, follow, judge, parse
+from tenant_operator.plan.git_sync import Counts, Revision, Seen, explain, fails, follow, judge, parse
 
 METRICS = """\
 # HELP git_sync_count_total How many git syncs completed, partitioned by state (success, error, noop)
@@ -105,3 +105,14 @@ def test_the_words_name_the_field_and_what_serves() -> None:
     assert said.startswith("spec.dags.sources[main].gitSync: git-sync cannot fetch https://x/r.git: ")
     assert "commit 0123456 keeps" in said
     assert "commit" not in explain("main", "r", "")
+
+
+def test_a_held_source_that_cannot_be_fetched_names_the_annotation_and_the_remedy() -> None:
+    for said in (explain("main", "https://x/r.git", "", "a" * 40), fails("main", "not our ref", "a" * 40)):
+        assert said.startswith("spec.dags.sources[main].gitSync: ")
+        assert "metadata.annotations[airflowtenants.io/dag-revisions] holds it at aaaaaaa: " in said
+        assert "write a commit that the repository has, or remove the annotation" in said
+        assert "repo, ref" not in said, "the ref is not what is fetched"
+    assert fails("main", "denied").endswith(
+        "git-sync fails: denied; check repo, ref and credentialsSecretRef"
+    )

@@ -76,7 +76,13 @@ def test_a_rollout_is_ready_when_all_its_pods_are_new_and_up(
 
 
 def test_scaled_to_zero_is_ready() -> None:
-    assert summarize(workload("Deployment", {"observedGeneration": 3}, replicas=0)).ready
+    none = summarize(workload("Deployment", {"observedGeneration": 3}, replicas=0))
+    assert (none.ready, none.serving) == (True, False)
+
+
+def test_a_rollout_that_does_not_come_up_serves_as_long_as_an_older_pod_is_ready() -> None:
+    rolling = summarize(workload("Deployment", UP | {"updatedReplicas": 1, "readyReplicas": 1}))
+    assert (rolling.ready, rolling.serving) == (False, True)
 
 
 @pytest.mark.parametrize(

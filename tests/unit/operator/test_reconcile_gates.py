@@ -138,6 +138,30 @@ def test_git_sync_s_trouble_is_about_the_dags() -> None:
     assert (error.condition, error.reason) == (ConditionType.DAGS, Reason.GIT_SYNC_FAILED)
 
 
+def test_what_cannot_be_fetched_is_blamed_on_the_annotation_that_holds_it() -> None:
+    trouble = Problem(Reason.GIT_SYNC_FAILED, "check repo, ref", "main", "not our ref aaaa")
+    live = children({"p": PodState("scheduler", trouble)}, t_scheduler=down("scheduler"))
+    with pytest.raises(NotReady) as caught:
+        check_components([SCHEDULER], live, {"main": "a" * 40})
+    assert caught.value.condition is ConditionType.DAGS
+    assert "git-sync fails: not our ref aaaa; metadata.annotations[airflowtenants.io/dag-revisions]" in str(
+        caught.value
+    )
+    with pytest.raises(NotReady, match="check repo, ref"):
+        check_components([SCHEDULER], live, {"other": "a" * 40})
+
+
+@pytest.mark.parametrize("serving", [True, False])
+def test_a_failed_migration_says_whether_an_earlier_version_serves(serving: bool) -> None:
+    """It does after an edit, but not on waking or at the first install."""
+    live = children(t_migrate_1=down(failed=True), t_scheduler=up("scheduler"), t_postgresql=up("postgresql"))
+    live.objects[SCHEDULER] = Child("1", 1, "u", Workload("scheduler", ready=not serving, serving=serving))
+    live.objects[DATABASE] = Child("1", 1, "u", Workload("postgresql", ready=True, serving=True))
+    message = closed(check_migration, [JOB], live).message
+    assert ("the earlier version keeps serving" in message) is serving
+    assert ("nothing runs until it succeeds, or until the earlier image is back" in message) is not serving
+
+
 def test_the_trouble_of_a_component_that_is_ready_is_not_told() -> None:
     pods = {"p": PodState("scheduler", CRASH)}
     check_components([SCHEDULER], children(pods, t_scheduler=up("scheduler")))

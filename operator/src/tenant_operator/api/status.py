@@ -64,6 +64,8 @@ class DagSourceStatus(StatusModel):
     previous_commit: str = ""
     """Commit that Airflow had parsed before the present one: what to go back to. Stays while the source is
     held."""
+    earlier_commit: str = ""
+    """What previousCommit was before Airflow had no DAG of the source any more; empty while it has some."""
     held: bool = False
     """Whether the annotation airflowtenants.io/dag-revisions holds the source at a commit."""
     dag_count: int = 0

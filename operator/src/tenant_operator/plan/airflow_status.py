@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tenant_operator.api.airflow import DagSource
@@ -30,19 +30,22 @@ def describe_dags(
         _source(tenant, source, by_name[source.name], known.get(source.name))
         for source in tenant.spec.dags.sources
     ]
-    finding = _dags_finding(sources, unreachable, _late(tenant, sources))
+    finding = _dags_finding(sources, unreachable, _late(tenant, sources), tenant.intent.commits)
     holds = _holds(tenant)
     return sources, replace(finding, message=f"{finding.message}; {holds}") if holds else finding
 
 
 def _dags_finding(
-    sources: Sequence[DagSourceStatus], unreachable: Collection[str], late: Sequence[DagSourceStatus]
+    sources: Sequence[DagSourceStatus],
+    unreachable: Collection[str],
+    late: Sequence[DagSourceStatus],
+    held: Mapping[str, str],
 ) -> Finding:
     lost = [source for source in sources if source.name in unreachable]
     if lost:
         return Finding.false(
             Reason.GIT_SYNC_FAILED,
-            "; ".join(git_sync.explain(source.name, source.repo, source.commit) for source in lost),
+            "; ".join(git_sync.explain(s.name, s.repo, s.commit, held.get(s.name, "")) for s in lost),
         )
     if late:
         have = ", ".join(f"{source.name}@{source.commit[:7]}" for source in late)
@@ -78,12 +81,14 @@ def _source(
     repo = git.repo if git else ""
     if before is not None and before.repo != repo:
         before = None  # another repository has a history of its own
+    previous, earlier = _previous(fact.version, before or DagSourceStatus(name=source.name), held=held)
     return DagSourceStatus(
         name=source.name,
         repo=repo,
         ref=tenant.intent.held.get(source.name, git.ref if git else ""),
         commit=fact.version,
-        previous_commit=_previous(fact.version, before, held=held),
+        previous_commit=previous,
+        earlier_commit=earlier,
         held=held,
         dag_count=fact.count,
         import_errors=fact.import_errors,
@@ -91,14 +96,19 @@ def _source(
     )
 
 
-def _previous(commit: str, before: DagSourceStatus | None, *, held: bool) -> str:
-    """The commit to go back to: while a source is held it is the one that was there before the hold."""
-    if before is None:
-        return ""
-    if held:
-        return before.previous_commit
-    previous = before.previous_commit if before.commit in ("", commit) else before.commit
-    return "" if previous == commit else previous
+def _previous(commit: str, before: DagSourceStatus, *, held: bool) -> tuple[str, str]:
+    """The commit to go back to, and while Airflow names no commit at all, the one before that.
+
+    While a source is held it is the one that was there before the hold. A look that finds no commit may be
+    about one without a DAG, to be gone back from, or pass: then nothing may have been lost.
+    """
+    if held or commit == before.commit == "":
+        return before.previous_commit, before.earlier_commit
+    if not commit:
+        return before.commit, before.previous_commit
+    if before.commit not in ("", commit):
+        return before.commit, ""
+    return before.earlier_commit if commit == before.previous_commit else before.previous_commit, ""
 
 
 def _refs(tenant: Tenant) -> dict[str, str]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from tenant_operator.core import names
+
 _COUNT = re.compile(
     r'^git_sync_count_total\{(?:[^}]*,)?status="(?P<status>\w+)"[^}]*\}\s+(?P<value>\d+(?:\.\d+)?(?:[eE]\+?\d+)?)',
     re.MULTILINE,
 )
+_HOLD = f"metadata.annotations[{names.ANNOTATION_DAG_REVISIONS}]"
 #: looks in a row without an answer after which an earlier verdict no longer counts
 _MISSES = 3
 
@@ -96,9 +99,22 @@ def place(source: str) -> str:
     return f"spec.dags.sources[{source}].gitSync"
 
 
-def explain(source: str, repo: str, commit: str) -> str:
-    """The words for people; `commit` is what Airflow has parsed, perhaps nothing."""
+def explain(source: str, repo: str, commit: str, held: str = "") -> str:
+    """The words for people; `commit` is what Airflow has parsed, `held` where it is held, perhaps nothing."""
     serving = f"the last good commit {commit[:7]} keeps serving" if commit else "what it fetched last is kept"
+    return f"{place(source)}: git-sync cannot fetch {repo}: {serving}; {remedy(held)}"
+
+
+def fails(source: str, said: str, held: str = "") -> str:
+    """The words for a first fetch that fails: git-sync `said` why, `held` is where the source is held."""
+    return f"{place(source)}: git-sync fails: {said}; {remedy(held)}"
+
+
+def remedy(held: str = "") -> str:
+    """What to do about a fetch that fails. A held source's ref is not even asked for."""
+    if not held:
+        return "check repo, ref and credentialsSecretRef"
     return (
-        f"{place(source)}: git-sync cannot fetch {repo}: {serving}; check repo, ref and credentialsSecretRef"
+        f"{_HOLD} holds it at {held[:7]}: write a commit that the repository has, or remove the annotation "
+        "(else check repo and credentialsSecretRef)"
     )

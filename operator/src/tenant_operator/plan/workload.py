@@ -14,6 +14,7 @@ from typing import Any
 from tenant_operator.core import names
 from tenant_operator.core.errors import Reason
 from tenant_operator.core.kinds import Object
+from tenant_operator.plan import git_sync
 
 _IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -32,6 +33,9 @@ class Problem:
 
     reason: Reason
     message: str
+    #: the DAG source that cannot be fetched, and what git said
+    source: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Workload:
     problem: Problem | None = None
     #: all pods are of the newest revision, whether ready or not
     current: bool = False
+    #: one pod at least is up, of whatever revision
+    serving: bool = False
 
 
 def summarize(obj: Object) -> Workload:
@@ -67,6 +73,7 @@ def summarize(obj: Object) -> Workload:
         detail=f"{min(updated, ready)}/{wanted}" if seen and not surplus else "rolling out",
         problem=_replica_failure(status),
         current=seen and updated >= wanted and not surplus,
+        serving=int(status.get("readyReplicas", 0)) > 0,
     )
 
 
@@ -170,8 +177,9 @@ def _container_problem(container: Object, *, once: bool) -> Problem | None:
         source = name.removeprefix(f"{_GIT_SYNC}-init-")
         return Problem(
             Reason.GIT_SYNC_FAILED,
-            f"spec.dags.sources[{source}].gitSync: git-sync fails: {_git_words(message)}; "
-            "check repo, ref and credentialsSecretRef",
+            git_sync.fails(source, said := _git_words(message)),
+            source,
+            said,
         )
     if once:
         return Problem(Reason.MIGRATION_FAILED, f"an attempt ended with code {code}: {_last_line(message)}")

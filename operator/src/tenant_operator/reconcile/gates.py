@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 
 from tenant_operator.core.errors import ConditionType, NotReady, Reason
 from tenant_operator.core.kinds import ObjectId
+from tenant_operator.plan import git_sync
 from tenant_operator.plan.workload import Problem, Workload
 from tenant_operator.reconcile.index import Children
 
@@ -40,8 +42,8 @@ def check_migration(ids: Iterable[ObjectId], children: Children) -> None:
         if found is not None and found.failed:
             words = problem.message if problem is not None else found.detail
             raise NotReady(
-                f"the database migration failed ({id_.label}): {words}; the earlier version keeps serving. "
-                "Check spec.airflow.image and spec.airflow.config, then read the Job's log",
+                f"the database migration failed ({id_.label}): {words}; {_serving(children)}; "
+                "read the Job's log, and check spec.airflow.image and spec.airflow.config",
                 condition=ConditionType.MIGRATIONS,
                 reason=Reason.MIGRATION_FAILED,
                 retry=60.0,
@@ -66,8 +68,21 @@ def check_migration(ids: Iterable[ObjectId], children: Children) -> None:
         )
 
 
-def check_components(ids: Iterable[ObjectId], children: Children) -> None:
-    """All Deployments are up; a pod's own trouble is told before mere waiting."""
+def _serving(children: Children) -> str:
+    """What becomes of a tenant whose migration has failed: perhaps it was woken, or is new."""
+    ours = (id_ for id_, found in children.workloads().items() if id_.kind == "Deployment" and found.serving)
+    if any(ours):
+        return "the earlier version keeps serving"
+    return "nothing runs until it succeeds, or until the earlier image is back"
+
+
+def check_components(
+    ids: Iterable[ObjectId], children: Children, held: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """All Deployments are up; a pod's own trouble is told before mere waiting.
+
+    `held` is the commit of each DAG source that an annotation holds: a fetch that fails may be its fault.
+    """
     waiting = []
     first: Problem | None = None
     component = ""
@@ -81,7 +96,9 @@ def check_components(ids: Iterable[ObjectId], children: Children) -> None:
             first, component = problem, name
     if first is not None:
         condition = ConditionType.DAGS if first.reason is Reason.GIT_SYNC_FAILED else ConditionType.RELEASE
-        raise NotReady(f"{component}: {first.message}", condition=condition, reason=first.reason)
+        commit = held.get(first.source, "")
+        words = git_sync.fails(first.source, first.said, commit) if commit else first.message
+        raise NotReady(f"{component}: {words}", condition=condition, reason=first.reason)
     if waiting:
         raise NotReady(f"waiting for {', '.join(sorted(waiting))}")
 

@@ -112,7 +112,7 @@ class Stages:
             check_migration(ids, children)
             findings.gates[ConditionType.MIGRATIONS] = Finding.true("the schema is that of the image")
         elif stage is Stage.COMPONENTS:
-            check_components(ids, children)
+            check_components(ids, children, tenant.intent.commits)
             findings.gates[ConditionType.RELEASE] = Finding.true("all components are up")
 
     async def _refused_pods(self, tenant: Tenant, ids: Sequence[ObjectId], closed: NotReady) -> None:
