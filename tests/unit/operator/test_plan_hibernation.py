@@ -37,7 +37,10 @@ def ready(of: TenantStatus) -> Condition:
 @pytest.mark.parametrize(
     ("by", "remedy"),
     [
-        (SPEC, "hibernated by spec.state: nothing runs, all data is kept; set it to Running to wake it"),
+        (
+            SPEC,
+            "hibernated by spec.state: nothing of it runs, all data is kept; set it to Running to wake it",
+        ),
         (ANNOTATION, "remove the annotation, or set it to Running, to wake it"),
     ],
 )

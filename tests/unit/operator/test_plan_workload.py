@@ -227,13 +227,29 @@ def test_what_keeps_a_pod_from_running(name: str) -> None:
 def test_a_pod_on_its_way_out_is_no_problem() -> None:
     given = PROBLEMS["image"][0]
     given = {**given, "metadata": {**given["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
-    assert read_pod(given) == PodState("scheduler", None)
+    assert read_pod(given) == PodState("scheduler", None, stray=True)
 
 
 def test_a_pod_names_its_job() -> None:
     given = pod()
     given["metadata"]["labels"]["batch.kubernetes.io/job-name"] = "migrate-1"
     assert read_pod(given).job == "migrate-1"
+
+
+def test_a_pod_that_a_workload_made_is_no_stray_and_one_at_work_is_known() -> None:
+    given = pod()
+    assert read_pod(given).stray
+    given["metadata"]["ownerReferences"] = [{"kind": "Node", "name": "n"}]
+    assert read_pod(given).stray
+    given["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "r", "controller": True}]
+    assert not read_pod(given).stray
+    assert [
+        read_pod({**given, "status": {"phase": phase}}).runs for phase in ("Pending", "Running", "Failed")
+    ] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_database_serves_when_its_server_is_ready_whatever_the_exporter_does() -> None:
@@ -249,7 +265,7 @@ def test_a_database_serves_when_its_server_is_ready_whatever_the_exporter_does()
 
 
 def test_a_pod_without_a_status_is_no_problem() -> None:
-    assert read_pod({"metadata": {"name": "p"}}) == PodState("", None)
+    assert read_pod({"metadata": {"name": "p"}}) == PodState("", None, stray=True)
 
 
 def git_line(error: str) -> str:

@@ -259,6 +259,17 @@ def test_who_is_suspended_stays_as_he_is_told() -> None:
     assert of("airflow_tenant_info", made, state="Running", paused="true")
 
 
+@pytest.mark.parametrize(
+    ("told", "wanted", "running"),
+    [("Running", "Hibernated", 2), ("Hibernated", "Running", 0), ("Hibernating", "Running", 0)],
+)
+def test_what_a_suspended_tenant_is_asked_for_is_not_yet_wanted(told: str, wanted: str, running: int) -> None:
+    made = state(suspend=True, state=wanted)
+    made.status = made.status.model_copy(update={"state": told})
+    assert of("airflow_tenant_component_replicas_desired", made)["scheduler"] == running
+    assert of("airflow_tenant_info", made, state=told, paused="true")
+
+
 def test_a_tenant_that_wants_no_monitoring_says_so() -> None:
     """The alerts that read its own series leave it alone."""
     for monitoring, told in (({"enabled": False}, "false"), ({"enabled": True}, "true"), ({}, "true")):

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tenant_operator.core.errors import ConditionType, NotReady, Reason
 from tenant_operator.core.kinds import ObjectId
 from tenant_operator.plan.workload import PodState, Problem, Workload
-from tenant_operator.reconcile.gates import check_components, check_database, check_ended, check_migration
+from tenant_operator.reconcile.gates import (
+    check_at_work,
+    check_components,
+    check_database,
+    check_ended,
+    check_migration,
+)
 from tenant_operator.reconcile.index import Child, Children
 
 DATABASE = ObjectId("StatefulSet", "ns", "t-postgresql", "apps")
@@ -179,6 +187,26 @@ def test_on_the_way_down_everything_that_still_runs_is_named() -> None:
     assert caught.value.message == "going to sleep: scheduler, triggerer still running"
     assert caught.value.reason is Reason.HIBERNATING
     assert caught.value.condition is ConditionType.READY, "no gate is closed by it"
+
+
+def test_a_pod_that_somebody_started_keeps_nobody_from_sleep() -> None:
+    """A debug pod has the tenant's label, or all labels of the pod that it is a copy of."""
+    strays = {"debug": PodState("", None, stray=True), "copy": PodState("scheduler", None, stray=True)}
+    check_ended([SCHEDULER], children(strays, t_scheduler=up("scheduler")), set())
+
+
+def test_a_migration_at_work_is_not_cut_off_and_one_that_has_not_begun_is_not_waited_for() -> None:
+    pod = PodState("migrate-database", None, "t-migrate-1")
+    for idle in (
+        pod,
+        replace(pod, ended=True),
+        replace(pod, runs=True, stray=True),
+        PodState("c", None, runs=True),
+    ):
+        check_at_work(children({"p": idle}))
+    with pytest.raises(NotReady, match=r"the database migration is let run to its end \(Pod/p\)") as caught:
+        check_at_work(children({"p": replace(pod, runs=True)}))
+    assert (caught.value.condition, caught.value.reason) == (ConditionType.READY, Reason.HIBERNATING)
 
 
 def test_what_was_never_seen_and_what_has_not_been_scaled_yet_is_waited_for() -> None:

@@ -77,5 +77,6 @@ def asleep(intent: Intent) -> Finding:
     else:
         remedy = f"set it to {State.RUNNING} to wake it"
     return Finding.true(
-        f"hibernated by {intent.hibernated_by}: nothing runs, all data is kept; {remedy}", Reason.HIBERNATED
+        f"hibernated by {intent.hibernated_by}: nothing of it runs, all data is kept; {remedy}",
+        Reason.HIBERNATED,
     )

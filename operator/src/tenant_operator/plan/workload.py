@@ -112,6 +112,10 @@ class PodState:
     serves: bool = False
     #: all its containers have ended for good: only its log is left
     ended: bool = False
+    #: its program is at work; what comes of it is the news
+    runs: bool = field(default=False, compare=False)
+    #: no workload made it: somebody started it by hand, whatever its labels say
+    stray: bool = False
 
 
 def read_pod(pod: Object) -> PodState:
@@ -126,6 +130,8 @@ def read_pod(pod: Object) -> PodState:
         ip,
         serves=component == _POSTGRESQL and _serves(pod),
         ended=(pod.get("status") or {}).get("phase") in _ENDED,
+        runs=(pod.get("status") or {}).get("phase") == "Running",
+        stray=not any(owner.get("controller") for owner in pod["metadata"].get("ownerReferences") or []),
     )
 
 

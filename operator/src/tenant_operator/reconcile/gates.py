@@ -12,6 +12,8 @@ from tenant_operator.plan import git_sync
 from tenant_operator.plan.workload import Problem, Workload
 from tenant_operator.reconcile.index import Children
 
+_MIGRATION = "migrate-database"
+
 
 def check_database(ids: Iterable[ObjectId], children: Children) -> None:
     """PostgreSQL's StatefulSet is ready, or its server is: its exporter keeps no Airflow waiting."""
@@ -106,17 +108,36 @@ def check_components(
 def check_ended(ids: Iterable[ObjectId], children: Children, staying: AbstractSet[str]) -> None:
     """Nothing runs any more but pods of the components that are `staying`; only logs may be left.
 
-    Pods are looked at beside their owners: an owner forgets a pod as soon as it is told to end.
+    Pods are looked at beside their owners: an owner forgets a pod as soon as it is told to end. Those that
+    no owner has are somebody's own: nobody would ever take them down.
     """
     left = {
         found.component if found is not None else id_.label
         for id_, found in _workloads(ids, children).items()
         if id_.kind != "Job" and (found is None or not found.ready)
     }
-    left |= {pod.component for pod in children.pods.values() if not pod.ended} - staying
+    left |= {pod.component for pod in children.pods.values() if not (pod.ended or pod.stray)} - staying
     if left:
         raise NotReady(
             f"going to sleep: {', '.join(sorted(left))} still running",
+            condition=ConditionType.READY,
+            reason=Reason.HIBERNATING,
+        )
+
+
+def check_at_work(children: Children) -> None:
+    """No migration is at work. One that is must not be cut off: not every step of it is a transaction.
+
+    It ends by itself: a Job has a limit of tries. One that has not begun may be suspended.
+    """
+    working = sorted(
+        name
+        for name, pod in children.pods.items()
+        if pod.component == _MIGRATION and pod.runs and not pod.stray
+    )
+    if working:
+        raise NotReady(
+            f"going to sleep: the database migration is let run to its end (Pod/{working[0]})",
             condition=ConditionType.READY,
             reason=Reason.HIBERNATING,
         )

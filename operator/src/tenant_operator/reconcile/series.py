@@ -111,15 +111,15 @@ class Snapshot:
 
     @property
     def resting(self) -> bool:
-        """Whether the tenant is to have no pods."""
-        return intent.hibernated(self.raw)
+        """Whether the tenant has no pods, or is on its way there. One that is suspended stays as it is."""
+        return self.state in {hibernation.State.HIBERNATING, hibernation.State.HIBERNATED}
 
     @property
     def state(self) -> str:
         """As `status.state`, but at once when another one is asked for: what leaves is no longer missed."""
         if self.suspended:
             return self.status.state or hibernation.State.RUNNING
-        return hibernation.begin(self.status.state, resting=self.resting)
+        return hibernation.begin(self.status.state, resting=intent.hibernated(self.raw))
 
     @property
     def deleting(self) -> bool:

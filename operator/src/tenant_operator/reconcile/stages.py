@@ -15,6 +15,7 @@ from tenant_operator.plan.release import Release, Stage
 from tenant_operator.plan.tenant import Tenant
 from tenant_operator.reconcile.apply import Applier
 from tenant_operator.reconcile.gates import (
+    check_at_work,
     check_components,
     check_database,
     check_ended,
@@ -55,6 +56,8 @@ class Stages:
             stale -= known
         resting = bool(tenant.intent.hibernated_by)
         for stage in hibernation.DOWN if resting else tuple(Stage):
+            if resting and stage is Stage.MIGRATE:
+                check_at_work(self._index.children(tenant.name))
             if unpacked is not None:
                 await self._applier.apply(tenant, state, [p for p in unpacked.of(stage) if p.id in stale])
             ids = [id_ for id_, its, _ in kept.index if its is stage]
@@ -73,9 +76,17 @@ class Stages:
         staying = hibernation.STAYING.get(stage)
         if staying is None:
             return
-        tasks = await end_tasks(self._kube, tenant) if stage is Stage.COMPONENTS else []
-        check_ended(ids, self._index.children(tenant.name), staying)
-        if tasks:
+        children = self._index.children(tenant.name)
+        if stage is not Stage.COMPONENTS:
+            check_ended(ids, children, staying)
+            return
+        try:
+            check_ended(ids, children, staying)
+        except NotReady:
+            await end_tasks(self._kube, tenant)  # beside the components: their grace periods are long
+            raise
+        # Looked for after the scheduler is known to be gone: until then it may start another one.
+        if tasks := await end_tasks(self._kube, tenant):
             # Nobody watches task pods, and they have a grace period of their own.
             raise NotReady(
                 f"going to sleep: {len(tasks)} task pod(s) still running, first {tasks[0]}",
