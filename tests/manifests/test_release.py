@@ -17,9 +17,21 @@ from typing import Any
 
 import pytest
 import yaml
-from tools.release import changelog, contents, images, provenance, sbom, signing, steps, versions
+from tools.release import (
+    artifacts,
+    changelog,
+    contents,
+    images,
+    mirror,
+    provenance,
+    sbom,
+    signing,
+    source,
+    steps,
+    versions,
+)
 from tools.release.__main__ import main
-from tools.release.common import ROOT, Dist, ReleaseError, read_json
+from tools.release.common import ROOT, Dist, ReleaseError, everything, read_json
 
 from devcluster.tools import tool
 from imagebuild.layers import Layer
@@ -98,7 +110,7 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> str:
 def rehearsal(tmp_path_factory: pytest.TempPathFactory, image: BuiltImage) -> Path:
     made = Dist(tmp_path_factory.mktemp("rehearsal") / "dist")
     index = steps.build(ROOT, made, "", [])
-    index["images"] = [steps.image(image, made, index["version"], WHEN)]
+    index["images"] = [steps.image(image, made, index["version"], WHEN, newest=True)]
     made.index.write_text(json.dumps(index))
     return made.folder
 
@@ -192,6 +204,130 @@ def test_a_candidate_has_the_same_version_in_both_spellings(project: Path) -> No
         path.write_text(path.read_text().replace("0.2.0-rc.1", "0.2.0rc1"))
     (project / "CHANGELOG.md").write_text("## [0.2.0-rc.1] - 2026-01-02\n- First.\n")
     versions.check("v0.2.0-rc.1", project)
+
+
+# --- what is released is a commit that was reviewed
+
+
+@pytest.fixture
+def clone(project: Path) -> Path:
+    """A clone whose main has two commits and the branch origin/main of its remote."""
+    git(project, "init", "-q", "-b", "main")
+    for number in (1, 2):
+        (project / "file").write_text(str(number))
+        git(project, "add", ".")
+        git(project, "-c", "user.name=n", "-c", "user.email=e@example.com", "commit", "-qm", str(number))
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    return project
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_commit_of_main_can_be_released_an_older_one_too(clone: Path) -> None:
+    arguments = ["--root", str(clone), "check", "v0.1.0", "--branch", "origin/main"]
+    assert main(arguments) == 0
+    git(clone, "switch", "-q", "--detach", "HEAD~1")
+    assert main(arguments) == 0
+
+
+def test_a_commit_that_nobody_merged_cannot_be_released(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clone / "file").write_text("evil")
+    git(clone, "-c", "user.name=n", "-c", "user.email=e@example.com", "commit", "-qam", "evil")
+    git(clone, "tag", "v0.1.0")
+    assert main(["--root", str(clone), "check", "v0.1.0", "--branch", "origin/main"]) == 1
+    assert f"{source.commit(clone)} is not in origin/main: merge it first" in capsys.readouterr().err
+    assert main(["--root", str(clone), "check", "v0.1.0", "--branch", "origin/none"]) == 1
+    assert "there is no branch origin/none here: fetch it" in capsys.readouterr().err
+
+
+def test_a_release_is_built_from_its_tags_commit_and_nothing_beside_it(clone: Path, tmp_path: Path) -> None:
+    build = (clone, Dist(tmp_path / "dist"), "v0.1.0", [])
+    with pytest.raises(ReleaseError, match="there is no tag v0"):
+        steps.build(*build)
+    git(clone, "tag", "v0.1.0", "HEAD~1")
+    with pytest.raises(ReleaseError, match="git switch -d v0"):
+        steps.build(*build)
+    git(clone, "switch", "-qd", "v0.1.0")
+    source.check_tag(clone, "v0.1.0")
+    (clone / "beside").touch()
+    (clone / "file").write_text("changed")
+    with pytest.raises(ReleaseError, match=r"not as in v0\.1\.0: file, beside"):
+        steps.build(*build)
+
+
+def test_a_rehearsal_says_in_its_provenance_that_files_were_changed() -> None:
+    clean = provenance.predicate(provenance.Build.of({}, "c" * 40, WHEN), ROOT)
+    changed = provenance.predicate(provenance.Build.of({}, "c" * 40, WHEN, changed=True), ROOT)
+    assert "annotations" not in clean["buildDefinition"]["resolvedDependencies"][0]
+    provenance.check(provenance.statement({"redis": HEX}, changed))
+    assert "no release" in json.dumps(changed)
+
+
+def test_a_folder_without_the_projects_files_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--root", str(tmp_path), "check", "v0.1.0"]) == 1
+    assert "pyproject.toml" in capsys.readouterr().err
+
+
+# --- what a company has to bring into its registry
+
+
+OPERATOR = ROOT / "manifests/operator"
+
+
+@pytest.mark.parametrize("file", ["base/generated/defaults.yaml", "production/defaults.yaml"])
+def test_every_image_that_a_tenant_runs_is_released_or_in_the_list_to_copy(file: str) -> None:
+    """Each image that the tenant chart renders, with a cluster's defaults and everything switched on."""
+    defaults = yaml.safe_load((OPERATOR / file).read_text())["images"]
+    lint = yaml.safe_load((ROOT / "tests/charts/lint-values.yaml").read_text())
+    database = lint["postgresql"] | {"metrics": {"enabled": True}}
+    values = lint | {"images": defaults, "postgresql": database}
+    rendered = set(re.findall(r"^\s*(?:- )?image: \"?([^\s\"]+)", render(values), re.MULTILINE))
+    copied = {
+        f"registry.example.com/airflow-tenants/{image.name}:{image.tag}"
+        for image in mirror.everything(ROOT, "ghcr.io/your-org/airflow-tenants")
+    }
+    assert {image.partition(":")[0].rpartition("/")[2] for image in rendered} == {
+        *("airflow", "git-sync", "postgresql", "postgres-exporter", "statsd-exporter"),
+    }
+    assert rendered - copied == set()
+
+
+def render(values: dict[str, Any]) -> str:
+    command = [str(tool("helm")), "template", "airflow", str(ROOT / versions.TENANT_CHART), "--values", "-"]
+    done = subprocess.run(command, input=yaml.safe_dump(values), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_the_clusters_operator_is_a_released_image(environment: str) -> None:
+    [image] = yaml.safe_load((OPERATOR / environment / "kustomization.yaml").read_text())["images"]
+    copied = {f"{found.name}:{found.tag}" for found in mirror.images_of_ours(ROOT, "x")}
+    assert f"{image['name'].rpartition('/')[2]}:{image['newTag']}" in copied
+
+
+def test_the_statsd_exporter_that_is_built_is_the_one_that_the_chart_asks_for() -> None:
+    values = yaml.safe_load((ROOT / versions.TENANT_CHART / "values.yaml").read_text())
+    [built] = [found for found in mirror.images_of_ours(ROOT, "x") if found.name == "statsd-exporter"]
+    assert built.tag == f"{values['images']['statsd']['tag']}-{versions.current(ROOT)}"
+
+
+def test_the_list_to_copy_is_printed_as_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mirror", "registry.example.com/a", "--from", "ghcr.io/o/p"]) == 0
+    said = capsys.readouterr().out
+    version = versions.current(ROOT)
+    assert f"crane copy ghcr.io/o/p/operator:{version} registry.example.com/a/operator:{version}\n" in said
+    assert re.search(
+        r"^crane copy registry\.k8s\.io/git-sync/git-sync:(\S+) registry\S+/git-sync:\1$", said, re.M
+    )
 
 
 CHANGES = """# Changelog
@@ -389,25 +525,85 @@ def test_a_layout_is_the_built_image_with_compressed_layers(image: BuiltImage, t
     } | {digest.removeprefix("sha256:")}
 
 
-def test_images_and_charts_are_in_the_registry_by_the_digest_that_was_built(
+def test_what_is_pushed_has_no_tag_before_it_is_signed(dist: Dist, registry: str) -> None:
+    """An interrupted release leaves nothing that anybody finds."""
+    target = f"{registry}/interrupted"
+    pushed = steps.push(dist, target)
+    for entry in everything(pushed):
+        name, _, digest = entry["reference"].partition("@")
+        assert crane("digest", entry["reference"]) == digest
+        assert crane("ls", name) == ""
+    assert steps.push(dist, target) == pushed  # and can be pushed again
+
+
+def test_images_charts_and_manifests_are_in_the_registry_by_the_digest_that_was_built(
     dist: Dist, registry: str
 ) -> None:
     target = f"{registry}/airflow-tenants"
-    pushed = steps.push(dist, target, plain_http=True)
+    pushed = steps.push(dist, target)
+    tagged = steps.tag(dist)
     [entry] = read_json(dist.index, "build")["images"]
     version = versions.current(ROOT)
     for tag in (f"v9-{version}", "v9"):
         assert crane("digest", f"{target}/redis:{tag}") == entry["digest"]
+        assert f"{target}/redis:{tag}" in tagged
     assert pushed["images"][0]["reference"] == f"{target}/redis@{entry['digest']}"
     # every layer arrives whole: its content is the diff id of the configuration
     crane("validate", "--remote", f"{target}/redis:v9")
-    for chart in pushed["charts"]:
-        name, _, digest = chart["reference"].partition("@")
+    for part in [*pushed["charts"], *pushed["manifests"]]:
+        name, _, digest = part["reference"].partition("@")
         assert crane("digest", f"{name}:{version}") == digest
-        assert json.loads(crane("manifest", chart["reference"]))["config"]["mediaType"].startswith(
-            "application/vnd.cncf.helm.config"
-        )
     assert json.loads(dist.published.read_text()) == pushed
+
+
+def test_a_released_tag_stays_and_the_programs_tag_moves(dist: Dist, registry: str) -> None:
+    steps.push(dist, f"{registry}/stays")
+    steps.tag(dist)
+    assert steps.tag(dist)  # the same again is no change
+    published = read_json(dist.published, "push")
+    [chart] = [entry for entry in published["charts"] if entry["name"] == "tenant-operator"]
+    [other] = [entry for entry in published["charts"] if entry["name"] == "airflow-tenant"]
+    name, _, digest = chart["reference"].partition("@")
+    images.push(dist.artifacts / "airflow-tenant", f"{name}@{other['reference'].partition('@')[2]}")
+    images.tag(name, digest, "newest", moves=True)
+    chart["reference"] = f"{name}@{other['reference'].partition('@')[2]}"
+    dist.published.write_text(json.dumps(published))
+    with pytest.raises(ReleaseError, match="what is released stays, make a new version"):
+        steps.tag(dist)
+    assert crane("digest", f"{name}:{versions.current(ROOT)}") == digest
+    images.tag(name, other["reference"].partition("@")[2], "newest", moves=True)
+    assert crane("digest", f"{name}:newest") == other["reference"].partition("@")[2]
+
+
+@pytest.mark.parametrize(
+    ("version", "tags"),
+    [
+        ("0.2.0", ["3.3.2-0.2.0", "3.3.2"]),
+        ("0.10.0", ["3.3.2-0.10.0", "3.3.2"]),
+        ("0.2.1-rc.1", ["3.3.2-0.2.1-rc.1"]),  # a candidate
+        ("0.1.9", ["3.3.2-0.1.9"]),  # a repair of an old line
+    ],
+)
+def test_only_the_newest_release_moves_the_programs_tag(version: str, tags: list[str]) -> None:
+    released = ["v0.1.0", "v0.2.0", "v0.3.0-rc.1", "vendor"]
+    newest = versions.is_newest(version, released)
+    assert images.tags("airflow", "3.3.2", version, newest=newest) == tags
+    assert images.tags("operator", "dev", version, newest=newest) == [version]
+
+
+def test_the_manifests_artifact_holds_what_a_cluster_is_made_from_and_nothing_else(
+    tmp_path: Path, dist: Dist
+) -> None:
+    layout = dist.artifacts / "manifests"
+    [entry] = read_json(dist.index, "build")["manifests"]
+    manifest = json.loads((layout / "blobs" / entry["digest"].replace(":", "/")).read_text())
+    [content] = manifest["layers"]
+    assert content["mediaType"] == "application/vnd.cncf.flux.content.v1.tar+gzip"
+    with tarfile.open(layout / "blobs" / content["digest"].replace(":", "/")) as archive:
+        names = archive.getnames()
+    assert {name.partition("/")[0] for name in names} == set(artifacts.MANIFESTS)
+    assert "manifests/operator/base/kustomization.yaml" in names
+    assert artifacts.manifests(ROOT, tmp_path / "again") == entry["digest"]
 
 
 def crane(*arguments: str) -> str:
@@ -419,7 +615,12 @@ def crane(*arguments: str) -> str:
 def test_a_chart_is_installed_from_the_registry_as_it_was_packaged(
     dist: Dist, registry: str, tmp_path: Path
 ) -> None:
-    steps.push(dist, f"{registry}/from", plain_http=True)
+    pushed = steps.push(dist, f"{registry}/from")
+    steps.tag(dist)
+    for chart in pushed["charts"]:
+        assert json.loads(crane("manifest", chart["reference"]))["config"]["mediaType"].startswith(
+            "application/vnd.cncf.helm.config"
+        )
     version = versions.current(ROOT)
     address = f"oci://{registry}/from/charts/tenant-operator"
     command = [str(tool("helm")), "pull", address, "--version", version, "--plain-http", "-d", str(tmp_path)]
@@ -437,17 +638,19 @@ def test_a_registry_that_holds_something_else_stops_the_release(dist: Dist, regi
     index = read_json(dist.index, "build")
     index["images"][0]["digest"] = f"sha256:{HEX}"
     dist.index.write_text(json.dumps(index))
-    with pytest.raises(ReleaseError, match=f"sha256:{HEX} was built"):
-        steps.push(dist, f"{registry}/wrong", plain_http=True)
+    with pytest.raises(ReleaseError, match=f"sha256:{HEX}"):
+        steps.push(dist, f"{registry}/wrong")
     assert not dist.published.exists()
 
 
 def test_a_registry_that_is_not_there_is_told(dist: Dist, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--dist", str(dist.folder), "push", "127.0.0.1:1/x", "--plain-http"]) == 1
+    assert main(["--dist", str(dist.folder), "push", "127.0.0.1:1/x"]) == 1
     assert "crane push" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("step", "told"), [(("push", "r"), "build"), (("sign",), "push REGISTRY")])
+@pytest.mark.parametrize(
+    ("step", "told"), [(("push", "r"), "build"), (("sign",), "push REGISTRY"), (("tag",), "push REGISTRY")]
+)
 def test_a_step_without_the_one_before_names_it(
     tmp_path: Path, step: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -459,6 +662,7 @@ PUBLISHED = {
     "version": "0.1.0",
     "images": [{"name": "redis", "reference": f"r/redis@sha256:{HEX}", "sbom": "image-redis.cdx.json"}],
     "charts": [{"name": "tenant-operator", "reference": f"r/charts/tenant-operator@sha256:{HEX}"}],
+    "manifests": [{"name": "manifests", "reference": f"r/manifests@sha256:{HEX}"}],
 }
 
 
@@ -467,6 +671,8 @@ def test_everything_is_signed_by_digest_with_its_bill_and_provenance(tmp_path: P
     assert [command[:2] + command[3:5] * (command[1] == "attest") for command in commands] == [
         ["cosign", "sign"],
         ["cosign", "attest", "--type", "cyclonedx"],
+        ["cosign", "attest", "--type", "slsaprovenance1"],
+        ["cosign", "sign"],
         ["cosign", "attest", "--type", "slsaprovenance1"],
         ["cosign", "sign"],
         ["cosign", "attest", "--type", "slsaprovenance1"],
@@ -482,7 +688,7 @@ def test_the_dry_run_prints_what_would_be_called_and_calls_nothing(
     monkeypatch.setenv("PATH", "/nowhere")
     Dist(tmp_path).published.write_text(json.dumps(PUBLISHED))
     assert main(["--dist", str(tmp_path), "sign", "--dry-run"]) == 0
-    assert capsys.readouterr().out.count("cosign ") == 6
+    assert capsys.readouterr().out.count("cosign ") == 8
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -497,4 +703,4 @@ def test_signing_calls_cosign_and_stops_at_the_first_failure(
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     Dist(tmp_path).published.write_text(json.dumps(PUBLISHED))
     assert main(["--dist", str(tmp_path), "sign"]) == (1 if code else 0)
-    assert len(calls.read_text().splitlines()) == (1 if code else 6)
+    assert len(calls.read_text().splitlines()) == (1 if code else 8)

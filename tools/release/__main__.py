@@ -10,8 +10,8 @@ from pathlib import Path
 
 from devcluster.errors import DevclusterError
 from imagebuild.errors import BuildError
-from tools.release import changelog, images, signing, steps, versions
-from tools.release.common import ROOT, Dist, ReleaseError, read_json
+from tools.release import changelog, images, mirror, signing, source, steps, versions
+from tools.release.common import ROOT, Dist, ReleaseError, everything, read_json
 
 DESCRIPTION = """\
 The steps of a release, in their order. Every step but `sign` runs on any machine; without --tag `build` is a
@@ -23,8 +23,10 @@ examples:
   python -m tools.release notes v0.2.0             the notes of a release
   python -m tools.release build --no-images        charts, bills of material, provenance, checksums in dist/
   python -m tools.release build --tag v0.2.0       all of a release, images too (root, Debian 12)
-  python -m tools.release push localhost:5000/airflow-tenants --plain-http
+  python -m tools.release push localhost:5000/airflow-tenants
   python -m tools.release sign --dry-run           show what cosign would be called with
+  python -m tools.release tag                      now others find it
+  python -m tools.release mirror registry.example.com/airflow-tenants
 
 exit codes: 0 done, 1 the step failed, 2 wrong arguments
 """
@@ -32,6 +34,8 @@ exit codes: 0 done, 1 the step failed, 2 wrong arguments
 
 def _check(options: argparse.Namespace) -> None:
     versions.check(options.tag, options.root)
+    if options.branch:
+        source.check_branch(options.root, options.branch)
     print(f"{options.tag} can be released")
 
 
@@ -49,9 +53,19 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _push(options: argparse.Namespace) -> None:
-    pushed = steps.push(Dist(options.dist), options.registry.lower(), plain_http=options.plain_http)
-    for entry in [*pushed["images"], *pushed["charts"]]:
+    pushed = steps.push(Dist(options.dist), options.registry.lower())
+    for entry in everything(pushed):
         print(entry["reference"])
+
+
+def _tag(options: argparse.Namespace) -> None:
+    for reference in steps.tag(Dist(options.dist)):
+        print(reference)
+
+
+def _mirror(options: argparse.Namespace) -> None:
+    for image in mirror.everything(options.root, options.origin):
+        print(f"crane copy {image.source} {options.registry.lower()}/{image.name}:{image.tag}")
 
 
 def _sign(options: argparse.Namespace) -> None:
@@ -83,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
 
     check = step("check", _check, "Check that every version and the changelog fit a tag.")
     check.add_argument("tag", metavar="TAG")
+    check.add_argument(
+        "--branch", help="what is checked out has to be in it, for example origin/main (default: not asked)"
+    )
     notes = step("notes", _notes, "Print the changelog's section of a tag.")
     notes.add_argument("tag", metavar="TAG")
     build = step("build", _build, "Make charts, images, bills of material, provenance and checksums.")
@@ -93,13 +110,23 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--images", nargs="+", choices=images.RELEASED, help="(default: all that are released)"
     )
-    push = step("push", _push, "Push images and charts to a registry, logged in as docker is.")
+    push = step("push", _push, "Push it all by digest, without tags; logged in as docker is.")
     push.add_argument(
         "registry", metavar="REGISTRY", help="host and path, for example ghcr.io/your-org (in lower case)"
     )
-    push.add_argument("--plain-http", action="store_true", help="for a registry on this machine")
     sign = step("sign", _sign, "Sign by digest what was pushed, with cosign.")
     sign.add_argument("--dry-run", action="store_true", help="print the commands instead")
+    step("tag", _tag, "Give what was pushed its tags: from here on others find it.")
+    copies = step("mirror", _mirror, "Print the commands that bring every image of a tenant to a registry.")
+    copies.add_argument(
+        "registry", metavar="REGISTRY", help="for example registry.example.com/airflow-tenants"
+    )
+    copies.add_argument(
+        "--from",
+        dest="origin",
+        default="ghcr.io/your-org/airflow-tenants",
+        help="where the releases are (default: %(default)s)",
+    )
     return made
 
 
@@ -108,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         options.action(options)
-    except (ReleaseError, BuildError, DevclusterError) as error:
+    except (ReleaseError, BuildError, DevclusterError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     return 0

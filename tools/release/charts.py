@@ -1,16 +1,22 @@
-"""Package both charts, and push them to a registry as OCI artifacts."""
+"""Package both charts, and make them the OCI artifacts that a registry takes."""
 
 from __future__ import annotations
 
+import json
 import re
+import tarfile
 from pathlib import Path
 
+import yaml
+
 from devcluster.tools import tool
+from tools.release import artifacts
 from tools.release.common import ReleaseError, run, sha256
 from tools.release.versions import OPERATOR_CHART, TENANT_CHART
 
 _SECONDS = 300
-_DIGEST = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
+_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+_CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
 def package(root: Path, target: Path, version: str) -> list[dict[str, str]]:
@@ -30,14 +36,20 @@ def package(root: Path, target: Path, version: str) -> list[dict[str, str]]:
     return found
 
 
-def push(file: Path, registry: str, *, plain_http: bool) -> str:
-    """Push one packaged chart to `registry`/charts; returns its manifest's digest.
+def layout(file: Path, target: Path) -> str:
+    """Write a packaged chart as an OCI layout into `target` (made anew); returns its manifest's digest.
 
-    Logged in as for docker. Raises ReleaseError.
+    The same artifact as of `helm push`, which can push by tag only: this one has its digest before anybody
+    can find it, and can be signed first. https://helm.sh/docs/topics/registries/#where-are-my-charts
     """
-    plain = ["--plain-http"] if plain_http else []
-    said = run([tool("helm"), "push", file, f"oci://{registry}/charts", *plain], seconds=_SECONDS)
-    match = _DIGEST.search(said)
-    if match is None:
-        raise ReleaseError(f"helm push of {file.name} told no digest:\n{said}")
-    return match[1]
+    return artifacts.layout(target, (_CONFIG, _metadata(file)), (_CONTENT, file.read_bytes()))
+
+
+def _metadata(file: Path) -> bytes:
+    """Chart.yaml as JSON, which is an artifact's configuration."""
+    with tarfile.open(file) as archive:
+        [found] = [entry for entry in archive if re.fullmatch(r"[^/]+/Chart\.yaml", entry.name)]
+        body = archive.extractfile(found)
+        if body is None:
+            raise ReleaseError(f"{file.name} has no Chart.yaml: package it again")
+        return json.dumps(yaml.safe_load(body.read()), sort_keys=True, separators=(",", ":")).encode()

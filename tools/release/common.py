@@ -32,6 +32,11 @@ class Dist:
         return self.folder / "charts"
 
     @property
+    def artifacts(self) -> Path:
+        """One OCI layout a chart, and one of the manifests."""
+        return self.folder / "artifacts"
+
+    @property
     def images(self) -> Path:
         """One OCI layout an image; too large to be attached to a release."""
         return self.folder / "images"
@@ -107,6 +112,11 @@ def read_json(path: Path, made_by: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise ReleaseError(f"{path} is missing: run `python -m tools.release {made_by}` first") from None
     return found
+
+
+def everything(published: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every entry of `published.json`: images, charts, manifests."""
+    return [*published["images"], *published["charts"], *published["manifests"]]
 
 
 def write_json(path: Path, content: object) -> None:

@@ -23,20 +23,25 @@ from tools.release.common import ReleaseError, run
 #: what a company runs; the others serve tests and the demo
 RELEASED = ("airflow", "operator", "postgresql", "redis", "statsd-exporter")
 VERSION_LABEL = "org.opencontainers.image.version"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _LEVEL = 6
 _CHUNK = 1 << 20
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$", re.MULTILINE)
+#: how a registry says that there is no such tag or repository: codes of the OCI distribution specification
+_UNKNOWN = re.compile(r"\b(MANIFEST_UNKNOWN|NAME_UNKNOWN|404 Not Found)\b")
 
 
-def tags(image: BuiltImage, version: str) -> list[str]:
+def tags(name: str, program: str, version: str, *, newest: bool) -> list[str]:
     """The tags of a released image, the one that never moves first.
 
     The operator has the release's version. The others have their program's version and the release; their
-    program's version alone moves to the newest build.
+    program's version alone moves to this build only when the release is the `newest` one: a candidate, or a
+    repair of an old line, must not reach those who follow it.
     """
-    program = image.config.labels[VERSION_LABEL]
-    return [version] if image.name == "operator" else [f"{program}-{version}", program]
+    if name == "operator":
+        return [version]
+    return [f"{program}-{version}", *([program] if newest else [])]
 
 
 def layout(image: BuiltImage, target: Path) -> str:
@@ -48,14 +53,20 @@ def layout(image: BuiltImage, target: Path) -> str:
         config = Blob(_read(source, blob_path(manifest["config"]["digest"])))
         (target / config.path).write_bytes(config.data)
         manifest["layers"] = [_compressed(source, layer, target) for layer in manifest["layers"]]
+    return finish(target, manifest)
+
+
+def finish(target: Path, manifest: dict[str, Any]) -> str:
+    """Complete a layout whose blobs are there: its manifest and index; returns the manifest's digest."""
     written = Blob(json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode())
     (target / written.path).write_bytes(written.data)
     entry = {
         "mediaType": manifest["mediaType"],
         "digest": written.digest,
         "size": len(written.data),
-        "platform": {"architecture": "amd64", "os": "linux"},
     }
+    if manifest["config"]["mediaType"] == _CONFIG:
+        entry["platform"] = {"architecture": "amd64", "os": "linux"}
     index = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
@@ -91,13 +102,39 @@ def _compressed(source: tarfile.TarFile, layer: dict[str, Any], target: Path) ->
     return {**layer, "mediaType": _LAYER, "digest": digest, "size": size}
 
 
-def push(folder: Path, reference: str) -> str:
-    """Push a layout to `reference` (name and tag); returns its digest in the registry.
+def push(folder: Path, reference: str) -> None:
+    """Push a layout to `reference` (name and digest): nobody finds it by a tag yet.
 
-    Logged in as for docker; plain HTTP only for 127.0.0.1 and localhost. Raises ReleaseError.
+    Logged in as for docker; plain HTTP only for this machine. Raises ReleaseError, also when what is
+    there has another digest.
     """
     run([tool("crane"), "push", folder, reference])
-    found = _DIGEST.search(run([tool("crane"), "digest", reference]))
+    run([tool("crane"), "manifest", reference])  # crane counts the digest of what it reads
+
+
+def tag(name: str, digest: str, wanted: str, *, moves: bool) -> None:
+    """Let `name`:`wanted` be what `name` has by this digest.
+
+    Raises ReleaseError when a tag that never `moves` is something else already.
+    """
+    found = None if moves else _tagged(f"{name}:{wanted}")
+    if found not in (None, digest):
+        raise ReleaseError(
+            f"{name}:{wanted} is {found} already, {digest} was built: "
+            "what is released stays, make a new version"
+        )
+    run([tool("crane"), "tag", f"{name}@{digest}", wanted])
+
+
+def _tagged(reference: str) -> str | None:
+    """The digest behind a tag; None when there is no such tag."""
+    try:
+        said = run([tool("crane"), "digest", reference])
+    except ReleaseError as error:
+        if _UNKNOWN.search(str(error)):
+            return None
+        raise
+    found = _DIGEST.search(said)
     if found is None:
         raise ReleaseError(f"the registry tells no digest of {reference}")
     return found[0]

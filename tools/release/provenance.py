@@ -36,14 +36,15 @@ class Build:
     builder: str
     invocation: str
     started: datetime
+    changed: bool = False  # files were not as in the commit
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], commit: str, started: datetime) -> Build:
+    def of(
+        cls, environment: Mapping[str, str], commit: str, started: datetime, *, changed: bool = False
+    ) -> Build:
         """From GitHub's variables; without them, this machine."""
         if environment.get("GITHUB_ACTIONS") != "true":
-            return cls(
-                PROJECT_URL, "", commit, f"{PROJECT_URL}/blob/main/docs/releasing.md#local", "", started
-            )
+            return cls(PROJECT_URL, "", commit, LOCAL_BUILDER, "", started, changed)
         repository = f"{environment['GITHUB_SERVER_URL']}/{environment['GITHUB_REPOSITORY']}"
         run = f"{repository}/actions/runs/{environment['GITHUB_RUN_ID']}"
         return cls(
@@ -53,6 +54,7 @@ class Build:
             f"{environment['GITHUB_SERVER_URL']}/{environment['GITHUB_WORKFLOW_REF']}",
             f"{run}/attempts/{environment['GITHUB_RUN_ATTEMPT']}",
             started,
+            changed,
         )
 
 
@@ -60,6 +62,9 @@ def predicate(build: Build, root: Path) -> dict[str, Any]:
     """What SLSA calls the predicate: how the build was defined, and how it ran."""
     source = f"git+{build.repository}" + (f"@{build.ref}" if build.ref else "")
     locks = [{"name": name, "digest": {"sha256": sha256(root / name)}} for name in LOCKS]
+    origin: dict[str, Any] = {"uri": source, "digest": {"gitCommit": build.commit}}
+    if build.changed:
+        origin["annotations"] = {"changed": "files were not as in this commit: no release"}
     metadata = {"startedOn": build.started.strftime("%Y-%m-%dT%H:%M:%SZ")}
     if build.invocation:
         metadata["invocationId"] = build.invocation
@@ -67,7 +72,7 @@ def predicate(build: Build, root: Path) -> dict[str, Any]:
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": {"source": source, "command": "python -m tools.release build"},
-            "resolvedDependencies": [{"uri": source, "digest": {"gitCommit": build.commit}}, *locks],
+            "resolvedDependencies": [origin, *locks],
         },
         "runDetails": {"builder": {"id": build.builder}, "metadata": metadata},
     }

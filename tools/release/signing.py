@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tools.release.common import Dist, run
+from tools.release.common import Dist, everything, run
 
 _SECONDS = 600
 
 
 def commands(dist: Dist, published: dict[str, Any]) -> Iterator[list[str]]:
     """Every call of cosign for a release: signatures, bills of material, provenance, checksums."""
-    for item in [*published["images"], *published["charts"]]:
+    for item in everything(published):
         reference = item["reference"]
         yield ["cosign", "sign", "--yes", reference]
         if item.get("sbom"):

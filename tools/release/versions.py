@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,18 @@ def version_of(tag: str) -> str:
     if match is None:
         raise ReleaseError(f"the tag {tag!r} is no version: it must be like v1.2.3 or v1.2.3-rc.1")
     return match[1]
+
+
+def is_newest(version: str, released: Iterable[str]) -> bool:
+    """Whether what means "the newest" may move to `version`: no candidate, and no released tag is higher."""
+    if "-" in version:
+        return False
+    finals = [found[1] for found in map(_TAG.fullmatch, released) if found and "-" not in found[1]]
+    return all(_order(version) >= _order(other) for other in finals)
+
+
+def _order(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
 
 
 def current(root: Path) -> str:
