@@ -154,7 +154,11 @@ async def test_a_container_that_never_answers_costs_no_more_than_the_deadline(se
 
 @pytest.mark.parametrize(
     ("refusal", "kind", "words"),
-    [(403, Forbidden, "create and get pods/exec"), (404, NotFound, "gone"), (500, KubeError, "HTTP 500")],
+    [
+        (403, Forbidden, "the right to get and create it there, or an admission policy"),
+        (404, NotFound, "gone"),
+        (500, KubeError, "HTTP 500"),
+    ],
 )
 async def test_a_refusal_is_told(server: Server, refusal: int, kind: type[KubeError], words: str) -> None:
     server.refusal = refusal

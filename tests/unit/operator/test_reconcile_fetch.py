@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.unit.operator.support import NAMESPACE, raw, tenant
 
-from tenant_operator.api.status import TenantStatus
+from tenant_operator.api.status import Release, TenantStatus
 from tenant_operator.core import kinds
 from tenant_operator.core.errors import Forbidden, KubeError, NotFound
 from tenant_operator.core.kinds import Kind, Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.plan import fetch
-from tenant_operator.plan.fetch import Target
+from tenant_operator.plan.fetch import Audience, Target
 from tenant_operator.reconcile.fetch import DEADLINE, FetchFlow
 from tenant_operator.reconcile.state import TenantState
 
 MAIN = {"name": "main", "gitSync": {"repo": "https://git.example.com/dags.git"}}
 OTHER = {"name": "other", "gitSync": {"repo": "https://git.example.com/other.git"}}
 IMAGE = {"name": "library", "image": {"path": "/opt/airflow/library"}}
+NOW = 1_700_000_000.0
 ASKED = "airflowtenants.io/dag-sync-requested-at"
 
 
@@ -31,10 +34,13 @@ def pod(
     state: str = "running",
     deleted: bool = False,
     sidecar: bool = True,
+    started: str = "2023-01-01T00:00:00Z",
 ) -> Object:
     """A pod as the chart makes it: git-sync as native sidecars, that is, init containers that live on."""
     containers = [{"name": f"git-sync-{source}", "args": ["--link=current", flag]} for source in sources]
-    statuses = [{"name": f"git-sync-{source}", "state": {state: {}}} for source in sources]
+    statuses = [
+        {"name": f"git-sync-{source}", "state": {state: {"startedAt": started}}} for source in sources
+    ]
     init = [{"name": f"git-sync-init-{source}", "args": ["--one-time"]} for source in sources]
     ended = [{"name": f"git-sync-init-{source}", "state": {"terminated": {}}} for source in sources]
     spec, status = (
@@ -55,14 +61,14 @@ def pod(
 
 def test_every_running_git_sync_of_every_pod_is_told() -> None:
     pods = [pod("b", "main", "other"), pod("a", "main"), {"metadata": {"name": "api-server"}}]
-    assert fetch.targets(pods, ["main", "other"]) == (
-        [Target("a", "git-sync-main"), Target("b", "git-sync-main"), Target("b", "git-sync-other")],
-        [],
+    assert fetch.audience(pods, ["main", "other"], NOW) == Audience(
+        [Target("a", "git-sync-main"), Target("b", "git-sync-main"), Target("b", "git-sync-other")], [], []
     )
 
 
 def test_a_git_sync_that_is_no_sidecar_is_told_as_well() -> None:
-    assert fetch.targets([pod("a", "main", sidecar=False)], ["main"])[0] == [Target("a", "git-sync-main")]
+    found = fetch.audience([pod("a", "main", sidecar=False)], ["main"], NOW).found
+    assert found == [Target("a", "git-sync-main")]
 
 
 @pytest.mark.parametrize(
@@ -77,11 +83,22 @@ def test_a_git_sync_that_is_no_sidecar_is_told_as_well() -> None:
     ids=["an older release: the signal would end it", "not started", "ended", "on its way out", "no status"],
 )
 def test_what_does_not_wait_for_the_signal_gets_none(silent: Object) -> None:
-    assert fetch.targets([silent], ["main"]) == ([], ["main"])
+    assert fetch.audience([silent], ["main"], NOW) == Audience([], [], ["main"])
 
 
 def test_a_source_that_the_spec_has_not_any_more_is_left_alone() -> None:
-    assert fetch.targets([pod("a", "gone", "main")], ["main"]) == ([Target("a", "git-sync-main")], [])
+    told = fetch.audience([pod("a", "gone", "main")], ["main"], NOW)
+    assert told == Audience([Target("a", "git-sync-main")], [], [])
+
+
+@pytest.mark.parametrize(("age", "young"), [(0.0, True), (4.0, True), (5.0, False), (3600.0, False)])
+def test_a_git_sync_that_has_just_begun_would_end_of_the_signal_and_gets_none(
+    age: float, young: bool
+) -> None:
+    started = datetime.fromtimestamp(NOW - age, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = fetch.audience([pod("a", "main", started=started)], ["main"], NOW)
+    target = [Target("a", "git-sync-main")]
+    assert (told.young, told.found, told.absent) == ((target, [], []) if young else ([], target, []))
 
 
 def test_only_git_is_fetched() -> None:
@@ -93,7 +110,7 @@ class Clock:
         self.time = 1000.0
 
     def now(self) -> float:
-        return self.time + 1_700_000_000
+        return self.time + NOW
 
     def monotonic(self) -> float:
         return self.time
@@ -108,7 +125,8 @@ class Kube:
         self.trouble: KubeError | None = None
 
     async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Object]:
-        assert (kind, namespace, labels) == (kinds.POD, NAMESPACE, "airflowtenants.io/tenant")
+        assert (kind, namespace) == (kinds.POD, NAMESPACE)
+        assert labels == "airflowtenants.io/tenant,app.kubernetes.io/component!=worker", "no task pods"
         if self.trouble is not None:
             raise self.trouble
         return self.pods
@@ -132,14 +150,23 @@ class Commands:
         self.run_in.append((pod, container))
 
 
+def up(state: str = "Running", revision: int = 1, **more: Any) -> TenantStatus:
+    """The status of a tenant whose release has come up."""
+    return TenantStatus(state=state, release=Release(revision=revision), **more)
+
+
 class World:
     """One tenant whose people ask for a fetch."""
 
     def __init__(self, value: str = "t1", **spec: Any) -> None:
         self.kube, self.commands, self.clock = Kube(), Commands(), Clock()
-        self.state = TenantState(raw=raw(**{"dags": {"sources": [MAIN]}, **spec}), status=TenantStatus())
+        self.state = TenantState(raw=raw(**{"dags": {"sources": [MAIN]}, **spec}), status=up())
         self.ask(value)
-        self.flow = FetchFlow(self.kube, self.commands, self.clock, Metrics())  # type: ignore[arg-type]
+        self.metrics = Metrics()
+        self.flow = FetchFlow(self.kube, self.commands, self.clock, self.metrics)  # type: ignore[arg-type]
+
+    def counted(self, series: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"airflow_operator_{series}_total", labels) or 0.0
 
     def ask(self, value: str, **more: str) -> None:
         self.state.raw["metadata"]["annotations"] = {ASKED: value, **more}
@@ -175,9 +202,27 @@ async def test_a_request_tells_every_git_sync_once_and_is_handled() -> None:
     assert (world.state.fetched, len(world.commands.run_in)) == ("t2", 4)
 
 
+async def test_a_mistake_in_one_call_leaves_no_other_running_behind() -> None:
+    world, ended = World(), []
+
+    async def run(namespace: str, pod: str, container: str, command: Sequence[str]) -> None:
+        if pod == "dag-processor":
+            raise ZeroDivisionError
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(pod)
+
+    world.commands.run = run  # type: ignore[method-assign]
+    with pytest.raises(ExceptionGroup):
+        await world.run()
+    assert ended == ["scheduler"]
+    assert world.flow.wanted(world.state), "the request is still there"
+
+
 async def test_what_the_status_says_is_handled_is_not_done_again_after_a_restart() -> None:
     world = World()
-    world.state.status = TenantStatus(last_handled_dag_sync_at="t1")
+    world.state.status = up(last_handled_dag_sync_at="t1")
     assert not world.flow.wanted(world.state)
     assert await world.run() is None
     assert (world.commands.run_in, world.state.fetched) == ([], None)
@@ -209,6 +254,50 @@ async def test_a_tenant_at_rest_keeps_its_request_until_it_goes_on(rest: dict[st
     assert world.flow.wanted(world.state), "it is neither carried out nor lost"
     await world.run()
     assert world.state.fetched == "t1"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [up("Hibernated"), up("Hibernating"), up("Waking"), up(revision=0), TenantStatus()],
+    ids=["woken a moment ago", "called off", "waking", "being installed", "new"],
+)
+async def test_a_tenant_that_comes_up_keeps_its_request_without_a_word_until_it_has(
+    status: TenantStatus,
+) -> None:
+    world = World()
+    world.state.status, world.kube.pods = status, []
+    assert not world.flow.wanted(world.state)
+    for _ in range(3):
+        assert await world.run() is None
+        world.clock.time += DEADLINE
+    assert (world.kube.events, world.state.fetched) == ([], None)
+    world.state.status, world.kube.pods = up(), [pod("scheduler", "main")]
+    assert world.flow.wanted(world.state)
+    assert await world.run() is None
+    assert [reason for _, reason, _ in world.kube.events] == ["DagSyncRequested"]
+
+
+async def test_a_git_sync_that_has_just_begun_is_told_a_moment_later_without_a_warning() -> None:
+    world = World()
+    started = datetime.fromtimestamp(world.clock.now() - 1, UTC).isoformat()
+    world.kube.pods = [pod("old", "main"), pod("young", "main", started=started)]
+    assert await world.run() == fetch.SETTLE
+    assert (world.commands.run_in, world.kube.events) == ([("old", "git-sync-main")], [])
+    assert not world.flow.wanted(world.state)
+    assert world.counted("handler_retries", handler="fetch") == 0
+    world.clock.time += fetch.SETTLE
+    assert await world.run() is None
+    assert ("young", "git-sync-main") in world.commands.run_in
+    assert [reason for _, reason, _ in world.kube.events] == ["DagSyncRequested"]
+
+
+async def test_a_git_sync_that_begins_again_and_again_is_given_up_in_the_end() -> None:
+    world = World()
+    world.kube.pods = [pod("a", "main", started="2099-01-01T00:00:00Z")]
+    assert sum(await world.until_given_up()) == DEADLINE
+    ((kind, reason, message),) = world.kube.events
+    assert (kind, reason) == ("Warning", "DagSyncFailed")
+    assert "git-sync-main of pod a has just started" in message
 
 
 async def test_a_tenant_that_is_suspended_between_two_tries_goes_on_when_it_is_resumed() -> None:
@@ -249,6 +338,9 @@ async def test_after_the_deadline_the_request_is_handled_with_a_warning_and_the_
     delays = await world.until_given_up()
     assert sum(delays) == DEADLINE
     assert max(delays) == 30.0
+    assert world.counted("reconcile", controller="fetch", result="requeue") == len(delays)
+    assert world.counted("reconcile", controller="fetch", result="error") == 1
+    assert world.counted("handler_retries", handler="fetch") == len(delays) + 1
     assert world.state.fetched == "t1"
     (_, delayed, _), (kind, reason, message) = world.kube.events
     assert (delayed, kind, reason) == ("DagSyncDelayed", "Warning", "DagSyncFailed")

@@ -133,6 +133,10 @@ def test_the_probes_are_counted_by_their_result() -> None:
         for result in ("success", "requeue", "error")
     }
     assert counted == {"success": 1, "requeue": 1, "error": 1}
+    retries = metrics.registry.get_sample_value(
+        "airflow_operator_handler_retries_total", {"handler": "health"}
+    )
+    assert retries == 1, "only no answer at all is a failure"
 
 
 async def asked(body: Any, status: int = 200) -> tuple[Health, Metrics]:

@@ -6,6 +6,15 @@ import pytest
 from tests.unit.operator.support import raw
 
 from tenant_operator.api.status import TenantStatus
+from tenant_operator.core.errors import (
+    ApplyError,
+    InvalidSpec,
+    KubeError,
+    NotReady,
+    Reason,
+    TenantError,
+    unavailable,
+)
 from tenant_operator.core.kinds import ObjectId
 from tenant_operator.reconcile import requests
 from tenant_operator.reconcile.requests import AIRFLOW, HEALTH, TENANT
@@ -38,6 +47,40 @@ def test_the_second_pass_of_the_same_request_does_not_begin_anew() -> None:
     requests.begin(asked)
     assert (asked.full, asked.bootstrapped) == (False, "b")
     assert asked.release is not None
+
+
+def test_a_request_that_waits_for_pods_begins_once_however_many_passes_it_takes() -> None:
+    """Waking takes dozens of passes: each would render and apply everything again."""
+    asked = state()
+    requests.begin(asked)
+    asked.full, asked.release, asked.bootstrapped = False, Kept("d", (), b""), "b"
+    requests.begin(asked)
+    assert (asked.full, asked.bootstrapped) == (False, "b")
+    asked.raw["metadata"]["annotations"][ASKED] = "t2"
+    requests.begin(asked)
+    assert asked.full, "another request is another pass"
+
+
+@pytest.mark.parametrize(
+    ("error", "answers"),
+    [
+        (None, True),
+        (InvalidSpec("wrong"), True),
+        (ApplyError("refused"), True),
+        (NotReady("it crashes", reason=Reason.CRASH_LOOPING), True),
+        (NotReady("failed", reason=Reason.MIGRATION_FAILED, stalled=True), True),
+        (NotReady("waiting for scheduler"), False),
+        (NotReady("waking", reason=Reason.DATABASE_STARTING), False),
+        (NotReady("it migrates", reason=Reason.MIGRATION_RUNNING), False),
+        (NotReady("going to sleep", reason=Reason.HIBERNATING), False),
+        (NotReady("a new binding", reason=Reason.PENDING), False),
+        (unavailable(KubeError(0, "no answer")), False),
+    ],
+)
+def test_a_pass_answers_when_it_came_to_its_end_or_something_is_wrong(
+    error: TenantError | None, answers: bool
+) -> None:
+    assert requests.answers(error) is answers
 
 
 @pytest.mark.parametrize("nothing", [state(""), state(suspend="true"), state("x" * 300)])

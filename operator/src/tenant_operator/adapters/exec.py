@@ -87,7 +87,11 @@ def _status(data: bytes) -> dict[str, Any]:
 def _refused(status: int) -> KubeError:
     """What a refused upgrade means: its body cannot be read any more."""
     if status == 403:
-        return Forbidden(403, "the operator lacks the right to create and get pods/exec there")
+        return Forbidden(
+            403,
+            "pods/exec is refused: the operator lacks the right to get and create it there, or an admission "
+            "policy forbids it (the API server's audit log says which)",
+        )
     if status == 404:
         return NotFound(404, "the pod is gone")
     return KubeError(status, f"the Kubernetes API or the kubelet refuses (HTTP {status})")

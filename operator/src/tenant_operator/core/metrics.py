@@ -24,7 +24,7 @@ RESULTS = ("success", "requeue", "error", "permanent_error")
 #: DAGs that somebody asked for.
 CONTROLLERS = ("tenant", "airflow", "health", "fetch")
 #: What is tried again after a failure.
-HANDLERS = ("tenant", "deletion", "status", "airflow")
+HANDLERS = ("tenant", "deletion", "status", "airflow", "health", "fetch")
 
 
 class Metrics:
@@ -63,7 +63,7 @@ class Metrics:
         self.retries = Counter(
             "airflow_operator_handler_retries",
             "Failures after which the same work is tried again: a tenant's pass, its deletion, the write of "
-            "its status, the look into its Airflow",
+            "its status, the look into its Airflow, a probe of its components, a fetch of its DAGs",
             ["handler"],
             registry=self.registry,
         )

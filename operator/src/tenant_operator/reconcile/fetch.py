@@ -2,9 +2,10 @@
 
 Every running git-sync container of the tenant gets the signal on which it syncs at once; Airflow then finds
 the new tree within its bundles' 5 seconds by itself, so it is not asked (docs/adr/0016). What cannot be told
-now (no pod runs yet, the API server refuses) is an Event, and tried again for a while. After the deadline
-the request counts as handled, with a Warning: git-sync goes on looking by itself, and new pods fetch anyway.
-While the tenant is suspended or hibernates, its request waits.
+now (no pod runs, the API server refuses) is an Event, and tried again for a while. After the deadline the
+request counts as handled, with a Warning: git-sync goes on looking by itself, and new pods fetch anyway.
+While the tenant is suspended or hibernates its request waits, and until its release has come up for the first
+time or after a rest: what is about to start is no failure.
 
 In a queue of its own, because a node that does not answer may keep a call waiting.
 """
@@ -23,6 +24,7 @@ from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import Clock, Commands, Kube
 from tenant_operator.plan import fetch, intent
 from tenant_operator.plan.fetch import Target
+from tenant_operator.plan.hibernation import State
 from tenant_operator.plan.tenant import Tenant, parse
 from tenant_operator.reconcile.state import TenantState
 
@@ -35,6 +37,8 @@ _LAST_RETRY = 30.0
 #: How long Airflow may take to parse what was fetched (seconds).
 _PARSE = 60.0
 _AT_ONCE = 8
+#: Task pods, by the hundred in a busy hour, run no git-sync.
+_PODS = f"{names.LABEL_TENANT},{names.LABEL_COMPONENT}!=worker"
 
 
 @dataclass(slots=True)
@@ -44,6 +48,16 @@ class _Try:
     value: str
     since: float
     failures: int = 0
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why not everybody was told."""
+
+    words: str
+    #: some have just begun and are told in a moment: nothing is wrong
+    starting: bool = False
 
 
 class FetchFlow:
@@ -64,34 +78,38 @@ class FetchFlow:
     def wanted(self, state: TenantState) -> bool:
         """Whether a request waits that is not being tried: between two tries the delay counts."""
         attempt = self._tries.get(state.name)
-        return pending(state) and (attempt is None or attempt.value != _value(state))
+        return pending(state) and _up(state) and (attempt is None or attempt.value != _value(state))
 
     async def run(self, state: TenantState) -> float | None:
         """Try once; returns the seconds until the next try. Once handled, the request is `state.fetched`."""
         tenant = _parse(state)
-        if tenant is None or tenant.spec.suspend or tenant.intent.hibernated_by or not pending(state):
+        resting = tenant is None or tenant.spec.suspend or bool(tenant.intent.hibernated_by)
+        if tenant is None or resting or not _up(state) or not pending(state):
             self.forget(state.name)
             return None
         value = tenant.intent.dag_sync
         wanted = fetch.sources(tenant)
         started = time.perf_counter()
-        trouble = await self._tell(tenant.namespace, wanted) if wanted else ""
-        self._metrics.finished("fetch", "requeue" if trouble else "success", time.perf_counter() - started)
-        if not trouble:
+        trouble = await self._tell(tenant.namespace, wanted) if wanted else None
+        delay = await self._again(state, value, trouble) if trouble else None
+        result = "success" if trouble is None else "error" if delay is None else "requeue"
+        self._metrics.finished("fetch", result, time.perf_counter() - started)
+        if trouble is not None and not trouble.starting:
+            self._metrics.retries.labels("fetch").inc()
+        if trouble is None:
             told = (
                 f"git-sync of {', '.join(wanted)} fetches now" if wanted else "no DAG source is pulled by Git"
             )
             await self._handled(state, value, "Normal", "DagSyncRequested", told)
-            return None
-        return await self._again(state, value, trouble)
+        return delay
 
-    async def _tell(self, namespace: str, wanted: Sequence[str]) -> str:
-        """Signal all containers; what went wrong, in words, empty when nothing did."""
+    async def _tell(self, namespace: str, wanted: Sequence[str]) -> _Trouble | None:
+        """Signal all containers; what went wrong, or who is not ready to be told yet."""
         try:
-            pods = await self._kube.list(kinds.POD, namespace, names.LABEL_TENANT)
+            pods = await self._kube.list(kinds.POD, namespace, _PODS)
         except KubeError as error:
-            return f"the pods cannot be listed: {error}"
-        targets, absent = fetch.targets(pods, wanted)
+            return _Trouble(f"the pods cannot be listed: {error}")
+        audience = fetch.audience(pods, wanted, self._clock.now())
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def tell(target: Target) -> str:
@@ -102,19 +120,24 @@ class FetchFlow:
                     return f"{target.container} of pod {target.pod} cannot be told: {error.message}"
             return ""
 
-        troubles = [trouble for trouble in await asyncio.gather(*map(tell, targets)) if trouble]
-        if absent:
-            troubles.append(f"no pod runs git-sync for {', '.join(absent)}")
-        return troubles[0] if troubles else ""
+        async with asyncio.TaskGroup() as group:  # a mistake of ours leaves none running behind
+            told = [group.create_task(tell(target)) for target in audience.found]
+        troubles = [trouble for task in told if (trouble := task.result())]
+        if audience.absent:
+            troubles.append(f"no pod runs git-sync for {', '.join(audience.absent)}")
+        if troubles:
+            return _Trouble(troubles[0])
+        if audience.young:
+            first = audience.young[0]
+            return _Trouble(f"{first.container} of pod {first.pod} has just started", starting=True)
+        return None
 
-    async def _again(self, state: TenantState, value: str, trouble: str) -> float | None:
-        now = self._clock.monotonic()
+    async def _again(self, state: TenantState, value: str, found: _Trouble) -> float | None:
+        """Note a try that told not everybody; seconds to the next one, None when it was the last."""
+        now, trouble = self._clock.monotonic(), found.words
         attempt = self._tries.get(state.name)
         if attempt is None or attempt.value != value:
             attempt = self._tries[state.name] = _Try(value, now)
-            await self._kube.event(
-                state.raw, "Warning", "DagSyncDelayed", f"{trouble}; tried again for {DEADLINE:.0f} seconds"
-            )
         if now - attempt.since >= DEADLINE:
             await self._handled(
                 state,
@@ -124,9 +147,16 @@ class FetchFlow:
                 f"given up after {DEADLINE:.0f} seconds: {trouble}; git-sync fetches at its next period",
             )
             return None
-        attempt.failures += 1
         log.info("tenant %s: %s", state.name, trouble)
         left = DEADLINE - (now - attempt.since)
+        if found.starting:
+            return min(fetch.SETTLE, left)
+        if not attempt.told:
+            attempt.told = True
+            await self._kube.event(
+                state.raw, "Warning", "DagSyncDelayed", f"{trouble}; tried again for {DEADLINE:.0f} seconds"
+            )
+        attempt.failures += 1
         return min(_FIRST_RETRY * 2.0 ** (attempt.failures - 1), _LAST_RETRY, left)
 
     async def _handled(self, state: TenantState, value: str, kind: str, reason: str, message: str) -> None:
@@ -139,6 +169,11 @@ class FetchFlow:
 def pending(state: TenantState) -> bool:
     """Whether a request waits. Never raises; the tenant may be suspended or wrong all the same."""
     return _value(state) not in ("", state.fetched, state.status.last_handled_dag_sync_at)
+
+
+def _up(state: TenantState) -> bool:
+    """Whether the release has come up, for the first time or after a rest. A new pod fetches by itself."""
+    return state.status.release.revision > 0 and state.status.state in {"", State.RUNNING}
 
 
 def _value(state: TenantState) -> str:

@@ -97,7 +97,7 @@ class Flow:
             delay = error.retry or self._settings.resync_interval
         if delay is not None and _lacks_channel_secret(state):
             state.full, delay = True, min(delay, _CHANNEL_RETRY)
-        if not (state.full and isinstance(error, NotReady)):  # else it did not come to look at everything
+        if requests.answers(error):
             requests.carried(state, requests.TENANT, asked)
         findings.handled_reconcile, findings.handled_dag_sync = requests.handled(state), state.fetched
         self._take_airflow(state, findings, generation)

@@ -62,6 +62,8 @@ class HealthFlow:
         well = health is not None and not health.unhealthy
         result = "success" if well else "requeue" if health is not None else "error"
         self._metrics.finished("health", result, time.perf_counter() - started)
+        if result == "error":
+            self._metrics.retries.labels("health").inc()
         return PERIOD if well else DOUBT_PERIOD
 
     async def _ask(self, state: TenantState) -> Health | None:

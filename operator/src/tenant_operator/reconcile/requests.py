@@ -3,21 +3,28 @@
 Three loops have a part in it: `tenant` looks at Kubernetes as if the operator had just started, `airflow`
 compares the objects inside, `health` asks for the components. Each notes the request's value when it has
 done its part after the request came; when all that apply have, the pass writes `lastHandledReconcileAt`.
-As in Flux, handled means looked at, not repaired: what was found is in the conditions. While a tenant is
-suspended its request waits, and is carried out when it is resumed.
+As in Flux, handled means looked at, not repaired: what was found is in the conditions. A pass that ends on
+the way (pods start, a migration runs, the tenant wakes) has not looked at everything and answers nothing.
+While a tenant is suspended its request waits, and is carried out when it is resumed.
 https://fluxcd.io/flux/components/kustomize/kustomizations/#triggering-a-reconcile
 """
 
 from __future__ import annotations
 
 from tenant_operator.core import names
+from tenant_operator.core.errors import Reason, TenantError
 from tenant_operator.plan import intent
+from tenant_operator.plan.outcome import PROGRESS
 from tenant_operator.reconcile.health import probed
 from tenant_operator.reconcile.state import TenantState
 
+#: Not a loop: the request whose first pass has begun.
+_BEGUN = "begun"
 TENANT = "tenant"
 AIRFLOW = "airflow"
 HEALTH = "health"
+#: How a pass ends that has to come again before anybody knows.
+_NO_ANSWER = PROGRESS | {Reason.API_SERVER_UNAVAILABLE, Reason.INTERNAL_ERROR}
 
 
 def asked(state: TenantState) -> str:
@@ -30,8 +37,9 @@ def asked(state: TenantState) -> str:
 def begin(state: TenantState) -> None:
     """Before a pass: if it is the first of a request, forget what would spare it work."""
     value = asked(state)
-    if not value or state.carried.get(TENANT) == value:
+    if not value or value in (state.carried.get(_BEGUN), state.carried.get(TENANT)):
         return
+    state.carried[_BEGUN] = value
     state.full = True
     state.release = None
     state.bootstrapped = ""
@@ -43,6 +51,11 @@ def carried(state: TenantState, loop: str, value: str) -> None:
     """Note that a loop has done its part of the request that was there when it began."""
     if value:
         state.carried[loop] = value
+
+
+def answers(error: TenantError | None) -> bool:
+    """Whether a pass that ended so has an answer: it came to its end, or something is wrong that it tells."""
+    return error is None or error.reason not in _NO_ANSWER
 
 
 def outstanding(state: TenantState, loop: str) -> bool:
