@@ -8,8 +8,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from tests import git_environment
 
 pytest_plugins = ["tools.pytest_covers"]
+
+git_environment.prepare(os.environ)
 
 # Two environments, two runs of `make test`: Airflow's pins exclude the operator's (kubernetes < 37).
 _IN_AIRFLOW = importlib.util.find_spec("tenant_operator") is None

@@ -23,6 +23,8 @@ GIT_ENV = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_SYSTEM": "/dev/null",
 }
+#: For one command, on a machine that is busy with other tests.
+SECONDS = 120
 
 
 def free_port() -> int:
@@ -32,7 +34,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:
     """Until `what` is true and raises nothing; fails after the deadline with what it said last."""
     end, last = time.monotonic() + seconds, "it was false"
     while time.monotonic() < end:
@@ -90,7 +92,7 @@ class Remote:
             check=True,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=SECONDS,
         )
         return done.stdout.strip()
 
@@ -154,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         answer = subprocess.run(
-            ["git", "http-backend"], input=body, env=env, capture_output=True, timeout=30
+            ["git", "http-backend"], input=body, env=env, capture_output=True, timeout=SECONDS
         ).stdout
         head, _, content = answer.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))

@@ -1,7 +1,7 @@
 """The session's environment: a cluster with the operator, the Git server and both sample tenants applied.
 
-``E2E_CLUSTER`` names the cluster (default ``e2e``), ``E2E_KEEP=1`` leaves it as it is at the end and takes
-one that is in use already: the quick way while a test is being written.
+``E2E_CLUSTER`` names the cluster (default ``e2e-`` and a hash of this folder), ``E2E_KEEP=1`` leaves it as it
+is at the end and takes one that is in use already: the quick way while a test is being written.
 """
 
 from __future__ import annotations
@@ -12,21 +12,18 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e import monitoring
+from tests.e2e import lone, monitoring
 from tests.e2e.support import Environment
 
 from demo import cluster, diagnosis, steps
-from demo.cluster import Platform
 from demo.console import Console
-from demo.errors import DemoError
-from demo.kube import TENANTS, names
 from demo.samples import FIRST_MESSAGE, MANIFESTS, SAMPLES, ensure_secrets
 from demo.state import state_directory
 from demo.steps import Demo
 
 IMAGES = (*cluster.CLUSTER_IMAGES, "toolbox", "prometheus")
 KEEP = bool(os.environ.get("E2E_KEEP"))
-NAME = os.environ.get("E2E_CLUSTER", "e2e")
+NAME = os.environ.get("E2E_CLUSTER") or lone.name("e2e")
 ENVIRONMENT = pytest.StashKey[Environment]()
 DUMPS = Path(__file__).resolve().parents[2] / "build" / "e2e"
 
@@ -60,32 +57,23 @@ def pytest_runtest_makereport(
 def environment(request: pytest.FixtureRequest) -> Iterator[Environment]:
     """Build, start, install and apply; nothing is waited for but the operator and the Git server."""
     console = Console()
-    with cluster.opened(NAME, console, IMAGES) as platform:
-        _require_empty(platform)
+    with lone.opened(NAME, console, IMAGES, keep=KEEP) as platform:
         monitoring.install_definitions(platform.kube)
         demo = Demo(console, platform, state_directory(NAME))
         steps.install(demo, monitoring.OPERATOR_VALUES)
         assert demo.git is not None
         found = Environment(platform, demo.git, console)
-        request.config.stash[ENVIRONMENT] = found
         for sample in SAMPLES:
             ensure_secrets(platform.kube, demo.git, sample)
             demo.git.push_first(sample.name, sample.repository, FIRST_MESSAGE)
         platform.kube.kubectl(
             "apply", "--server-side", "--field-manager=demo", "--force-conflicts", "-k", str(MANIFESTS)
         )
-        yield found
-    if not KEEP:
-        platform.target.down(purge=True)
-
-
-def _require_empty(platform: Platform) -> None:
-    left = names(platform.kube.items(TENANTS))
-    if left and not KEEP:
-        raise DemoError(
-            f"{platform.target.description} has tenants already ({', '.join(left)}): take it down first, "
-            "or set E2E_KEEP=1 to use it as it is"
-        )
+        request.config.stash[ENVIRONMENT] = found
+        try:
+            yield found
+        finally:
+            del request.config.stash[ENVIRONMENT]  # nobody can be asked any more
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.git_remote import GIT_ENV
 from tools.manifests import changes, diff, overlays, report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,9 +36,8 @@ class Repository:
         self.first = self.commit()
 
     def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
         done = subprocess.run(
-            ["git", *identity, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60
+            ["git", *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -66,7 +66,9 @@ def tenant(name: str, policy: str = "Retain", **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    for name, value in GIT_ENV.items():  # also for the git of the program: no hook, no setting of the user
+        monkeypatch.setenv(name, value)
     return Repository(tmp_path)
 
 
