@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ import check_jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
-from tools.manifests import diff
+from tools.manifests import diff, report
+from tools.manifests.changes import Comparison
 from tools.release import __main__ as release
 from tools.release.common import Dist
 
@@ -98,6 +102,7 @@ def test_actionlint_has_nothing_to_say(path: Path) -> None:
         *(("vendor.gitlab-ci", path) for path in GITLAB),
         *(("vendor.github-actions", path) for path in COMPOSITES),
         ("vendor.dependabot", ROOT / ".github/dependabot.yml"),
+        ("vendor.renovate", ROOT / ".github/renovate.json"),
     ],
     ids=str,
 )
@@ -181,6 +186,166 @@ def test_gitlabs_jobs_end_in_time_and_use_no_secret(path: Path) -> None:
     assert {name for name in used if re.search("SECRET|PASSWORD|TOKEN|KEY", name)} <= {"CI_JOB_TOKEN"}
 
 
+def evaluates(rule: str, **given: str) -> bool:
+    """A rule of GitLab made of comparisons joined by &&: https://docs.gitlab.com/ci/jobs/job_rules/."""
+    pairs = [part.split(" == ") for part in rule.split(" && ")]
+    return all(value(left, given) == value(right, given) for left, right in pairs)
+
+
+def value(word: str, given: dict[str, str]) -> str:
+    return given.get(word[1:], "") if word.startswith("$") else word.strip('"')
+
+
+@pytest.mark.parametrize(
+    ("given", "runs"),
+    [
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}, True),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "x"}, False),
+        (
+            {
+                "CI_PIPELINE_SOURCE": "merge_request_event",
+                "CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "platform/airflow-tenants",
+            },
+            True,
+        ),
+        (
+            {
+                "CI_PIPELINE_SOURCE": "merge_request_event",
+                "CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "stranger/airflow-tenants",
+            },
+            False,
+        ),
+    ],
+)
+def test_a_forks_code_never_gets_to_the_runner_of_ones_own(given: dict[str, str], runs: bool) -> None:
+    content = load(ROOT / ".gitlab-ci.yml")
+    own = [job for job in content.values() if isinstance(job, dict) and "tags" in job]
+    assert [job["script"] for job in own] == [[".ci/run"]]
+    fixed = {"CI_PROJECT_PATH": "platform/airflow-tenants", "CI_DEFAULT_BRANCH": "main"}
+    assert any(evaluates(rule["if"], **fixed, **given) for rule in own[0]["rules"]) == runs
+
+
+def containers(path: Path) -> list[str]:
+    found = [job["container"] for job in jobs(path).values() if "container" in job]
+    return [entry["image"] if isinstance(entry, dict) else entry for entry in found]
+
+
+def test_the_containers_of_jobs_are_one_image_pinned_by_digest() -> None:
+    images = {image for path in WORKFLOWS for image in containers(path)}
+    assert len(images) == 1
+    assert re.fullmatch(r"debian:bookworm-\d{8}@sha256:[0-9a-f]{64}", images.pop())
+
+
+def test_what_is_published_is_made_without_caches_that_others_fill() -> None:
+    uses = [
+        step
+        for step in steps(ROOT / ".github/workflows/release.yml")
+        if step.get("uses") == "./.github/actions/prepare"
+    ]
+    assert len(uses) == 2
+    assert all(step["with"]["cache"] == "false" for step in uses)
+    for path in COMPOSITES:
+        for step in steps(path):
+            name = step.get("uses", "").partition("@")[0]
+            if name == "actions/cache":
+                assert step["if"] == "inputs.cache == 'true'"
+            elif name.startswith("actions/setup-"):
+                assert "inputs.cache" in step["with"]["cache"]
+    everything = (ROOT / ".github/workflows/release.yml").read_text()
+    assert not re.search(r"uses: (actions/cache|actions/setup-|astral-sh)", everything)
+
+
+def test_only_what_is_in_main_is_released_and_no_tag_pushes_another_out_of_the_queue() -> None:
+    path = ROOT / ".github/workflows/release.yml"
+    [check] = [words for words in called(path) if "check" in words]
+    assert check[-2:] == ["--branch", "origin/main"]
+    build = jobs(path)["build"]["steps"]
+    [checkout] = [step for step in build if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkout["with"]["fetch-depth"] == 0  # else there is no origin/main, and no earlier tag
+    assert load(path)["concurrency"] == {"group": "release-${{ github.ref }}", "cancel-in-progress": False}
+
+
+# --- the comment of a pull request
+
+
+GH = """#!/bin/sh
+printf '%s\\n' "$*" >> calls
+case "$*" in *--jq*) printf '%s' "$KNOWN" ;; *) cat comment.md > posted ;; esac
+"""
+NOTHING = "## What this changes in the clusters\n\nNo object of any overlay changes.\n"
+
+
+def comment(tmp_path: Path, difference: str | None, known: str) -> tuple[list[str], str]:
+    """Run the step as GitHub does, with a stand-in for gh; the calls and the comment's text."""
+    [script] = [
+        step["run"] for step in jobs(ROOT / ".github/workflows/manifests.yml")["comment"]["steps"][1:]
+    ]
+    if difference is not None:
+        (tmp_path / "diff.md").write_text(difference)
+    gh = tmp_path / "bin/gh"
+    gh.parent.mkdir()
+    gh.write_text(GH)
+    gh.chmod(0o755)
+    environment = {
+        "PATH": f"{gh.parent}:{os.environ['PATH']}",
+        "GITHUB_REPOSITORY": "o/r",
+        "NUMBER": "7",
+        "COMMIT": "c0ffee",
+        "RUN": "https://example.com/run",
+        "KNOWN": known,
+    }
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    posted = tmp_path / "posted"
+    return (tmp_path / "calls").read_text().splitlines(), posted.read_text() if posted.exists() else ""
+
+
+def test_the_comment_says_of_which_commit_it_is_and_is_found_again_by_its_mark(tmp_path: Path) -> None:
+    [listed, posted], text = comment(tmp_path, "## What\n1 changed\n", "")
+    assert text == "<!-- manifests-diff -->\n## What\n1 changed\n\nOf commit c0ffee.\n"
+    assert posted.startswith("api --method POST repos/o/r/issues/7/comments ")
+    assert 'startswith("<!-- manifests-diff -->")' in listed
+
+
+def test_the_same_comment_is_written_again_and_nobody_elses(tmp_path: Path) -> None:
+    [_, posted], _ = comment(tmp_path, "## What\n1 changed\n", "11\n12")
+    assert posted.startswith("api --method PATCH repos/o/r/issues/comments/11 ")
+
+
+@pytest.mark.parametrize("difference", [None, ""])
+def test_a_difference_that_could_not_be_made_replaces_the_old_one(
+    tmp_path: Path, difference: str | None
+) -> None:
+    [_, posted], text = comment(tmp_path, difference, "11")
+    assert "PATCH" in posted
+    assert "could not be made: [the run](https://example.com/run)" in text
+    assert "c0ffee" in text
+
+
+def test_a_pull_request_that_changes_no_object_gets_no_comment_but_an_old_one_is_corrected(
+    tmp_path: Path,
+) -> None:
+    assert report.markdown(Comparison((), ()), {}, {}) == NOTHING
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    calls, _ = comment(tmp_path / "a", NOTHING, "")
+    assert len(calls) == 1
+    _, text = comment(tmp_path / "b", NOTHING, "11")
+    assert NOTHING in text
+
+
+def test_the_comment_comes_after_a_failure_too_and_the_check_runs_for_every_pull_request() -> None:
+    content = load(ROOT / ".github/workflows/manifests.yml")
+    assert content[True] == {"pull_request": None}
+    assert content["jobs"]["comment"]["needs"] == "diff"
+    assert "!cancelled()" in content["jobs"]["comment"]["if"]
+    after = content["jobs"]["diff"]["steps"]
+    late = after[[step.get("name") for step in after].index("What changes") + 1 :]
+    assert late
+    assert all("!cancelled()" in step["if"] for step in late)
+
+
 # --- steps that run anywhere
 
 
@@ -241,7 +406,7 @@ def test_every_file_that_a_pipeline_runs_exists_and_is_executable() -> None:
 
 def test_a_release_runs_its_steps_in_their_order() -> None:
     words = [words for words in called(ROOT / ".github/workflows/release.yml") if "tools.release" in words]
-    assert [found[3] for found in words] == ["check", "build", "push", "sign"]
+    assert [found[3] for found in words] == ["check", "build", "push", "sign", "tag"]
     order = jobs(ROOT / ".github/workflows/release.yml")
     assert (order["publish"]["needs"], order["github"]["needs"]) == ("build", "publish")
     assert order["publish"]["environment"] == "release"
@@ -367,23 +532,40 @@ def test_a_teams_pipeline_lints_its_dags_with_the_pools_of_its_tenant(tmp_path: 
     assert "no_such_pool" in found.stdout
 
 
-def test_the_templates_name_the_linter_that_is_here_and_a_version_of_it() -> None:
-    version = re.search(r'^version = "(.+)"', (ROOT / "dags/lint/pyproject.toml").read_text(), re.MULTILINE)
-    assert version
-    source = (
-        f"dag-lint @ git+https://github.com/your-org/airflow-tenants@v{version[1]}#subdirectory=dags/lint"
-    )
+def test_the_templates_lint_with_the_platforms_own_linter() -> None:
+    """From the repository that the job reads anyway: that may be private, and needs no second token."""
+    project = tomllib.loads((ROOT / "dags/lint/pyproject.toml").read_text())["project"]
+    assert "dag-lint" in project["scripts"]
     for template in ("github-dags.yml", "gitlab-dags.yml"):
-        assert source in (TEAMS / template).read_text()
+        [line] = [words for words in called(TEAMS / template) if words[0] == "uvx"]
+        assert line[1:4] == ["--from", "platform/dags/lint", "dag-lint"]
     [hook] = load(TEAMS / "pre-commit-config.yaml")["repos"]
     known = {entry["id"] for entry in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
-    assert hook["rev"] == f"v{version[1]}"
+    assert hook["rev"] == f"v{project['version']}"
     assert {entry["id"] for entry in hook["hooks"]} <= known
 
 
-def test_the_templates_parse_in_the_image_that_tenants_run() -> None:
-    chart = yaml.safe_load((ROOT / "charts/airflow-tenant/Chart.yaml").read_text())
-    image = f"registry.example.com/airflow-tenants/airflow:{chart['appVersion']}"
+def test_a_teams_workflow_reads_the_private_repository_and_registry_with_rights_of_its_own() -> None:
+    """GITHUB_TOKEN reads the workflow's own repository only."""
+    found = jobs(TEAMS / "github-dags.yml")
+    reader, platform = [step for step in found["lint"]["steps"] if "uses" in step][1:3]
+    assert reader["uses"].startswith("actions/create-github-app-token@")
+    assert platform["with"]["repository"] == f"{reader['with']['owner']}/{reader['with']['repositories']}"
+    assert {name for name in reader["with"] if name.startswith("permission-")} == {"permission-contents"}
+    assert reader["with"]["permission-contents"] == "read"
+    assert platform["with"]["token"] == f"${{{{ steps.{reader['id']}.outputs.token }}}}"
+    read = platform["with"]["sparse-checkout"].split()
+    assert read == ["manifests/tenants/base/payments", "dags/lint"]
+    assert all((ROOT / path).is_dir() for path in read)
+    assert set(found["parse"]["container"]["credentials"]) == {"username", "password"}
+    onboarding = (ROOT / "docs/onboarding.md").read_text()
+    for name in re.findall(r"(?:vars|secrets)\.([A-Z_]+)", (TEAMS / "github-dags.yml").read_text()):
+        assert f"`{name}`" in onboarding
+
+
+def test_the_templates_parse_in_the_image_that_production_runs() -> None:
+    defaults = yaml.safe_load((ROOT / "manifests/operator/production/defaults.yaml").read_text())
+    image = "{repository}:{tag}".format(**defaults["images"]["airflow"])
     assert jobs(TEAMS / "github-dags.yml")["parse"]["container"]["image"] == image
     assert load(TEAMS / "gitlab-dags.yml")["parse"]["image"]["name"] == image
 
@@ -409,6 +591,47 @@ def test_every_path_with_an_owner_exists() -> None:
         assert all(owner.startswith("@your-org/") for owner in owners)
 
 
+def owners(path: str) -> set[str]:
+    """The owners of a file: the last line that fits."""
+    lines = [line.split() for line in (ROOT / ".github/CODEOWNERS").read_text().splitlines()]
+    found: list[str] = []
+    for pattern, *names in [words for words in lines if words and not words[0].startswith("#")]:
+        wanted = pattern.lstrip("/")
+        if pattern == "*" or path == wanted or (wanted.endswith("/") and path.startswith(wanted)):
+            found = names
+    return {name.rpartition("/")[2] for name in found}
+
+
+def built_from(folder: Path) -> set[Path]:
+    """Every file that a kustomization is built from."""
+    content = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    listed = [*content.get("resources", []), *content.get("components", [])]
+    listed += [patch["path"] for patch in content.get("patches", []) if "path" in patch]
+    found = {folder / "kustomization.yaml"}
+    for entry in listed:
+        path = (folder / entry).resolve()
+        found |= built_from(path) if path.is_dir() else {path}
+    return found
+
+
+def test_a_team_alone_changes_in_production_only_which_release_of_its_dags_runs() -> None:
+    """Of several owners one is enough, so a line with a team and the platform is the team's alone."""
+    files = {ids(path) for path in built_from(ROOT / "manifests/tenants/production")}
+    assert any(path.startswith("manifests/tenants/base/") for path in files)
+    by_a_team = {path for path in files if owners(path) - {"airflow-platform", "security"}}
+    assert by_a_team
+    assert {Path(path).name for path in by_a_team} == {"release.yaml"}
+    for path in by_a_team:
+        assert owners(path) == {Path(path).parent.name, "airflow-platform"}
+
+
+def test_a_team_changes_its_staging_by_itself_and_nobody_elses() -> None:
+    for folder in (ROOT / "manifests/tenants/staging").iterdir():
+        if folder.is_dir() and folder.name != "platform":
+            assert owners(f"{ids(folder)}/tenant.yaml") == {folder.name}
+    assert owners("manifests/tenants/staging/new/tenant.yaml") == {"airflow-platform"}
+
+
 def test_dependabot_looks_where_pins_are() -> None:
     entries = {
         entry["package-ecosystem"]: entry for entry in load(ROOT / ".github/dependabot.yml")["updates"]
@@ -418,6 +641,20 @@ def test_dependabot_looks_where_pins_are() -> None:
     [pattern] = entries["gomod"]["directories"]
     assert list(ROOT.glob(f"{pattern.lstrip('/')}/go.mod"))
     assert (ROOT / entries["npm"]["directory"].lstrip("/") / "package-lock.json").is_file()
+
+
+def test_renovate_looks_where_charts_and_containers_are_pinned() -> None:
+    found = json.loads((ROOT / ".github/renovate.json").read_text())
+    assert set(found["enabledManagers"]) == {"flux", "github-actions"}
+    [pattern] = found["flux"]["managerFilePatterns"]
+    wanted = re.compile(pattern.strip("/"))
+    files = [
+        path for path in (ROOT / "manifests").rglob("*.yaml") if "kind: HelmRelease\n" in path.read_text()
+    ]
+    read = [path for path in files if wanted.search(ids(path))]
+    charts = ROOT / "manifests/infrastructure/controllers"
+    assert read
+    assert read == [path for path in files if path.is_relative_to(charts)]
 
 
 def test_the_promotion_in_the_documentation_is_a_patch_that_applies(tmp_path: Path) -> None:
