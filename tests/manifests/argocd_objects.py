@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -38,6 +39,30 @@ def _built(folder: Path) -> tuple[Object, ...]:
 def build(folder: str) -> list[Object]:
     """The objects of a kustomization below manifests/; the caller may change them."""
     return copy.deepcopy(list(_built(MANIFESTS / folder)))
+
+
+def applied(application: Object) -> list[Object]:
+    """The objects that Argo CD makes of an Application's folder, with the Application's own patches."""
+    source = application["spec"]["source"]
+    patches = source.get("kustomize", {}).get("patches")
+    if not patches:
+        return build(source["path"].removeprefix("manifests/"))
+    with tempfile.TemporaryDirectory(prefix="argocd-") as name:
+        scratch = Path(name).resolve()
+        kustomization = {"resources": [os.path.relpath(ROOT / source["path"], scratch)], "patches": patches}
+        (scratch / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        found = overlays.build_folder(tool("kustomize"), scratch)
+    assert not isinstance(found, str), found
+    return list(found)
+
+
+def destined(project: Object, application: Object) -> bool:
+    """Whether a project lets an Application write where it says."""
+    to = application["spec"]["destination"]
+    return any(
+        target["server"] == to["server"] and _glob(target["namespace"], to["namespace"])
+        for target in project["spec"]["destinations"]
+    )
 
 
 def variant(files: Mapping[str, str], folder: str) -> list[Object]:

@@ -22,7 +22,9 @@ from tests.manifests.argocd_objects import (
     admitted,
     annotations,
     applications,
+    applied,
     build,
+    destined,
     everything,
     generate,
     of,
@@ -54,11 +56,10 @@ def test_every_folder_that_an_application_names_builds_and_its_project_admits_it
         spec = application["spec"]
         project = project_of(environment, application)
         assert spec["source"]["repoURL"] in project["spec"]["sourceRepos"], name
-        target = {"server": spec["destination"]["server"], "namespace": spec["destination"]["namespace"]}
-        assert target in project["spec"]["destinations"], name
+        assert destined(project, application), name
         if "chart" in spec["source"]:
             continue
-        objects = build(spec["source"]["path"].removeprefix("manifests/"))
+        objects = applied(application)
         assert objects
         for found in objects:
             assert admitted(project, found), (name, found["kind"], found["metadata"])
@@ -84,20 +85,37 @@ def test_point_6_waves_of_the_root(environment: str) -> None:
     apps, projects = of(objects, "Application"), of(objects, "AppProject")
     charts = {name for name, app in apps.items() if "chart" in app["spec"]["source"]}
     order = [
-        [wave(projects["platform"])],
+        [wave(projects["platform"]), wave(projects["stores"])],
         [wave(apps["argocd-config"])],
-        [wave(apps[name]) for name in charts],
-        [wave(apps["infrastructure-configs"]), wave(apps["policies"])],
+        [wave(apps["infrastructure-classes"]), wave(apps["policies"])],
         [-3],  # the CRD's own wave inside the operator's Application
         [wave(apps["operator"])],
-        [wave(found) for name, found in projects.items() if name != "platform"],
-        [0],  # namespaces and Secrets inside a tenant's Application
+        [wave(found) for name, found in (projects | of(objects, "Namespace")).items() if "airflow-" in name],
+        [0],  # Secrets inside a tenant's Application
         [wave(found) for found in of(objects, "ApplicationSet").values()],
+        [wave(apps[name]) for name in charts],
+        [wave(apps[name]) for name in ("infrastructure-configs", "operator-monitoring") if name in apps],
     ]
     for earlier, later in itertools.pairwise(order):
         assert max(earlier) < min(later), order
     assert wave(apps["cert-manager"]) < wave(apps["kube-prometheus-stack"]), "its webhook has a certificate"
-    assert (wave(apps["operator"]), order[6], order[8]) == (-2, [-1] * len(TEAMS), [1])
+    assert (wave(apps["operator"]), order[5], order[7]) == (-2, [-1] * len(TEAMS), [1])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_neither_operator_nor_tenants_wait_for_a_third_partys_chart(environment: str) -> None:
+    """A wave waits until all before it is Healthy: an ill chart must not hold up a team's commit."""
+    objects = build(f"argocd/{environment}")
+    apps = of(objects, "Application")
+    (application_set,) = of(objects, "ApplicationSet").values()
+    before = {name for name, app in apps.items() if wave(app) <= wave(application_set)}
+    assert before == {"argocd-config", "infrastructure-classes", "policies", "operator"}
+    for name in before:
+        kinds = {found["apiVersion"].rpartition("/")[0] for found in applied(apps[name])}
+        foreign = {group for group in kinds if "." in group and not group.endswith(".k8s.io")}
+        assert not foreign, f"{name} has kinds that a chart brings"
+    for application in tenants(environment).values():
+        assert application["spec"]["syncPolicy"]["retry"]["limit"] == -1, "its kinds may come later"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -130,6 +148,7 @@ def test_point_7_one_application_a_directory(environment: str) -> None:
             "repoURL": REPOSITORY,
             "targetRevision": "main",
             "path": f"manifests/tenants/{environment}/{team}",
+            "kustomize": application["spec"]["source"]["kustomize"],
         }
         assert application["spec"]["destination"] == {"server": SERVER, "namespace": f"airflow-{team}"}
         assert application["spec"]["project"] == f"airflow-{team}"
@@ -137,6 +156,33 @@ def test_point_7_one_application_a_directory(environment: str) -> None:
             names.LABEL_TEAM: team,
             f"{names.GROUP}/environment": environment,
         }
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_point_7_a_team_does_not_apply_its_namespace(environment: str) -> None:
+    """Whoever owns its labels switches Pod Security off: the ApplicationSet drops it from the directory."""
+    for team in TEAMS:
+        application = tenants(environment)[f"airflow-{team}"]
+        found = applied(application)
+        assert of(found, names.KIND)
+        assert not of(found, "Namespace")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_point_7_two_directories_never_make_one_name(environment: str) -> None:
+    """Argo CD refuses the whole set for one name twice: a name that is made to fit is no longer unique."""
+    (application_set,) = of(build(f"argocd/{environment}"), "ApplicationSet").values()
+    template = application_set["spec"]["template"]
+    name = "airflow-{{ .path.basename }}"
+    assert template["metadata"]["name"] == template["spec"]["project"] == name
+    assert template["spec"]["destination"]["namespace"] == name
+    assert "Normalized" not in yaml.safe_dump(application_set)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_point_7_two_applications_never_share_an_object(environment: str) -> None:
+    for name, application in tenants(environment).items():
+        assert "FailOnSharedResource=true" in application["spec"]["syncPolicy"]["syncOptions"], name
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -202,6 +248,16 @@ def test_every_application_heals_and_retries_with_the_newest_commit(environment:
         assert policy["retry"]["refresh"] is True, name
         assert policy["retry"]["limit"] in {-1, 10}, name
         assert "ServerSideApply=true" in policy["syncOptions"], name
+
+
+def test_point_4_requests_to_the_operator_refresh_no_application() -> None:
+    """The engine's own answer is in test_argocd_engine.py; here the names are the operator's."""
+    cm = of(build("argocd/config"), "ConfigMap")["argocd-cm"]["data"]
+    prefix = "resource.customizations.ignoreResourceUpdates."
+    ours = yaml.safe_load(cm[f"{prefix}{names.GROUP}_{names.KIND}"])
+    asked = (names.ANNOTATION_RECONCILE, names.ANNOTATION_DAG_SYNC)
+    assert set(ours["jqPathExpressions"]) == {f'.metadata.annotations["{name}"]' for name in asked}
+    assert yaml.safe_load(cm[f"{prefix}all"]) == {"jsonPointers": ["/status"]}
 
 
 def test_point_11_tracking_is_by_annotation() -> None:

@@ -1,8 +1,11 @@
-"""Points 13 to 16 of the GitOps checklist: charts without hooks, those that Flux installs, and metrics."""
+"""Points 13 and 16 of the GitOps checklist: charts without hooks, those that Flux installs, and metrics.
+
+Points 14 and 15 (PodMonitors, dashboards) are proven where they are made: tests/charts/test_monitoring.py and
+test_operator_chart.py, tests/controller/test_monitoring.py. What a controller tells (16): tests/gitops.
+"""
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import Any
 
@@ -21,15 +24,6 @@ from tenant_operator.core import names
 Object = dict[str, Any]
 
 
-def exists(file: str, test: str) -> None:
-    """A test of another part proves the point; it must not vanish unnoticed."""
-    tree = ast.parse((ROOT / file).read_text())
-    defined = {
-        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    assert test in defined, f"{file} has no {test}"
-
-
 def test_point_13_no_hook_of_helm_is_left() -> None:
     """Argo CD runs a chart's hooks at every sync; ours has none, of others' the known ones are off."""
     for chart in ("airflow-tenant", "tenant-operator"):
@@ -41,33 +35,9 @@ def test_point_13_no_hook_of_helm_is_left() -> None:
         if "chart" in application["spec"]["source"]
     }
     assert values["cert-manager"]["startupapicheck"]["enabled"] is False
-    nginx = values["ingress-nginx"]["controller"]["admissionWebhooks"]
     stack = values["kube-prometheus-stack"]["prometheusOperator"]["admissionWebhooks"]
-    for webhooks in (nginx, stack):
-        assert webhooks["patch"]["enabled"] is False
-        assert webhooks["certManager"]["enabled"] is True
-
-
-@pytest.mark.parametrize(
-    ("file", "test"),
-    [
-        (
-            "charts/test_operator_chart",
-            "metrics_are_found_by_annotations_or_by_a_pod_monitor_but_not_by_both",
-        ),
-        ("controller/test_monitoring", "the_installation_s_labels_and_the_team_s_folder_are_on_the_objects"),
-        (
-            "charts/test_monitoring",
-            "grafana_s_sidecar_finds_the_dashboards_by_label_and_puts_them_into_the_team_s_folder",
-        ),
-        (
-            "charts/test_monitoring",
-            "grafana_operator_gets_an_object_a_dashboard_that_refers_to_the_config_map",
-        ),
-    ],
-)
-def test_points_14_and_15_are_proven_by_the_charts_tests(file: str, test: str) -> None:
-    exists(f"tests/{file}.py", f"test_{test}")
+    assert stack["patch"]["enabled"] is False
+    assert stack["certManager"]["enabled"] is True
 
 
 def test_point_16_argo_cd_tells_team_and_conditions() -> None:
@@ -113,6 +83,13 @@ def test_point_16_no_dashboard_or_alert_asks_for_metrics_that_argo_cd_3_has_not(
     for path in (ROOT / "dashboards" / "generated").rglob("*"):
         if path.is_file():
             assert not removed.search(path.read_text()), path
+
+
+def test_no_chart_that_upstream_has_given_up() -> None:
+    """ingress-nginx, since March 2026: https://kubernetes.io/blog/2026/01/29/ingress-nginx-statement/."""
+    text = "".join(p.read_text() for p in (ROOT / "manifests").glob("infrastructure/**/[!k]*.yaml"))
+    text += yaml.safe_dump_all(build("argocd/production"))
+    assert "nginx" not in text
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

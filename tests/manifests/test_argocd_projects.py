@@ -37,6 +37,9 @@ FOREIGN = [
     thing(names.API_VERSION, names.KIND, "payments-eu"),
     thing(names.API_VERSION, names.KIND, "paymentsx"),
     thing("v1", "Namespace", "airflow-analytics"),
+    thing("v1", "Namespace", "airflow-payments"),  # its labels switch Pod Security
+    thing("v1", "ServiceAccount", "external-secrets", "airflow-payments"),
+    thing("external-secrets.io/v1", "SecretStore", "x", "airflow-payments"),
     thing("v1", "Namespace", "kube-system"),
     thing("v1", "Secret", "x", "airflow-payments"),
     thing("apps/v1", "Deployment", "x", "airflow-payments"),
@@ -59,7 +62,7 @@ def test_point_8_a_team_reaches_nothing_that_is_not_its_own(environment: str, fo
 def test_point_8_a_team_may_deploy_its_tenant() -> None:
     own = [
         thing(names.API_VERSION, names.KIND, "payments"),
-        thing("v1", "Namespace", "airflow-payments"),
+        thing("v1", "ConfigMap", "x", "airflow-payments"),
         thing("external-secrets.io/v1", "ExternalSecret", "x", "airflow-payments"),
     ]
     assert all(admitted(project("production", "airflow-payments"), found) for found in own)
@@ -71,6 +74,37 @@ def test_point_8_the_platforms_project_holds_no_tenant() -> None:
     assert not admitted(platform, thing(names.API_VERSION, names.KIND, "platform"))
     assert admitted(platform, thing("apiextensions.k8s.io/v1", "CustomResourceDefinition", "x"))
     assert not admitted(platform, thing("v1", "ConfigMap", "x", "airflow-payments"))
+
+
+def test_point_8_what_may_write_into_teams_namespaces_brings_stores_and_nothing_else() -> None:
+    stores = project("production", "stores")
+    own = [
+        thing("external-secrets.io/v1", "SecretStore", "team", "airflow-payments"),
+        thing("v1", "ServiceAccount", "external-secrets", "airflow-payments"),
+    ]
+    assert all(admitted(stores, found) for found in own)
+    assert not any(admitted(project("production", "platform"), found) for found in own)
+    foreign = [*FOREIGN, thing("v1", "ServiceAccount", "x", "kube-system")]
+    beyond = [f for f in foreign if f["kind"] not in ("SecretStore", "ServiceAccount", "ClusterSecretStore")]
+    assert not any(admitted(stores, found) for found in [*beyond, foreign[-1]])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("team", TEAMS)
+def test_point_8_a_teams_namespace_is_the_platforms(environment: str, team: str) -> None:
+    """Equal to the one that `kubectl apply -k` takes from the team's directory, and without labels."""
+    (theirs,) = of(build(f"tenants/{environment}/{team}"), "Namespace").values()
+    ours = of(build(f"argocd/{environment}"), "Namespace")[f"airflow-{team}"]
+
+    def notes(found: Object) -> dict[str, str]:
+        keep = found["metadata"]["annotations"].items()
+        return {k: v for k, v in keep if not k.startswith("kustomize.") and not k.endswith("/sync-wave")}
+
+    assert notes(ours) == notes(theirs)
+    assert notes(ours)[names.ANNOTATION_TENANT] == team
+    assert "Prune=false,Delete=false" in notes(ours).values()
+    assert "labels" not in ours["metadata"], "they are the operator's"
+    assert admitted(project(environment, "platform"), ours)
 
 
 @pytest.mark.parametrize("team", TEAMS)

@@ -61,7 +61,7 @@ def everything_on(folder: Path) -> list[Object]:
     shutil.copytree(FLUX, folder / "flux")
     listing = folder / "flux" / "clusters" / "staging" / "kustomization.yaml"
     text = listing.read_text()
-    assert text.count("  # - ../../components/") == 4
+    assert text.count("  # - ../../components/") == 5
     listing.write_text(text.replace("  # - ", "  - "))
     return build(folder / "flux" / "clusters" / "staging")
 
@@ -107,13 +107,52 @@ def test_every_path_exists_and_is_of_this_environment(environment: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_order_is_controllers_configs_operator_tenants(environment: str) -> None:
+def test_the_order_is_classes_operator_tenants_and_charts_beside_it(environment: str) -> None:
     found = kustomizations(environment)
     before = {name: {d["name"] for d in spec.get("dependsOn", [])} for name, spec in found.items()}
     assert before["infrastructure-configs"] == {"infrastructure-controllers"}
-    assert before["operator"] == {"infrastructure-configs", "policies"}
+    assert before["operator"] == {"infrastructure-classes", "policies"}
+    assert before.get("operator-monitoring", set()) <= {"operator", "infrastructure-controllers"}
+    assert ("operator-monitoring" in before) == (environment == "production")
     assert {team: before[f"tenant-{team}"] for team in TEAMS} == {team: {"operator"} for team in TEAMS}
     assert not before[ROOT_NAME]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_tenant_waits_for_a_third_partys_chart(environment: str) -> None:
+    """One that is ill, or a store that does not answer, must not keep a team's commit from its cluster."""
+    found = kustomizations(environment)
+    pending, before = [f"tenant-{team}" for team in TEAMS], set()
+    while pending:
+        later = [entry["name"] for entry in found[pending.pop()].get("dependsOn", [])]
+        pending += [name for name in later if name not in before]
+        before |= set(later)
+    assert before == {"operator", "infrastructure-classes", "policies"}
+    for name in before:
+        for one in build(ROOT / found[name]["path"]):
+            group = one["apiVersion"].rpartition("/")[0]
+            assert "." not in group or group.endswith(".k8s.io"), f"{name}: {one['kind']} comes with a chart"
+
+
+def test_signed_manifests_are_one_tag_of_the_release_workflow(tmp_path: Path) -> None:
+    """Whoever may push a tag, or another workflow, does not deploy with the platform's rights."""
+    source = of(everything_on(tmp_path), "OCIRepository")[ROOT_NAME]["spec"]
+    assert set(source["ref"]) == {"tag"}, "a range moves when somebody pushes"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", source["ref"]["tag"])
+    assert source["verify"]["provider"] == "cosign"
+    (identity,) = source["verify"]["matchOIDCIdentity"]
+    workflow = "https://github.com/your-org/airflow-tenants/.github/workflows/"
+    for subject, ours in (
+        (f"{workflow}release.yml@refs/tags/v1.2.3", True),
+        (f"{workflow}other.yml@refs/tags/v1.2.3", False),
+        (f"{workflow}release.yml@refs/heads/main", False),
+        (f"{workflow}release.yml@refs/tags/anything", False),
+        (f"{workflow}release-yml@refs/tags/v1.2.3", False),
+        (f"https://elsewhere.example/{workflow}release.yml@refs/tags/v1.2.3", False),
+    ):
+        assert bool(re.search(identity["subject"], subject)) == ours, subject
+    assert re.search(identity["issuer"], "https://token.actions.githubusercontent.com")
+    assert not re.search(identity["issuer"], "https://token.actions.githubusercontent.com.example.org")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -203,6 +242,8 @@ def test_a_team_may_apply_its_directory_and_nothing_else(team: str, environment:
     allowed = {(group, kind) for rule in inside for group in rule["apiGroups"] for kind in rule["resources"]}
     assert not allowed & {
         ("", "secrets"),
+        ("", "serviceaccounts"),
+        ("external-secrets.io", "secretstores"),
         ("rbac.authorization.k8s.io", "rolebindings"),
         ("apps", "deployments"),
     }

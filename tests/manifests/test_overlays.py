@@ -110,7 +110,7 @@ class TestProduction:
     @pytest.mark.parametrize("team", TEAMS)
     def test_a_volume_is_kept_and_encrypted(self, team: str) -> None:
         name = tenant("production", team)["spec"]["database"]["embedded"]["storageClassName"]
-        volumes = one("infrastructure/configs/production", "StorageClass")
+        volumes = one("infrastructure/classes", "StorageClass")
         assert volumes["metadata"]["name"] == name
         assert volumes["reclaimPolicy"] == "Retain"
         assert volumes["parameters"]["encrypted"] == "true"
@@ -220,13 +220,13 @@ class TestOperator:
     def test_productions_pod_is_scraped_once(self) -> None:
         pod = one("operator/production", "Deployment")["spec"]["template"]["metadata"]
         assert "prometheus.io/scrape" not in (pod.get("annotations") or {})
-        one("operator/production", "PodMonitor")
+        one("operator/monitoring", "PodMonitor")
         staging = one("operator/staging", "Deployment")["spec"]["template"]["metadata"]["annotations"]
         assert staging["prometheus.io/scrape"] == "true"
 
     def test_the_priority_class_exists(self) -> None:
         pod = one("operator/production", "Deployment")["spec"]["template"]["spec"]
-        one("infrastructure/configs/production", "PriorityClass", pod["priorityClassName"])
+        one("infrastructure/classes", "PriorityClass", pod["priorityClassName"])
 
 
 class TestInfrastructure:
@@ -235,7 +235,7 @@ class TestInfrastructure:
         repositories = {o["metadata"]["name"] for o in objects if o["kind"] == "HelmRepository"}
         releases = {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == "HelmRelease"}
         assert set(releases) == {
-            *("cert-manager", "external-secrets", "ingress-nginx", "kube-prometheus-stack"),
+            *("cert-manager", "external-secrets", "kube-prometheus-stack"),
             *("cloudnative-pg", "keda", "metrics-server"),
         }
         for name, spec in releases.items():

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.manifests.argocd_objects import admitted
+from tests.manifests.argocd_objects import build as build_manifests
 from tools.manifests import validate
 
 from devcluster.tools import tool
@@ -56,11 +58,38 @@ def test_a_value_that_is_not_sealed_is_found(tmp_path: Path) -> None:
     assert [finding.rule for listed in found.values() for finding in listed] == ["plain-secret"]
 
 
+def halves(example: str) -> dict[str, list[Json]]:
+    """What the platform applies of an example, and what stands in the team's directory."""
+    found = {}
+    for half in ("platform", "team"):
+        command = [str(tool("kustomize")), "build", str(SECRETS / example / half)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        found[half] = list(yaml.safe_load_all(done.stdout))
+    return found
+
+
+@pytest.mark.parametrize("example", ["vault", "aws-secrets-manager"])
+def test_each_half_is_admitted_where_the_readme_puts_it_and_the_store_not_from_a_team(example: str) -> None:
+    """By Argo CD's projects, and by the rights of Flux' account of the team."""
+    production = build_manifests("argocd/production")
+    projects = {p["metadata"]["name"]: p for p in production if p["kind"] == "AppProject"}
+    [configs] = [a for a in production if a["metadata"]["name"] == "infrastructure-configs"]
+    roles = build_manifests("flux/clusters/production")
+    wanted = ("ClusterRole", "airflow-tenant-directory")
+    [rules] = [r["rules"] for r in roles if (r["kind"], r["metadata"]["name"]) == wanted]
+    listed = {(g, kind) for rule in rules for g in rule["apiGroups"] for kind in rule["resources"]}
+    for half, objects in halves(example).items():
+        for found in objects:
+            team = projects[found["metadata"]["namespace"]]
+            group = found["apiVersion"].rpartition("/")[0]
+            assert admitted(team, found) == (half == "team"), found["kind"]
+            assert ((group, f"{found['kind'].lower()}s") in listed) == (half == "team"), found["kind"]
+            assert half == "team" or admitted(projects[configs["spec"]["project"]], found)
+
+
 @pytest.mark.parametrize(("example", "provider"), [("vault", "vault"), ("aws-secrets-manager", "aws")])
 def test_a_teams_store_is_the_teams_own(example: str, provider: str) -> None:
-    command = [str(tool("kustomize")), "build", str(SECRETS / example)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    objects: list[Json] = list(yaml.safe_load_all(done.stdout))
+    objects = halves(example)["platform"] + halves(example)["team"]
     [store] = [found for found in objects if found["kind"] == "SecretStore"]
     assert set(store["spec"]["provider"]) == {provider}
     assert {found["metadata"]["namespace"] for found in objects} == {store["metadata"]["namespace"]}
