@@ -19,7 +19,7 @@ from tenant_operator.core.kinds import Kind
 
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 _PROTOCOL = "v4.channel.k8s.io"
-_SECONDS = 15.0
+_SECONDS = 60.0
 
 
 @dataclass

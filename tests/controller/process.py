@@ -102,13 +102,13 @@ class Operator:
             if sample == name and labels.items() <= dict(its).items()
         )
 
-    def terminate(self, seconds: float = 10.0) -> int:
+    def terminate(self, seconds: float = 60.0) -> int:
         """SIGTERM; the exit code. Fails when it takes longer than `seconds`."""
         return self._end(signal.SIGTERM, seconds)
 
     def kill(self) -> None:
         """SIGKILL, as a node that loses power does it."""
-        self._end(signal.SIGKILL, 10.0)
+        self._end(signal.SIGKILL, 60.0)
 
     def _end(self, number: int, seconds: float) -> int:
         process, self.process = self.process, None

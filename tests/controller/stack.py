@@ -97,7 +97,7 @@ class Stack:
             env={**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -322,7 +322,7 @@ def install(api: Api, plane: ControlPlane) -> None:
     rendered = subprocess.run(
         [str(tool("helm")), "template", OPERATOR_RELEASE, str(CHARTS / "tenant-operator"),
          "--namespace", OPERATOR_NAMESPACE],
-        capture_output=True, text=True, timeout=30, check=True,
+        capture_output=True, text=True, timeout=120, check=True,
     ).stdout  # fmt: skip
     for obj in yaml.safe_load_all(rendered):
         if obj and obj["kind"] in _PLURALS:
@@ -349,7 +349,7 @@ def own_kubeconfig(plane: ControlPlane) -> Path:
     done = subprocess.run(
         [str(tool("kubectl")), "--kubeconfig", str(plane.kubeconfig), "create", "token", OPERATOR_RELEASE,
          "--namespace", OPERATOR_NAMESPACE, "--duration", "24h"],
-        capture_output=True, text=True, timeout=30, check=True,
+        capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     config = yaml.safe_load(plane.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": done.stdout.strip()}

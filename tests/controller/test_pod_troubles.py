@@ -153,6 +153,7 @@ def test_an_exceeded_quota_names_field_and_remedy(stack: Stack) -> None:
     tenant.wait_released(60)
 
 
+@pytest.mark.timeout(600)
 def test_a_pod_that_an_admission_policy_refuses_is_told_with_the_policys_words(stack: Stack) -> None:
     """The API server takes the StatefulSet and refuses its pods: only an Event says why."""
     tenant = stack.tenant("policy")
@@ -162,7 +163,8 @@ def test_a_pod_that_an_admission_policy_refuses_is_told_with_the_policys_words(s
         found = tenant.wait("DatabaseReady", "False", "ApplyRejected", says="registry.example.com/ only")
         assert found["message"].startswith("postgresql: ")
         assert tenant.conditions()["Ready"]["message"] == found["message"]
-    tenant.wait_released(90)
+    # The StatefulSet's controller tries again as late as it was refused for long: its pauses double.
+    tenant.wait_released(300)
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ def test_the_commands_of_the_page_install_the_operator_and_a_first_tenant(
     workloads = next(text for line, text in shown.items() if "get deployments" in line)
     assert {"first-scheduler", "first-postgresql"} <= set(workloads.replace("/", " ").split())
     with Api(plane) as api:
-        deployment = eventually(lambda: api.find(kinds.DEPLOYMENT, OPERATOR_RELEASE, OPERATOR_NAMESPACE), 10)
+        deployment = eventually(lambda: api.find(kinds.DEPLOYMENT, OPERATOR_RELEASE, OPERATOR_NAMESPACE), 60)
     image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "registry.example.com/airflow-tenants/operator:0.1.0"
 

@@ -150,7 +150,7 @@ def test_it_serves_health_and_metrics(running: Environment) -> None:
     wait_for(
         "health",
         lambda: shell(running, "wget -qO /dev/null http://127.0.0.1:2020/ && echo ok || true") == "ok",
-        seconds=30,
+        seconds=120,
     )
     metrics = shell(running, "wget -qO- http://127.0.0.1:2020/metrics")
     assert 'git_sync_count_total{status="success"} 1' in metrics
@@ -166,12 +166,12 @@ def test_a_push_flips_the_link_and_removes_the_old_worktree(running: Environment
     wait_for(
         "the flip",
         lambda: shell(running, "readlink /git/stays/current") == f".worktrees/{commit}",
-        seconds=30,
+        seconds=120,
     )
     wait_for(
         "the end of the old worktree",
         lambda: shell(running, "ls /git/stays/.worktrees") == commit,
-        seconds=30,
+        seconds=120,
         seen=lambda: shell(running, "ls /git/stays/.worktrees"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,6 +23,7 @@ SETS = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/applicationsets"
 PROJECTS = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/appprojects"
 _MAPS = ("argocd-cm", "argocd-cmd-params-cm", "argocd-rbac-cm")
 _ATTEMPTS = 3
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True)
@@ -205,13 +207,26 @@ class ArgoCD:
         body = {**_tenant(tenant), "name": name, "action": action, "resourceActionParameters": given}
         self.request("POST", f"/api/v1/applications/{name}/resource/actions/v2", body)
 
+    def metrics(self, name: str) -> dict[str, dict[str, str]]:
+        """The controller's series about one Application: labels of the last series of each metric."""
+        address = f"http://127.0.0.1:{self.programs.ports['controller-metrics']}/metrics"
+        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - our own process
+            text = answer.read().decode()
+        found = {}
+        for line in text.splitlines():
+            metric, brace, rest = line.partition("{")
+            labels = dict(_LABEL.findall(rest.rpartition("}")[0]))
+            if brace and labels.get("name") == name:
+                found[metric] = labels
+        return found
+
     def request(self, method: str, path: str, body: object = None) -> Any:
         """Send a request to argocd-server; AssertionError holds what it said when it refused."""
         address = f"http://127.0.0.1:{self.programs.ports['server']}{path}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
@@ -228,7 +243,7 @@ def install(kube: Kube) -> None:
     _apply(kube, *(f"--filename={file}" for file in kinds))
     _apply(kube, *(f"--filename={file}" for file in files))
     for address in (APPLICATIONS, SETS, PROJECTS):  # a new kind is named before its storage is ready
-        wait_for(address, lambda a=address: kube.request("GET", a)[0] == 200, seconds=60, poll=0.1)
+        wait_for(address, lambda a=address: kube.request("GET", a)[0] == 200, seconds=120, poll=0.1)
 
 
 def _apply(kube: Kube, *what: str) -> None:

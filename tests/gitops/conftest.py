@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.e2e import lone
 from tests.gitops import fleet as companies
+from tests.gitops import repository
 from tests.gitops.fleet import FOLDER, PLATFORM, TEAMS, Fleet
 
 from demo import diagnosis
@@ -62,6 +63,8 @@ def pytest_runtest_makereport(
 def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """Everything but the root Application."""
     console = Console()
+    if not KEEP:
+        repository.require_committed()  # before the minutes that a cluster takes
     with (
         lone.opened(NAME, console, keep=KEEP) as platform,
         companies.opened(platform, console, keep=KEEP) as it,

@@ -37,7 +37,7 @@ FOLDER = repository.ROOT / "build" / "gitops"
 TEST = "manifests/tenants/test"
 PAGE = "docs/install/argocd.md"
 TEAMS = tuple(f"airflow-{sample.name}" for sample in SAMPLES)
-PLATFORM = ("platform", "argocd-config", "policies", "operator")
+PLATFORM = ("platform", "argocd-config", "infrastructure-classes", "policies", "operator")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ SOURCE = "airflow-tenants"
 REQUEST = "reconcile.fluxcd.io/requestedAt"
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 120.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 WAIT = 120.0
 _PROGRAMS = ("source-controller", "kustomize-controller")
 _ATTEMPTS = 3
@@ -244,7 +244,7 @@ def define(api: Api, definition: Object) -> None:
             return False
         return True
 
-    eventually(served, 20.0, lambda: definition["metadata"]["name"])
+    eventually(served, WAIT, lambda: definition["metadata"]["name"])
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ EXTERNAL_SECRET = Kind("external-secrets.io/v1", "ExternalSecret", "externalsecr
 _PAUSE = 0.2
 #: Gone meanwhile, changed meanwhile, a new kind's storage is not ready: the next round sees what is then.
 _PASSING = (404, 409, 429)
-_JOIN_SECONDS = 15.0
+_JOIN_SECONDS = 120.0
 _FLUX = "toolkit.fluxcd.io"
 _OURS = "airflowtenants.io"
 
@@ -38,7 +38,7 @@ def build(folder: Path) -> list[Object]:
         [str(tool("kustomize")), "build", str(folder)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -26,10 +26,11 @@ from devcluster.tools import tool
 from devcluster.watchdog import Watchdog
 
 NAMESPACE = "argocd"
+METRICS = Path(__file__).parents[2] / "manifests" / "argocd" / "config" / "component" / "metrics.yaml"
 NEEDED = (Prerequisite("redis-server", programs=("redis-server",)), Prerequisite("git", programs=("git",)))
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 60.0
-STOP_SECONDS = 10.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
 #: An installation looks every two to three minutes; a test has no time for that and no webhook.
 RESYNC_SECONDS = 20
 _PORTS = (
@@ -70,6 +71,12 @@ def settings(program: str, maps: Mapping[str, Mapping[str, str]]) -> dict[str, s
         if value is not None:
             found[variable["name"]] = value
     return found
+
+
+def metrics_flags() -> list[str]:
+    """What manifests/argocd/config adds to the controller's arguments, where it is installed as a StatefulSet."""
+    patch = yaml.safe_load(METRICS.read_text())
+    return [str(operation["value"]) for operation in patch]
 
 
 @dataclass
@@ -176,7 +183,7 @@ class Programs:
             "argocd-application-controller": [
                 *cluster, *redis, *repo, f"--metrics-port={port['controller-metrics']}",
                 f"--app-resync={RESYNC_SECONDS}", "--app-resync-jitter=0",
-                f"--repo-error-grace-period-seconds={RESYNC_SECONDS}",
+                f"--repo-error-grace-period-seconds={RESYNC_SECONDS}", *metrics_flags(),
             ],
             "argocd-applicationset-controller": [
                 *cluster, f"--argocd-repo-server={LOOPBACK}:{port['repo']}", "--repo-server-plaintext",

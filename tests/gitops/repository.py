@@ -12,6 +12,7 @@ Argo CD and Flux read it from the loopback interface, without a password. Tests 
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,14 +109,41 @@ class Repository:
 def export(directory: Path, content: Sequence[str] = CONTENT) -> str:
     """Put these parts of the project's HEAD into a folder; return the project's commit."""
     archive = subprocess.run(
-        ["git", "archive", "HEAD", "--", *content], cwd=ROOT, check=True, capture_output=True, timeout=60
+        ["git", "archive", "HEAD", "--", *content], cwd=ROOT, check=True, capture_output=True, timeout=120
     ).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(directory, filter="data")
     head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=20
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
     )
     return head.stdout.strip()
+
+
+def uncommitted(content: Sequence[str] = CONTENT) -> list[str]:
+    """Files of these parts that differ from HEAD, or are not in it: what a test would not see."""
+    status = [
+        "git",
+        "--no-optional-locks",
+        "status",
+        "--porcelain",
+        "--untracked-files=all",
+        "--no-renames",
+        "-z",
+    ]
+    done = subprocess.run(
+        [*status, "--", *content], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
+    )
+    return sorted(entry[3:] for entry in done.stdout.split("\0") if entry)
+
+
+def require_committed(content: Sequence[str] = CONTENT) -> None:
+    """AssertionError names the files whose content in the work tree is not what will be synced."""
+    differ = uncommitted(content)
+    assert not differ, (
+        "Argo CD and Flux are given what is committed, and these files are not: "
+        f"{', '.join(differ[:10])}{' ...' if len(differ) > 10 else ''}. Commit them (the commit may be amended "
+        "later), or set E2E_KEEP=1 to test HEAD without them."
+    )
 
 
 @contextmanager
@@ -123,10 +151,13 @@ def served(folder: Path, port: int = 0, content: Sequence[str] = CONTENT) -> Ite
     """Serve a repository whose first commit is the project's HEAD; it lives in ``folder`` and stays there.
 
     A folder that holds one already (a cluster that is kept between two runs) is served as it is, so that what
-    runs in the cluster still finds its commits. ``port`` 0 takes a free one.
+    runs in the cluster still finds its commits. ``port`` 0 takes a free one. Without E2E_KEEP an uncommitted
+    change of the content is refused: it would silently not be tested.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fresh = not (folder / "remotes" / NAME).exists()
+    if fresh and not os.environ.get("E2E_KEEP"):
+        require_committed(content)
     remote = Remote.make(folder, NAME) if fresh else Remote(folder / "remotes", folder / f"work-{NAME}")
     with http_backend(remote.base, port=port) as base:
         repository = Repository(remote, f"{base}/{NAME}")

@@ -37,7 +37,7 @@ def says_what_the_operator_says(fleet: Fleet, name: str) -> None:
     wait_for(
         f"the message of {name} in the tree",
         look,
-        seconds=60,
+        seconds=120,
         seen=lambda: fleet.argo.tenant(f"airflow-{name}", name),
     )
 

@@ -41,7 +41,7 @@ def act(fleet: Fleet, action: str) -> None:
     wait_for(
         f"the action {action} to be offered",
         lambda: fleet.argo.actions(APP, NAME).get(action),
-        seconds=60,
+        seconds=120,
         seen=lambda: fleet.argo.actions(APP, NAME),
     )
     fleet.argo.act(APP, NAME, action)
@@ -52,7 +52,7 @@ def stays(fleet: Fleet, health: str) -> None:
     before = {key: value for key, value in annotations(fleet).items() if key.startswith(OURS)}
     operation = fleet.argo.app(APP).status.get("operationState", {}).get("startedAt")
     fleet.argo.refresh(APP)
-    app = fleet.argo.wait(APP, health=health, revision=fleet.repo.head(), seconds=60)
+    app = fleet.argo.wait(APP, health=health, revision=fleet.repo.head(), seconds=120)
     after = {key: value for key, value in annotations(fleet).items() if key.startswith(OURS)}
     assert after == before
     assert app.status.get("operationState", {}).get("startedAt") == operation, "self-heal has been at work"
@@ -76,7 +76,7 @@ def test_reconcile_now_is_a_full_pass_and_is_acknowledged(installed: Fleet) -> N
     wait_for(
         "the acknowledgement",
         lambda: status(installed).get("lastHandledReconcileAt") == asked,
-        seconds=90,
+        seconds=120,
         seen=lambda: status(installed).get("lastHandledReconcileAt"),
     )
     stays(installed, "Healthy")
@@ -94,8 +94,8 @@ def test_sync_dags_now_brings_a_commit_that_would_be_fetched_an_hour_later(insta
         seen=lambda: status(installed).get("lastHandledDagSyncAt"),
     )
     with installed.environment.airflow(NAME) as client:
-        wait_for("the new DAG", lambda: steps.is_at_commit(client, NEXT_DAG, commit), seconds=90)
-    wait_for("the commit in the status", lambda: source(installed)["commit"] == commit, seconds=60)
+        wait_for("the new DAG", lambda: steps.is_at_commit(client, NEXT_DAG, commit), seconds=120)
+    wait_for("the commit in the status", lambda: source(installed)["commit"] == commit, seconds=120)
     stays(installed, "Healthy")
 
 
@@ -117,7 +117,7 @@ def test_dags_roll_back_to_the_commit_before_and_follow_their_branch_again(insta
             wait_for(
                 "the old DAGs in Airflow",
                 lambda: steps.is_at_commit(client, PAYMENTS.dag, previous),
-                seconds=90,
+                seconds=120,
             )
         stays(installed, "Healthy")
         act(installed, "follow-dags")
@@ -137,7 +137,7 @@ def test_a_suspended_tenant_is_left_alone_until_it_is_resumed(installed: Fleet) 
     installed.environment.wait_settled(NAME)
     with at_the_end(installed, "suspend"):
         act(installed, "suspend")
-        installed.argo.wait(APP, health="Suspended", seconds=60)
+        installed.argo.wait(APP, health="Suspended", seconds=120)
         assert "Suspended" in installed.environment.wait_condition(NAME, "Ready", "True", "Suspended").reason
         offered = installed.argo.actions(APP, NAME)
         assert offered["resume"]
@@ -146,7 +146,7 @@ def test_a_suspended_tenant_is_left_alone_until_it_is_resumed(installed: Fleet) 
         stays(installed, "Suspended")
         assert (kube.get(STATSD) or {})["spec"]["replicas"] == 2, "the operator changes nothing"
         act(installed, "resume")
-    wait_for("the repair", lambda: (kube.get(STATSD) or {})["spec"]["replicas"] == 1, seconds=60)
+    wait_for("the repair", lambda: (kube.get(STATSD) or {})["spec"]["replicas"] == 1, seconds=120)
     installed.argo.wait(APP, seconds=120)
     stays(installed, "Healthy")
 
@@ -161,7 +161,7 @@ def test_a_tenant_hibernates_and_wakes_with_its_data(installed: Fleet) -> None:
         wait_for(
             "the end of its pods",
             lambda: not installed.environment.pods(NAME),
-            seconds=60,
+            seconds=120,
             seen=lambda: len(installed.environment.pods(NAME)),
         )
         health, message = installed.argo.tenant(APP, NAME)
@@ -170,7 +170,7 @@ def test_a_tenant_hibernates_and_wakes_with_its_data(installed: Fleet) -> None:
         stays(installed, "Suspended")
         assert installed.environment.pods(NAME) == []
         act(installed, "wake")
-    installed.argo.wait(APP, seconds=600)
+    installed.argo.wait(APP, seconds=1200)
     stays(installed, "Healthy")
     with installed.environment.airflow(NAME) as client:
         assert set(runs) <= set(run_ids(client))

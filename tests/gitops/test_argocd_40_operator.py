@@ -52,9 +52,9 @@ def test_an_operator_that_is_replaced_by_a_commit_restarts_no_pod_of_a_tenant(in
     installed.repo.write(FILE, installed.repo.read(FILE) + CHANGE)
     commit = installed.commit("operator: another pod", "operator")
     installed.argo.wait("operator", revision=commit, seconds=180)
-    wait_for("the end of the old operator", lambda: operator_pods(installed).isdisjoint(old), seconds=90)
+    wait_for("the end of the old operator", lambda: operator_pods(installed).isdisjoint(old), seconds=120)
     assert len(operator_pods(installed)) == 1
     for sample in SAMPLES:
         full_pass(installed, sample.name)
         assert environment.wait_settled(sample.name) == before[sample.name]
-        installed.argo.wait(f"airflow-{sample.name}", seconds=60)
+        installed.argo.wait(f"airflow-{sample.name}", seconds=120)

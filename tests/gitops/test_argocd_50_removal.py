@@ -92,7 +92,7 @@ def test_a_tenant_that_leaves_git_goes_only_when_confirmed_keeps_its_data_and_fi
     installed.repo.write(file, installed.repo.read(file) + WITHOUT_TENANT)
     commit = installed.commit("analytics leaves", APP)
     asks = f"waiting for pruning confirmation of airflowtenants.io/AirflowTenant/{NAME}"
-    app = installed.argo.wait_until(APP, "the question", lambda app: asks in app.message, seconds=90)
+    app = installed.argo.wait_until(APP, "the question", lambda app: asks in app.message, seconds=120)
     assert app.sync == "OutOfSync"
     assert "deletionTimestamp" not in environment.tenant(NAME).raw["metadata"]
     assert environment.uids(NAME) == pods

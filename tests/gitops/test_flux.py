@@ -13,7 +13,7 @@ import pytest
 from tests.controller.kubelet import container
 from tests.controller.process import eventually
 from tests.gitops import audit, flux_fleet
-from tests.gitops.flux import GIT, KUSTOMIZATION, NAMESPACE
+from tests.gitops.flux import GIT, KUSTOMIZATION, NAMESPACE, WAIT
 from tests.gitops.flux_fleet import LISTING, ROOT, TEAMS, Fleet
 
 from tenant_operator.core import kinds, names
@@ -115,7 +115,7 @@ def test_a_new_team_with_a_bad_ref_is_told_and_leaves_with_its_data_kept(fleet: 
     fleet.repo.replace(f"{BASE}/ml/tenant.yaml", "          ref: main", "          ref: no-such-branch")
     fleet.stack.kubelet.break_component(team.namespace, "scheduler", _NO_REF)
     fleet.push("A team")
-    eventually(lambda: "tenant-ml" in fleet.flux.names(), 30, fleet.flux.explain)
+    eventually(lambda: "tenant-ml" in fleet.flux.names(), WAIT, fleet.flux.explain)
     fleet.flux.wait_failed("tenant-ml", "AirflowTenant/ml")
     team.wait("Ready", "False", "GitSyncFailed", says=_FATAL)
     assert fleet.flux.ready("tenant-ml")["status"] != "True"
@@ -128,7 +128,7 @@ def test_a_new_team_with_a_bad_ref_is_told_and_leaves_with_its_data_kept(fleet: 
     fleet.repo.remove(f"{STAGING}/ml")
     fleet.repo.remove("manifests/flux/tenants/ml.yaml")
     fleet.flux.wait_ready(ROOT, fleet.push("The team's directory goes"))
-    eventually(lambda: "tenant-ml" not in fleet.flux.names(), 30, fleet.flux.explain)
+    eventually(lambda: "tenant-ml" not in fleet.flux.names(), WAIT, fleet.flux.explain)
     assert "deletionTimestamp" not in team.object["metadata"]
     assert "deletionTimestamp" not in fleet.api.get(kinds.NAMESPACE, team.namespace)["metadata"]
     assert {claim["metadata"]["uid"] for claim in fleet.api.list(kinds.PVC, team.namespace)} == volumes
@@ -137,7 +137,7 @@ def test_a_new_team_with_a_bad_ref_is_told_and_leaves_with_its_data_kept(fleet: 
     # Offboarding is a person's act.
     fleet.api.merge(kinds.TENANT, "ml", {"spec": {"deletionPolicy": "Delete"}})
     fleet.kubectl("delete", "airflowtenant", "ml", "--wait=false")
-    team.wait_gone(90)
+    team.wait_gone(WAIT)
 
 
 def test_not_even_without_the_annotation_a_commit_deletes_a_tenant(fleet: Fleet) -> None:
@@ -207,7 +207,7 @@ def test_drift_of_the_spec_is_put_back_by_flux_and_of_children_by_the_operator(f
         found = fleet.api.find(kinds.DEPLOYMENT, "analytics-statsd", tenant.namespace)
         return found is not None and found["metadata"]["uid"] != uid
 
-    tenant.until(back, 20)
+    tenant.until(back, WAIT)
 
 
 def test_a_request_by_annotation_is_carried_out_and_only_a_persons_own_manager_keeps_it(fleet: Fleet) -> None:

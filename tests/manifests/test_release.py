@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +40,7 @@ from imagebuild.oci import BuiltImage, Config
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HEX = "a" * 64
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 def add(archive: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
@@ -94,8 +95,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _port(log: Path, process: subprocess.Popen[bytes]) -> str:
-    end = datetime.now(UTC).timestamp() + START_SECONDS
-    while datetime.now(UTC).timestamp() < end and process.poll() is None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
         match = re.search(r"serving on port (\d+)\n", log.read_text())
         if match:
             return match[1]

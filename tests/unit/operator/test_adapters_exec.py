@@ -139,17 +139,19 @@ async def test_what_a_command_prints_is_bounded(server: Server) -> None:
 
 
 async def test_a_container_that_never_answers_costs_no_more_than_the_deadline(server: Server) -> None:
-    gone = asyncio.Event()
+    reached, gone = asyncio.Event(), asyncio.Event()
 
     async def hang(socket: web.WebSocketResponse) -> None:
+        reached.set()
         await socket.receive()  # until the other side gives up
         gone.set()
 
     server.answer = hang
-    with pytest.raises(KubeError, match=r"no end of the command within 0\.2 s"):
-        await run(server, seconds=0.2)
-    async with asyncio.timeout(5):
-        await gone.wait()
+    with pytest.raises(KubeError, match=r"no end of the command within 1 s"):
+        await run(server, seconds=1)
+    if reached.is_set():  # on a very busy machine not even the connection was there in time
+        async with asyncio.timeout(60):
+            await gone.wait()
 
 
 @pytest.mark.parametrize(
