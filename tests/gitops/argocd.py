@@ -210,7 +210,7 @@ class ArgoCD:
     def metrics(self, name: str) -> dict[str, dict[str, str]]:
         """The controller's series about one Application: labels of the last series of each metric."""
         address = f"http://127.0.0.1:{self.programs.ports['controller-metrics']}/metrics"
-        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - our own process
+        with urllib.request.urlopen(address, timeout=30) as answer:
             text = answer.read().decode()
         found = {}
         for line in text.splitlines():

@@ -74,7 +74,7 @@ def settings(program: str, maps: Mapping[str, Mapping[str, str]]) -> dict[str, s
 
 
 def metrics_flags() -> list[str]:
-    """What manifests/argocd/config adds to the controller's arguments, where it is installed as a StatefulSet."""
+    """What manifests/argocd/config adds to the arguments of an installation's controller."""
     patch = yaml.safe_load(METRICS.read_text())
     return [str(operation["value"]) for operation in patch]
 

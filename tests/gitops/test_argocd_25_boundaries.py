@@ -1,4 +1,4 @@
-"""What a team's directory cannot change, what the cluster refuses before a sync, and what metrics tell of it."""
+"""What a team's directory cannot change, what the cluster refuses before a sync, and what metrics tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from demo.samples import PAYMENTS
 
 APP = "airflow-payments"
 SPACE = PAYMENTS.namespace
-NAMESPACE = path("", "v1", "namespaces", SPACE)
+NAMESPACE = f"/api/v1/namespaces/{SPACE}"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
@@ -38,7 +38,8 @@ def test_a_directory_does_not_reach_its_namespaces_labels(installed: Fleet) -> N
     installed.repo.write_yaml(f"{folder}/more.yaml", other, note)
     installed.repo.write(f"{folder}/kustomization.yaml", yaml.safe_dump(changed, sort_keys=False))
     commit = installed.commit("payments: a privileged namespace", APP)
-    installed.argo.wait(APP, revision=commit, seconds=120)
+    app = installed.argo.wait(APP, revision=commit, seconds=120)
+    assert set(app.resources) == {("AirflowTenant", "payments"), ("ConfigMap", "applied")}
     kube = installed.platform.kube
     assert kube.get(path(SPACE, "v1", "configmaps", "applied")) is not None, (
         "the rest of the commit is applied"
@@ -48,7 +49,7 @@ def test_a_directory_does_not_reach_its_namespaces_labels(installed: Fleet) -> N
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
     managers = {entry["manager"]: str(entry["fieldsV1"]) for entry in after["metadata"]["managedFields"]}
     assert not [name for name, fields in managers.items() if "argocd" in name and ENFORCE in fields]
-    assert kube.get(path("", "v1", "namespaces", "airflow-payments-more")) is None
+    assert kube.get(f"{NAMESPACE}-more") is None
 
     installed.repo.write(f"{folder}/kustomization.yaml", kustomization)
     installed.repo.remove(f"{folder}/more.yaml")
