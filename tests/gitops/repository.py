@@ -141,8 +141,8 @@ def require_committed(content: Sequence[str] = CONTENT) -> None:
     differ = uncommitted(content)
     assert not differ, (
         "Argo CD and Flux are given what is committed, and these files are not: "
-        f"{', '.join(differ[:10])}{' ...' if len(differ) > 10 else ''}. Commit them, or set E2E_KEEP=1 to test "
-        "HEAD without them."
+        f"{', '.join(differ[:10])}{' ...' if len(differ) > 10 else ''}. Commit them, or set E2E_KEEP=1 to "
+        "test HEAD without them."
     )
 
 
