@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.git_remote import GIT_ENV
+from tools import git
 from tools.manifests import changes, diff, overlays, report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +39,12 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60
+            ["git", *arguments],
+            cwd=self.folder,
+            env=git.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -78,6 +85,104 @@ def compared(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> chang
 
 def test_overlays_are_what_no_other_kustomization_takes_in(repository: Repository) -> None:
     assert overlays.roots(repository.folder / "manifests") == ["production", "staging"]
+
+
+@pytest.mark.parametrize("name", ["kustomization.yml", "Kustomization"])
+def test_a_kustomization_has_three_names(
+    repository: Repository, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("staging", "base"):
+        text = (repository.folder / f"manifests/{folder}/kustomization.yaml").read_text()
+        repository.git("rm", "-q", "-f", f"manifests/{folder}/kustomization.yaml")
+        repository.put(f"{folder}/{name}", text)
+    assert overlays.roots(repository.folder / "manifests") == ["production", "staging"]
+    repository.put("staging/tenant.yaml", tenant("new"))
+    repository.put(f"staging/{name}", f"{KUSTOMIZATION}resources: [tenant.yaml]\n")
+    assert repository.run("main") == 0
+    assert "AirflowTenant new: added in staging" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["resources: [", "- a\n", b"\xff\xfe\x00", "a: &a [*a]\nresources: *a\n"])
+def test_a_root_that_breaks_does_not_make_its_children_look_new(
+    repository: Repository, text: str | bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.put("fleet/kustomization.yaml", f"{KUSTOMIZATION}resources: [one]\n")
+    repository.put("fleet/one/kustomization.yaml", f"{KUSTOMIZATION}resources: [tenant.yaml]\n")
+    repository.put("fleet/one/tenant.yaml", tenant("one"))
+    repository.commit()
+    file = repository.folder / "manifests/fleet/kustomization.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert repository.run("main") == 2
+    said = capsys.readouterr()
+    assert "fleet cannot be built" in said.err
+    assert "added" not in said.out
+    repository.commit()
+    repository.put("fleet/kustomization.yaml", f"{KUSTOMIZATION}resources: [one]\n")
+    assert repository.run("main") == 0
+    assert "removed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("field", ["resources: 5", "components: {a: b}", "resources: [{a: b}, 3]"])
+def test_a_kustomization_with_wrong_types_is_kustomizes_to_tell(
+    repository: Repository, field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.put("staging/kustomization.yaml", f"{KUSTOMIZATION}{field}\n")
+    assert repository.run("main") == 2
+    assert "staging cannot be built" in capsys.readouterr().err
+
+
+def test_what_no_cluster_applies_is_not_shown(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Moving a setting from staging to base changes production, and that is all that is to be seen."""
+    for folder in overlays.NO_CLUSTER:
+        assert (ROOT / "manifests" / folder).is_dir()
+        repository.put(f"{folder}/kustomization.yaml", f"{KUSTOMIZATION}resources: [../../base]\n")
+    repository.commit()
+    repository.put("base/tenant.yaml", tenant("payments", suspend=True))
+    assert repository.run("main") == 0
+    assert "changed in production, staging\n" in capsys.readouterr().out
+
+
+def test_a_hooks_variables_do_not_lead_to_another_repository(
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Repository(tmp_path_factory.mktemp("other"))
+    repository.put("base/tenant.yaml", tenant("payments", suspend=True))
+    second = repository.commit()
+    for name, value in {"GIT_DIR": ".git", "GIT_INDEX_FILE": ".git/index", "GIT_WORK_TREE": "."}.items():
+        monkeypatch.setenv(name, str(other.folder / value))
+    assert repository.run("HEAD~1", second, "--exit-code") == 1
+
+
+def test_a_repository_of_another_user_is_read(repository: Repository) -> None:
+    """A container's checkout belongs to another user than root."""
+    for path in (repository.folder, repository.folder / ".git"):
+        os.chown(path, 12345, 12345)
+    refused = subprocess.run(
+        ["git", "log"], cwd=repository.folder, capture_output=True, text=True, timeout=60
+    )
+    assert "dubious ownership" in refused.stderr
+    assert repository.run("main", "main") == 0
+
+
+@pytest.mark.parametrize("folder", ["nothing", "plain"])
+def test_a_folder_without_a_repository_is_told(
+    tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain").mkdir()
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    assert diff.main(["HEAD", "--repository", str(tmp_path / folder)]) == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path / folder) in error
+    assert "fetch it" not in error
+
+
+def test_a_file_that_cannot_be_written_is_told(
+    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert repository.run("main", "main", "--output", str(tmp_path / "none/diff.md")) == 2
+    assert "cannot write" in capsys.readouterr().err
 
 
 def test_a_change_of_a_base_is_shown_once_with_every_overlay_that_it_reaches(
@@ -261,7 +366,7 @@ def test_what_manifests_say_does_not_break_out_of_the_comment() -> None:
 def test_the_projects_own_overlays_are_found_and_built() -> None:
     built = overlays.build(ROOT / "manifests")
     assert built.failures == {}
-    assert {"tenants/staging", "tenants/production", "tenants/demo"} <= set(built.objects)
+    assert {"tenants/staging", "tenants/production", "operator/production"} <= set(built.objects)
 
 
 def test_help_says_how_to_call_it_and_what_the_exit_codes_mean() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tools import git as git_tool
 from tools.release import (
     artifacts,
     changelog,
@@ -223,7 +224,8 @@ def clone(project: Path) -> Path:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    command = git_tool.command(folder, *arguments)
+    done = subprocess.run(command, env=git_tool.environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -260,6 +262,19 @@ def test_a_release_is_built_from_its_tags_commit_and_nothing_beside_it(clone: Pa
     (clone / "file").write_text("changed")
     with pytest.raises(ReleaseError, match=r"not as in v0\.1\.0: file, beside"):
         steps.build(*build)
+
+
+def test_the_commit_is_that_of_the_clone_whoever_owns_it_and_whatever_a_hook_says(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = source.commit(clone)
+    assert commit != source.commit(ROOT)
+    monkeypatch.setenv("GIT_DIR", str(ROOT / ".git"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    for path in (clone, clone / ".git"):
+        os.chown(path, 12345, 12345)
+    assert source.commit(clone) == commit
+    source.check_branch(clone, "origin/main")
 
 
 def test_a_rehearsal_says_in_its_provenance_that_files_were_changed() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools import git
 from tools.manifests import overlays, report
 from tools.manifests.changes import compare
 
@@ -44,18 +45,21 @@ class DiffError(Exception):
 
 
 def _git(repository: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(repository), *arguments]
+    command = git.command(repository, *arguments)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS)
+        done = subprocess.run(
+            command, env=git.environment(), capture_output=True, text=True, timeout=_GIT_SECONDS
+        )
     except subprocess.TimeoutExpired:
-        raise DiffError(f"{' '.join(command)} took longer than {_GIT_SECONDS} s") from None
+        raise DiffError(f"git {' '.join(arguments)} took longer than {_GIT_SECONDS} s") from None
     if done.returncode != 0:
-        raise DiffError(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise DiffError(f"git {' '.join(arguments)} in {repository}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
 def resolve(repository: Path, revision: str) -> str:
-    """The full hash of a revision. Raises DiffError for one that is not there."""
+    """The full hash of a revision. Raises DiffError for one that is not there, and where no repository is."""
+    _git(repository, "rev-parse", "--git-dir")
     try:
         return _git(
             repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
@@ -103,6 +107,28 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _whole(tree: overlays.Built, other: overlays.Built) -> dict[str, tuple[overlays.Json, ...]]:
+    """The overlays of a tree, without the parts of one that is broken there: they only look like overlays."""
+    return {
+        name: items
+        for name, items in tree.objects.items()
+        if name in other.objects or not any(name.startswith(f"{broken}/") for broken in tree.failures)
+    }
+
+
+def _say(said: str, file: Path | None) -> bool:
+    """Write it out; False, and told, when the file cannot be written."""
+    if file is None:
+        sys.stdout.write(said)
+        return True
+    try:
+        file.write_text(said, encoding="utf-8")
+    except OSError as error:
+        print(f"manifests-diff: cannot write {file}: {error.strerror}", file=sys.stderr)
+        return False
+    return True
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = parser().parse_args(argv)
@@ -114,14 +140,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     # What could not be built before counts as empty: the change may be the one that repairs it.
     # What cannot be built now would look removed: it is left out, and told.
-    known = {overlay: items for overlay, items in before.objects.items() if overlay not in after.failures}
-    comparison = compare(known, after.objects)
+    known = {name: items for name, items in _whole(before, after).items() if name not in after.failures}
+    comparison = compare(known, _whole(after, before))
     show = report.markdown if options.format == "markdown" else report.text
     said = show(comparison, before.failures, after.failures)
-    if options.output:
-        options.output.write_text(said, encoding="utf-8")
-    else:
-        sys.stdout.write(said)
+    if not _say(said, options.output):
+        return 2
     if after.failures:
         for overlay, message in after.failures.items():
             print(f"manifests-diff: {overlay} cannot be built: {message}", file=sys.stderr)

@@ -15,7 +15,10 @@ from devcluster.tools import tool
 
 BUILD_SECONDS = 60
 _WORKERS = 4
-_FILE = "kustomization.yaml"
+#: what kustomize, Argo CD and Flux take for a kustomization
+FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+#: aggregates that no cluster applies: for tests, for the demo
+NO_CLUSTER = frozenset({"tenants/base", "tenants/demo", "tenants/library"})
 Json = dict[str, Any]
 
 
@@ -28,12 +31,12 @@ class Built:
 
 
 def roots(manifests: Path) -> list[str]:
-    """The folders that a tool applies: kustomizations that no other kustomization takes in; as posix paths.
+    """The folders that a cluster applies: kustomizations that no other one takes in; as posix paths.
 
-    Components are parts by definition. A folder is relative to `manifests`.
+    Components are parts by definition, NO_CLUSTER is left out. A folder is relative to `manifests`.
     """
-    folders = {path.parent for path in manifests.rglob(_FILE)}
-    parts: set[Path] = set()
+    folders = {path.parent for name in FILES for path in manifests.rglob(name) if path.is_file()}
+    parts = {manifests / name for name in NO_CLUSTER}
     for folder in folders:
         content = _read(folder)
         parts.update(_taken_in(folder, content))
@@ -43,16 +46,19 @@ def roots(manifests: Path) -> list[str]:
 
 
 def _read(folder: Path) -> Json:
+    """A kustomization; empty when it is none: kustomize says more about it than we could."""
+    [file, *_] = [folder / name for name in FILES if (folder / name).is_file()]
     try:
-        content = yaml.safe_load((folder / _FILE).read_text(encoding="utf-8"))
-    except yaml.YAMLError:
-        return {}  # kustomize says more about it than we could
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        return {}
     return content if isinstance(content, dict) else {}
 
 
 def _taken_in(folder: Path, content: Json) -> Iterator[Path]:
     for name in ("resources", "components", "bases"):
-        for entry in content.get(name) or []:
+        entries = content.get(name)
+        for entry in entries if isinstance(entries, list) else []:
             # not resolve(): manifests/ itself may be reached by a link
             yield Path(*_normal((folder / str(entry)).parts))
 

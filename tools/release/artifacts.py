@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from imagebuild.oci import Blob
+from tools import git
 from tools.release.common import ReleaseError
 from tools.release.images import finish
 
@@ -43,9 +44,11 @@ def manifests(root: Path, target: Path) -> str:
 
     Raises ReleaseError.
     """
-    command = ["git", "-C", str(root), "archive", "--format=tar.gz", "HEAD", "--", *MANIFESTS]
+    command = git.command(root, "archive", "--format=tar.gz", "HEAD", "--", *MANIFESTS)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=True)
+        done = subprocess.run(
+            command, env=git.environment(), capture_output=True, timeout=_SECONDS, check=True
+        )
     except subprocess.CalledProcessError as error:
         raise ReleaseError(f"{' '.join(command)}: {error.stderr.decode(errors='replace')}") from None
     except subprocess.TimeoutExpired:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tools import git as git_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT_URL = "https://github.com/your-org/airflow-tenants"
@@ -91,11 +93,22 @@ def sha256(path: Path) -> str:
     return found.hexdigest()
 
 
-def run(command: Sequence[str | Path], *, seconds: int = STEP_SECONDS, cwd: Path = ROOT) -> str:
+def git(root: Path, *arguments: str) -> str:
+    """What git says about the repository `root`. Raises ReleaseError."""
+    return run(git_tool.command(root, *arguments), env=git_tool.environment())
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    seconds: int = STEP_SECONDS,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+) -> str:
     """Both outputs of a program. Raises ReleaseError with them when it fails."""
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=seconds)
     except FileNotFoundError:
         raise ReleaseError(f"{words[0]} is not installed") from None
     except subprocess.TimeoutExpired:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.release.common import ReleaseError, run
+from tools.release.common import ReleaseError, git
 
 
 def commit(root: Path) -> str:
     """The full hash of what is checked out."""
-    return run(["git", "rev-parse", "HEAD"], cwd=root).strip()
+    return git(root, "rev-parse", "HEAD").strip()
 
 
 def check_branch(root: Path, branch: str) -> None:
@@ -18,11 +18,11 @@ def check_branch(root: Path, branch: str) -> None:
     Whoever may push a tag could otherwise release a commit that nobody has reviewed.
     """
     try:
-        run(["git", "rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}"], cwd=root)
+        git(root, "rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}")
     except ReleaseError:
         raise ReleaseError(f"there is no branch {branch} here: fetch it (git fetch origin)") from None
     try:
-        run(["git", "merge-base", "--is-ancestor", "HEAD", branch], cwd=root)
+        git(root, "merge-base", "--is-ancestor", "HEAD", branch)
     except ReleaseError:
         raise ReleaseError(
             f"{commit(root)} is not in {branch}: merge it first, then tag the commit that is there"
@@ -32,7 +32,7 @@ def check_branch(root: Path, branch: str) -> None:
 def check_tag(root: Path, tag: str) -> None:
     """Raise ReleaseError when what is checked out is not exactly the commit of `tag`."""
     try:
-        tagged = run(["git", "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}"], cwd=root)
+        tagged = git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}")
     except ReleaseError:
         raise ReleaseError(
             f"there is no tag {tag} here: fetch it (git fetch --tags), or rehearse without --tag"
@@ -48,10 +48,10 @@ def check_tag(root: Path, tag: str) -> None:
 
 def changes(root: Path) -> list[str]:
     """Files that differ from the commit, untracked ones too: any of them may get into an image."""
-    said = run(["git", "status", "--porcelain", "--no-renames"], cwd=root)
+    said = git(root, "status", "--porcelain", "--no-renames")
     return [line[3:] for line in said.splitlines()]
 
 
 def released(root: Path) -> list[str]:
     """The tags of all releases that this clone knows."""
-    return run(["git", "tag", "--list", "v*"], cwd=root).split()
+    return git(root, "tag", "--list", "v*").split()

@@ -13,7 +13,7 @@ from typing import Any
 import imagebuild
 from imagebuild.oci import BuiltImage
 from tools.release import artifacts, changelog, charts, contents, images, provenance, sbom, source, versions
-from tools.release.common import Dist, ReleaseError, everything, read_json, run, sha256, write_json
+from tools.release.common import Dist, ReleaseError, everything, git, read_json, sha256, write_json
 
 #: lock file -> what its bill is called
 _LOCKS = {"requirements.lock": "python-workspace", "images/airflow/requirements.lock": "python-airflow"}
@@ -88,7 +88,7 @@ def image(made: BuiltImage, dist: Dist, version: str, when: datetime, *, newest:
 
 
 def _commit_time(root: Path) -> datetime:
-    seconds = int(run(["git", "log", "-1", "--format=%ct"], cwd=root))
+    seconds = int(git(root, "log", "-1", "--format=%ct"))
     return datetime.fromtimestamp(seconds, UTC)
 
 
