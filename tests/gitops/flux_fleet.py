@@ -171,18 +171,9 @@ def _operator(folder: Path, plane: ControlPlane, airflow: AirflowServer) -> Oper
 def _come_up(fleet: Fleet) -> None:
     its_flux, api, airflow = fleet.flux, fleet.api, fleet.airflow
     its_flux.wait_ready(ROOT)
-    eventually(
-        lambda: (
-            its_flux.ready("infrastructure-controllers")["status"] == "Unknown"
-            and all(its_flux.ready(f"tenant-{team}")["reason"] == "DependencyNotReady" for team in TEAMS)
-        ),
-        120,
-        its_flux.explain,
-    )
-    fleet.without_charts = fleet.conditions()
+    eventually(lambda: _only_charts_are_missing(fleet), 120, its_flux.explain)
     fleet.kinds_without_charts = {item["metadata"]["name"] for item in api.list(kinds.DEFINITION)}
     fleet.neighbours.charts_come.set()
-    its_flux.wait_ready("operator", seconds=180)
     for team in TEAMS:
         # One Airflow is there for both tenants: each tenant's operator logs in as its administrator.
         api.secret(
@@ -197,6 +188,17 @@ def _come_up(fleet: Fleet) -> None:
     for team in TEAMS:
         fleet.tenant(team).wait("Ready", seconds=_TENANT_SECONDS)
         its_flux.wait_ready(f"tenant-{team}")
+
+
+def _only_charts_are_missing(fleet: Fleet) -> bool:
+    """Everything that needs no chart is done, the rest has said what it misses."""
+    found = fleet.without_charts = fleet.conditions()
+    return (
+        found["infrastructure-controllers"]["status"] == "Unknown"
+        and found["infrastructure-configs"]["reason"] == "DependencyNotReady"
+        and found["operator"]["status"] == "True"
+        and all("no matches for kind" in found[f"tenant-{team}"]["message"] for team in TEAMS)
+    )
 
 
 def _defaults(api: Api) -> str:

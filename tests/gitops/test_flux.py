@@ -15,6 +15,7 @@ from tests.controller.process import eventually
 from tests.gitops import audit, flux_fleet
 from tests.gitops.flux import GIT, KUSTOMIZATION, NAMESPACE, WAIT
 from tests.gitops.flux_fleet import LISTING, ROOT, TEAMS, Fleet
+from tests.gitops.flux_neighbours import HELM_RELEASE
 
 from tenant_operator.core import kinds, names
 
@@ -72,15 +73,29 @@ def test_the_install_page_ends_with_every_tenant_ready(fleet: Fleet) -> None:
         assert ready["status"] == "True", ready
 
 
-def test_each_stage_waits_until_the_one_before_is_ready(fleet: Fleet) -> None:
+def test_what_needs_the_charts_waits_for_them_and_the_operator_does_not(fleet: Fleet) -> None:
     early = fleet.without_charts
     assert early["infrastructure-controllers"]["status"] == "Unknown", "its HelmReleases are not ready"
-    waits = {"infrastructure-configs": "infrastructure-controllers", "operator": "infrastructure-configs"}
-    waits |= {f"tenant-{team}": "operator" for team in TEAMS}
-    for name, before in waits.items():
-        assert early[name]["reason"] == "DependencyNotReady", early[name]
-        assert f"'{NAMESPACE}/{before}'" in early[name]["message"]
-    assert "airflowtenants.airflowtenants.io" not in fleet.kinds_without_charts
+    assert f"'{NAMESPACE}/infrastructure-controllers'" in early["infrastructure-configs"]["message"]
+    assert early["operator"]["status"] == "True"
+    assert "airflowtenants.airflowtenants.io" in fleet.kinds_without_charts
+    for team in TEAMS:
+        assert 'no matches for kind "ExternalSecret"' in early[f"tenant-{team}"]["message"]
+
+
+def test_a_chart_that_is_ill_keeps_no_teams_commit_from_the_cluster(fleet: Fleet) -> None:
+    stack = "kube-prometheus-stack"
+    healthy = fleet.api.get(HELM_RELEASE, stack, NAMESPACE)["status"]
+    ill = [{**condition, "status": "False", "reason": "UpgradeFailed"} for condition in healthy["conditions"]]
+    fleet.api.merge(HELM_RELEASE, stack, {"status": {"conditions": ill}}, NAMESPACE, "status")
+    fleet.repo.replace(f"{BASE}/payments/tenant.yaml", "slots: 2", "slots: 6")
+    commit = fleet.push("More slots, while Prometheus is ill")
+    fleet.flux.wait_ready("tenant-payments", commit)
+    assert fleet.airflow.call("GET", f"/api/v2/pools/{quote('settlement_api')}")["slots"] == 6
+    assert not fleet.flux.is_ready("infrastructure-controllers", commit)
+
+    fleet.api.merge(HELM_RELEASE, stack, {"status": healthy}, NAMESPACE, "status")
+    fleet.flux.wait_ready("tenant-payments", fleet.revert(commit))
 
 
 def test_a_tenant_that_nobody_works_on_is_not_called_ready(fleet: Fleet) -> None:
