@@ -19,6 +19,7 @@ import check_jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
+from tools import git
 from tools.manifests import diff, report
 from tools.manifests.changes import Comparison
 from tools.release import __main__ as release
@@ -34,6 +35,7 @@ GITHUB = [*WORKFLOWS, TEAMS / "github-dags.yml"]
 GITLAB = [ROOT / ".gitlab-ci.yml", TEAMS / "gitlab-dags.yml"]
 AIRFLOW_PYTHON = ROOT / ".venv-airflow/bin/python"
 
+WORKFLOW_NAMES = ["ci.yml", "docs.yml", "manifests.yml", "nightly.yml", "release.yml"]
 #: the only places that may write, and what
 WRITES = {
     ("manifests.yml", "comment"): {"pull-requests"},
@@ -87,12 +89,16 @@ def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 60) -> subprocess
 
 
 def test_there_is_a_workflow_for_each_purpose() -> None:
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "docs.yml", "manifests.yml", "release.yml"]
+    assert [path.name for path in WORKFLOWS] == WORKFLOW_NAMES
 
 
 @pytest.mark.parametrize("path", GITHUB, ids=ids)
 def test_actionlint_has_nothing_to_say(path: Path) -> None:
-    done = run(tool("actionlint"), "-no-color", path)
+    shellcheck = shutil.which("shellcheck")
+    assert shellcheck or not os.environ.get("CI"), (
+        "without shellcheck it sees less: .github/prepare-debian.sh"
+    )
+    done = run(tool("actionlint"), "-no-color", "-pyflakes=", f"-shellcheck={shellcheck or ''}", path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -145,7 +151,26 @@ def test_a_workflow_gives_no_right_and_each_job_only_what_it_needs(path: Path) -
 def test_every_job_ends_in_time_and_every_workflow_knows_its_rivals(path: Path) -> None:
     assert load(path)["concurrency"]["group"]
     for name, job in jobs(path).items():
-        assert 0 < job["timeout-minutes"] <= 120, name
+        assert 0 < job["timeout-minutes"] <= (240 if path.name == "nightly.yml" else 120), name
+
+
+def test_every_test_is_run_by_a_schedule_also_the_slow_ones() -> None:
+    content = load(ROOT / ".github/workflows/nightly.yml")
+    assert content.get("on", content.get(True))["schedule"]
+    assert "make e2e-full" in scripts(ROOT / ".github/workflows/nightly.yml")
+    [full] = re.findall(r"^e2e-full:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    lines = [shlex.split(line) for line in full.splitlines()]
+    assert all(line[-2:] == ["-m", "e2e"] for line in lines), "nothing is left out"
+    named = {word.removesuffix("/") for line in lines for word in line if word.startswith("tests/")}
+    chosen = {path for pattern in named for path in ROOT.glob(pattern)}
+    marked = [
+        path
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "mark.slow" in path.read_text() or "mark.e2e" in path.read_text()
+    ]
+    assert marked
+    for path in marked:
+        assert chosen & {path, *path.parents}, f"make e2e-full does not run {path}"
 
 
 @pytest.mark.parametrize("path", GITHUB, ids=ids)
@@ -452,7 +477,12 @@ def test_the_privileged_container_is_only_where_images_and_nodes_are_made() -> N
         for name, job in jobs(path).items()
         if isinstance(job.get("container"), dict) and "--privileged" in job["container"].get("options", "")
     }
-    assert privileged == {("ci.yml", "test"), ("ci.yml", "e2e"), ("release.yml", "build")}
+    assert privileged == {
+        ("ci.yml", "test"),
+        ("ci.yml", "e2e"),
+        ("nightly.yml", "e2e-full"),
+        ("release.yml", "build"),
+    }
 
 
 # --- what teams copy
@@ -662,8 +692,9 @@ def test_the_promotion_in_the_documentation_is_a_patch_that_applies(tmp_path: Pa
     [patch] = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
     shutil.copytree(ROOT / "manifests/tenants", tmp_path / "manifests/tenants")
     (tmp_path / "promotion.diff").write_text(patch)
-    assert run("git", "init", "-q", cwd=tmp_path).returncode == 0
-    done = run("git", "apply", "promotion.diff", cwd=tmp_path)
+    for arguments in (["init", "-q"], ["apply", "promotion.diff"]):
+        command = git.command(tmp_path, *arguments)
+        done = subprocess.run(command, env=git.environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     built = {}
     for environment in ("staging", "production"):
@@ -676,12 +707,26 @@ def test_the_promotion_in_the_documentation_is_a_patch_that_applies(tmp_path: Pa
     assert built == {"staging": "main", "production": new}
 
 
-def test_every_file_and_option_that_the_two_pages_name_exists() -> None:
-    for page in ("docs/onboarding.md", "docs/releasing.md"):
-        text = (ROOT / page).read_text()
-        paths = re.findall(r"`((?:manifests|images|docs|charts)/[\w./-]+)`", text)
-        for path in paths:
-            assert (ROOT / path.replace("payments2", "payments")).exists(), f"{page}: {path}"
-        for target in re.findall(r"^ *\$ make ([a-z0-9-]+)", text, re.MULTILINE):
-            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
-    assert re.findall(r"tools\.release (?:--dist \S+ )?([a-z]+)", (ROOT / "docs/releasing.md").read_text())
+@pytest.mark.parametrize("page", ["docs/onboarding.md", "docs/releasing.md"])
+def test_every_file_and_target_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = [ROOT / path for path in re.findall(r"`((?:manifests|images|docs|charts)/[\w./-]+)`", text)]
+    linked = [ROOT / "docs" / path for path in re.findall(r"\]\((?!https?:)([^)#]+)", text)]
+    assert len(named) + len(linked) >= 3
+    for path in [*named, *linked]:
+        assert Path(str(path).replace("payments2", "payments")).exists(), path
+    targets = re.findall(r"\bmake ([a-z][a-z0-9-]*-[a-z0-9-]+)", text)
+    assert targets
+    for target in targets:
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+
+
+def test_the_page_on_releases_calls_the_program_by_commands_that_it_has() -> None:
+    used = set(
+        re.findall(r"tools\.release (?:--dist \S+ )?([a-z]+)", (ROOT / "docs/releasing.md").read_text())
+    )
+    assert used
+    for command in sorted(used):
+        with pytest.raises(SystemExit) as ended:
+            release.main([command, "--help"])
+        assert ended.value.code == 0, command
