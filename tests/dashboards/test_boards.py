@@ -184,6 +184,13 @@ def test_the_lights_of_a_tenant_at_rest_are_not_red(tmp_path: Path) -> None:
         assert "asleep" in {text.text for text in panel.texts}
 
 
+def test_who_is_suspended_at_rest_is_paused_in_the_lights_as_in_the_table(tmp_path: Path) -> None:
+    lights = [p for p in board("team").panels if "asleep" in {text.text for text in p.texts}]
+    assert len(lights) == 6
+    for panel in lights:
+        assert_gives(tmp_path, STATES, panel.targets[0].expr, {'{tenant="d"}': 2}, tenant="d")
+
+
 def test_the_ready_are_counted_beside_those_that_nobody_suspended_or_put_to_rest(tmp_path: Path) -> None:
     query = states.ready_of_all()
     assert_gives(tmp_path, STATES, query, {'{ready="1", wanted="3"}': 1 / 3})

@@ -83,7 +83,7 @@ def _tiles() -> tuple[Panel, ...]:
             "Suspended or at rest",
             Target(states.unwanted(), "suspended or at rest"),
             "Tenants that somebody suspended (spec.suspend: the operator changes nothing) or put to rest "
-            "(spec.state: Hibernated, nothing runs). Their alerts are silent; nothing to do.",
+            "(spec.state: Hibernated). Nothing to do: what is wrong with the rest itself is told.",
             thresholds=(Step(None, BLUE),),
             decimals=0,
             no_data="no tenants",

@@ -23,14 +23,18 @@ def at_rest(*matchers: str) -> str:
     return s.TENANT_INFO(*matchers, 'state=~"Hibernat.+"')
 
 
+def set_aside(suspended: int, resting: int) -> str:
+    """The tenants from whom nothing is expected, by tenant, with a number for each reason: suspended wins."""
+    paused = s.TENANT_INFO(TENANT, 'paused="true"')
+    return f"{suspended} * max by (tenant) ({paused}) or {resting} * max by (tenant) ({at_rest(TENANT)})"
+
+
 def state() -> str:
     """The state of every tenant, by tenant: suspended or put to rest, ready, on its way, or degraded."""
-    suspended = s.TENANT_INFO(TENANT, 'paused="true"')
     ready = expr.condition("Ready", "True", TENANT)
     reconciling = expr.condition("Reconciling", "True", TENANT)
     return (
-        f"{SUSPENDED} * max by (tenant) ({suspended}) or "
-        f"{HIBERNATED} * max by (tenant) ({at_rest(TENANT)}) or "
+        f"{set_aside(SUSPENDED, HIBERNATED)} or "
         f"{READY} * (max by (tenant) ({ready}) == 1) or "
         f"{PROGRESSING} * (max by (tenant) ({reconciling}) == 1) or {DEGRADED} * max by (tenant) ({_all()})"
     )

@@ -28,18 +28,17 @@ _API_SERVER = 'component="api-server"'
 _DATABASE = 'component="metadatabase"'
 _WINDOW = "2m"  # a beat every 5 s, a scrape every 30 s: long enough to see one, short enough to see none
 _LEGEND = "{{tenant}}"
-_ASLEEP = f"(3 * max by (tenant) ({states.at_rest(TENANT)}))"
+_ASIDE = f"({states.set_aside(2, 3)})"
 _HERE = f"max by (tenant) ({s.TENANT_INFO(TENANT)})"
 
 
 def alive(heartbeat: s.Metric, wanted: str = _HERE) -> str:
-    """1 while the heartbeat counter grows, else 0 where ``wanted`` has a series; at rest 3, paused 2.
+    """1 while the heartbeat counter grows, else 0 where ``wanted`` has a series; paused 2, at rest 3.
 
     The operator knows which tenants exist: without it a heartbeat that never came would be no data, not DOWN.
     """
-    paused = s.TENANT_INFO(TENANT, 'paused="true"')
     beats = f"(sum by (tenant) (rate({heartbeat(TENANT)}[{_WINDOW}])) > bool 0)"
-    return f"{_ASLEEP} or (2 * max by (tenant) ({paused})) or {beats} or (0 * {wanted})"
+    return f"{_ASIDE} or {beats} or (0 * {wanted})"
 
 
 def _seen(component: str) -> str:
@@ -119,7 +118,7 @@ def health() -> Row:
                 "Is a replica of the API server available? DOWN: no UI, and running tasks cannot report "
                 "their end and fail (in Airflow 3 workers talk to the API server). Look at its pods and "
                 "Secrets.",
-                f"{_ASLEEP} or (max by (tenant) ({expr.of_tenant(servers, TENANT)}) > bool 0) or "
+                f"{_ASIDE} or (max by (tenant) ({expr.of_tenant(servers, TENANT)}) > bool 0) or "
                 f"{_seen(_API_SERVER)}",
                 "not measured",
             ),
@@ -127,14 +126,14 @@ def health() -> Row:
                 "Database",
                 "Does Airflow reach its metadata database? DOWN: everything stands still. Look at the "
                 "database's row of the capacity board: connections, CPU, storage.",
-                f"{_ASLEEP} or {_seen(_DATABASE)} or max by (tenant) ({s.PG_UP(TENANT)})",
+                f"{_ASIDE} or {_seen(_DATABASE)} or max by (tenant) ({s.PG_UP(TENANT)})",
                 "not measured",
             ),
             _light(
                 "DAG sync",
                 "Did git-sync look at the repository without an error within 15 minutes? DOWN: expired "
                 "credential, deleted branch, unreachable server. git-sync's own probe stays green then.",
-                f"{_ASLEEP} or ({synced} > bool 0)",
+                f"{_ASIDE} or ({synced} > bool 0)",
                 "no git-sync",
             ),
         ),
