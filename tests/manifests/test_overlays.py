@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tools.manifests import operator, overlays, rules
+from tools.manifests import operator, overlays, rules, validate
 
 from devcluster.tools import tool
 from tenant_operator.api.tenant import TenantSpec
@@ -265,3 +266,22 @@ def test_a_tenant_comes_behind_its_namespace_and_secrets(environment: str, team:
     assert waves == {"Namespace": 0, "ExternalSecret": 0, "AirflowTenant": 1}
     spec = tenant(environment, team)["spec"]
     assert TenantSpec.model_validate(spec).namespace_for(team) == f"airflow-{team}"
+
+
+def test_the_readme_names_all_that_a_sample_team_is_made_of(tmp_path: Path) -> None:
+    """Without those files and lines nothing of it is left, and every other folder builds as before."""
+    left = Path(shutil.copytree(MANIFESTS, tmp_path / "manifests"))
+    text = (left / "tenants" / "README.md").read_text().partition("## Take a sample team out")[2]
+    for name in ("base/ml", "staging/ml", "production/ml", "../argocd/projects/teams/ml.yaml"):
+        assert f"`{name}`" in text
+    for folder in ("base", "staging", "production", "library", "demo"):
+        gone = left / "tenants" / folder
+        shutil.rmtree(gone if folder in ("library", "demo") else gone / "ml")
+    for folder, entry in (("argocd/projects/teams", "ml.yaml"), ("flux/tenants", "ml.yaml")):
+        (left / folder / entry).unlink()
+    for listing in [*left.glob("tenants/*/kustomization.yaml"), *left.glob("*/**/kustomization.yaml")]:
+        if listing.parent.name in ("base", "staging", "production", "teams", "tenants"):
+            listing.write_text(re.sub(r"(?m)^  - ml(\.yaml)?\n", "", listing.read_text()))
+    _, found = validate.check([left])
+    assert [str(one) for some in found.values() for one in some] == []
+    assert not [path for path in left.rglob("*.yaml") if re.search(r"\bairflow-ml\b", path.read_text())]
