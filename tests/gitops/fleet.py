@@ -88,6 +88,19 @@ class Fleet:
         self.argo.refresh(*apps)
         return commit
 
+    @contextmanager
+    def taken_back(self, *apps: str) -> Iterator[None]:
+        """Whatever is committed in the block is taken back at its end, also after a failure.
+
+        The Applications are told; who goes on waits until they are at ``repo.head()``.
+        """
+        before = self.repo.head()
+        try:
+            yield
+        finally:
+            if self.repo.restore(before):
+                self.argo.refresh(*apps)
+
     def spec(self, name: str) -> Json:
         """A tenant's spec as the cluster has it, to be changed."""
         return dict(copy.deepcopy(self.environment.tenant(name).raw["spec"]))

@@ -45,20 +45,22 @@ def test_a_wrong_git_ref_degrades_the_application_with_the_reason_and_the_fix_he
     sources = installed.spec("payments")["dags"]["sources"]
     before = installed.environment.wait_settled("payments")
     wrong = [{**sources[0], "gitSync": {**sources[0]["gitSync"], "ref": "no-such-branch"}}]
-    commit = installed.change("payments", {"dags": {"sources": wrong}}, "payments: a typing error")
-    installed.argo.wait(APP, health="Degraded", revision=commit, seconds=300)
+    with installed.taken_back(APP):
+        commit = installed.change("payments", {"dags": {"sources": wrong}}, "payments: a typing error")
+        installed.argo.wait(APP, health="Degraded", revision=commit, seconds=300)
 
-    def reason() -> bool:
-        health, message = installed.argo.tenant(APP, "payments")
-        return health == "Degraded" and "no-such-branch" in message and "spec.dags.sources" in message
+        def reason() -> bool:
+            health, message = installed.argo.tenant(APP, "payments")
+            return health == "Degraded" and "no-such-branch" in message and "spec.dags.sources" in message
 
-    wait_for("the reason", reason, seconds=120, seen=lambda: installed.argo.tenant(APP, "payments"))
-    assert before["api-server"] & installed.environment.uids("payments")["api-server"], "the old pods serve"
-    with installed.environment.airflow("payments") as client:
-        assert client.dag(PAYMENTS.dag) is not None
+        wait_for("the reason", reason, seconds=120, seen=lambda: installed.argo.tenant(APP, "payments"))
+        assert before["api-server"] & installed.environment.uids("payments")["api-server"], (
+            "the old pods serve"
+        )
+        with installed.environment.airflow("payments") as client:
+            assert client.dag(PAYMENTS.dag) is not None
 
-    fixed = installed.change("payments", {"dags": {"sources": sources}}, "payments: the right branch")
-    installed.argo.wait(APP, revision=fixed, seconds=300)
+    installed.argo.wait(APP, revision=installed.repo.head(), seconds=300)
 
 
 def test_what_hands_change_in_a_tenants_objects_is_repaired_while_the_application_stays_synced(
@@ -174,32 +176,29 @@ def test_a_manifest_that_reaches_outside_its_project_is_refused_and_nothing_of_t
 ) -> None:
     allowed = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "beside", "namespace": SPACE}}
     folder = "manifests/tenants/test/payments"
-    kustomization = installed.repo.read(f"{folder}/kustomization.yaml")
     reaches = [
         {**rest, "kind": kind, "metadata": {**rest.get("metadata", {}), "name": name}}
         for kind, name, rest, _ in REACHES
     ]
-    installed.repo.write_yaml(f"{folder}/more.yaml", allowed, *reaches)
-    installed.repo.replace(f"{folder}/kustomization.yaml", "resources:\n", "resources:\n  - more.yaml\n")
-    commit = installed.commit("payments: reach out", APP)
-    app = installed.argo.wait_until(
-        APP,
-        f"the refusal of {commit[:7]}",
-        lambda app: app.revision == commit and bool(app.refused),
-        seconds=120,
-    )
-    said = app.refused
-    for kind, name, _, message in REACHES:
-        assert said[kind, name] == message
-    assert "synchronization tasks are not valid" in app.message
-    kube = installed.platform.kube
-    assert kube.get(path(SPACE, "v1", "configmaps", "beside")) is None, "not even what is allowed"
-    assert kube.get(path("kube-system", "v1", "configmaps", "elsewhere")) is None
-    assert kube.get(path(SPACE, "v1", "secrets", "in-git")) is None
-    assert kube.get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/payments-is-admin") is None
-    assert kube.get("/apis/airflowtenants.io/v1alpha1/airflowtenants/payments-second") is None
+    with installed.taken_back(APP):
+        installed.repo.write_yaml(f"{folder}/more.yaml", allowed, *reaches)
+        installed.repo.replace(f"{folder}/kustomization.yaml", "resources:\n", "resources:\n  - more.yaml\n")
+        commit = installed.commit("payments: reach out", APP)
+        app = installed.argo.wait_until(
+            APP,
+            f"the refusal of {commit[:7]}",
+            lambda app: app.revision == commit and bool(app.refused),
+            seconds=120,
+        )
+        said = app.refused
+        for kind, name, _, message in REACHES:
+            assert said[kind, name] == message
+        assert "synchronization tasks are not valid" in app.message
+        kube = installed.platform.kube
+        assert kube.get(path(SPACE, "v1", "configmaps", "beside")) is None, "not even what is allowed"
+        assert kube.get(path("kube-system", "v1", "configmaps", "elsewhere")) is None
+        assert kube.get(path(SPACE, "v1", "secrets", "in-git")) is None
+        assert kube.get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/payments-is-admin") is None
+        assert kube.get("/apis/airflowtenants.io/v1alpha1/airflowtenants/payments-second") is None
 
-    installed.repo.write(f"{folder}/kustomization.yaml", kustomization)
-    installed.repo.remove(f"{folder}/more.yaml")
-    fixed = installed.commit("payments: stay inside", APP)
-    installed.argo.wait(APP, revision=fixed, seconds=120)
+    installed.argo.wait(APP, revision=installed.repo.head(), seconds=120)

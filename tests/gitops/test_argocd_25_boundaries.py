@@ -35,26 +35,24 @@ def test_a_directory_does_not_reach_its_namespaces_labels(installed: Fleet) -> N
     changed["resources"].append("more.yaml")
     other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "airflow-payments-more"}}
     note = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied", "namespace": SPACE}}
-    installed.repo.write_yaml(f"{folder}/more.yaml", other, note)
-    installed.repo.write(f"{folder}/kustomization.yaml", yaml.safe_dump(changed, sort_keys=False))
-    commit = installed.commit("payments: a privileged namespace", APP)
-    app = installed.argo.wait(APP, revision=commit, seconds=120)
-    assert set(app.resources) == {("AirflowTenant", "payments"), ("ConfigMap", "applied")}
-    kube = installed.platform.kube
-    assert kube.get(path(SPACE, "v1", "configmaps", "applied")) is not None, (
-        "the rest of the commit is applied"
-    )
-    after = kube.get(NAMESPACE)
-    assert after is not None
-    assert after["metadata"]["labels"] == before["metadata"]["labels"]
-    managers = {entry["manager"]: str(entry["fieldsV1"]) for entry in after["metadata"]["managedFields"]}
-    assert not [name for name, fields in managers.items() if "argocd" in name and ENFORCE in fields]
-    assert kube.get(f"{NAMESPACE}-more") is None
+    with installed.taken_back(APP):
+        installed.repo.write_yaml(f"{folder}/more.yaml", other, note)
+        installed.repo.write(f"{folder}/kustomization.yaml", yaml.safe_dump(changed, sort_keys=False))
+        commit = installed.commit("payments: a privileged namespace", APP)
+        app = installed.argo.wait(APP, revision=commit, seconds=120)
+        assert set(app.resources) == {("AirflowTenant", "payments"), ("ConfigMap", "applied")}
+        kube = installed.platform.kube
+        assert kube.get(path(SPACE, "v1", "configmaps", "applied")) is not None, (
+            "the rest of the commit is applied"
+        )
+        after = kube.get(NAMESPACE)
+        assert after is not None
+        assert after["metadata"]["labels"] == before["metadata"]["labels"]
+        managers = {entry["manager"]: str(entry["fieldsV1"]) for entry in after["metadata"]["managedFields"]}
+        assert not [name for name, fields in managers.items() if "argocd" in name and ENFORCE in fields]
+        assert kube.get(f"{NAMESPACE}-more") is None
 
-    installed.repo.write(f"{folder}/kustomization.yaml", kustomization)
-    installed.repo.remove(f"{folder}/more.yaml")
-    fixed = installed.commit("payments: as before", APP)
-    installed.argo.wait(APP, revision=fixed, seconds=120)
+    installed.argo.wait(APP, revision=installed.repo.head(), seconds=120)
 
 
 def test_what_the_cluster_would_refuse_is_told_at_diff_time_and_in_metrics(installed: Fleet) -> None:
@@ -62,28 +60,29 @@ def test_what_the_cluster_would_refuse_is_told_at_diff_time_and_in_metrics(insta
     database = installed.spec("payments")["database"]
     larger = copy.deepcopy(database)
     larger["embedded"]["storage"] = "99Gi"
-    commit = installed.change("payments", {"database": larger}, "payments: a larger database")
-    said = installed.argo.wait_until(
-        APP,
-        f"what the cluster says of {commit[:7]}",
-        lambda app: (
-            "database.embedded.storage cannot be changed" in app.conditions.get("ComparisonError", "")
-        ),
-        seconds=90,
-    )
-    tried = (said.status.get("operationState", {}).get("syncResult") or {}).get("revision")
-    assert tried != commit, "refused before a sync"
-    assert installed.spec("payments")["database"] == database
-
-    def told() -> bool:
-        return (
-            installed.argo.metrics(APP).get("argocd_app_condition", {}).get("condition") == "ComparisonError"
+    with installed.taken_back(APP):
+        commit = installed.change("payments", {"database": larger}, "payments: a larger database")
+        said = installed.argo.wait_until(
+            APP,
+            f"what the cluster says of {commit[:7]}",
+            lambda app: (
+                "database.embedded.storage cannot be changed" in app.conditions.get("ComparisonError", "")
+            ),
+            seconds=120,
         )
+        tried = (said.status.get("operationState", {}).get("syncResult") or {}).get("revision")
+        assert tried != commit, "refused before a sync"
+        assert installed.spec("payments")["database"] == database
 
-    wait_for("the condition in the metrics", told, seconds=60, seen=lambda: installed.argo.metrics(APP))
-    labels = installed.argo.metrics(APP)["argocd_app_labels"]
-    assert labels["label_airflowtenants_io_team"] == "payments"
-    assert labels["label_airflowtenants_io_environment"] == "test"
+        def told() -> bool:
+            return (
+                installed.argo.metrics(APP).get("argocd_app_condition", {}).get("condition")
+                == "ComparisonError"
+            )
 
-    fixed = installed.change("payments", {"database": database}, "payments: the database as it was")
-    installed.argo.wait(APP, revision=fixed, seconds=120)
+        wait_for("the condition in the metrics", told, seconds=120, seen=lambda: installed.argo.metrics(APP))
+        labels = installed.argo.metrics(APP)["argocd_app_labels"]
+        assert labels["label_airflowtenants_io_team"] == "payments"
+        assert labels["label_airflowtenants_io_environment"] == "test"
+
+    installed.argo.wait(APP, revision=installed.repo.head(), seconds=120)

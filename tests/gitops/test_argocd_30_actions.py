@@ -82,17 +82,23 @@ def test_reconcile_now_is_a_full_pass_and_is_acknowledged(installed: Fleet) -> N
     stays(installed, "Healthy")
 
 
-def test_sync_dags_now_brings_a_commit_that_would_be_fetched_an_hour_later(installed: Fleet) -> None:
-    git = installed.environment.git
+def push_and_fetch(fleet: Fleet) -> str:
+    """One more commit of DAGs, fetched now by the button; its hash."""
+    git = fleet.environment.git
     commit = gitserver.add_commit(git, NAME, PAYMENTS.repository, FIRST_MESSAGE, NEXT_FOLDER, NEXT_MESSAGE)
-    act(installed, "sync-dags-now")
-    asked = annotations(installed)[f"{OURS}dag-sync-requested-at"]
+    act(fleet, "sync-dags-now")
+    asked = annotations(fleet)[f"{OURS}dag-sync-requested-at"]
     wait_for(
         "the acknowledgement",
-        lambda: status(installed).get("lastHandledDagSyncAt") == asked,
+        lambda: status(fleet).get("lastHandledDagSyncAt") == asked,
         seconds=180,
-        seen=lambda: status(installed).get("lastHandledDagSyncAt"),
+        seen=lambda: status(fleet).get("lastHandledDagSyncAt"),
     )
+    return commit
+
+
+def test_sync_dags_now_brings_a_commit_that_would_be_fetched_an_hour_later(installed: Fleet) -> None:
+    commit = push_and_fetch(installed)
     with installed.environment.airflow(NAME) as client:
         wait_for("the new DAG", lambda: steps.is_at_commit(client, NEXT_DAG, commit), seconds=120)
     wait_for("the commit in the status", lambda: source(installed)["commit"] == commit, seconds=120)
@@ -100,6 +106,9 @@ def test_sync_dags_now_brings_a_commit_that_would_be_fetched_an_hour_later(insta
 
 
 def test_dags_roll_back_to_the_commit_before_and_follow_their_branch_again(installed: Fleet) -> None:
+    if not source(installed).get("previousCommit"):  # nobody has pushed yet
+        pushed = push_and_fetch(installed)
+        wait_for("the commit in the status", lambda: source(installed)["commit"] == pushed, seconds=120)
     newest, previous = source(installed)["commit"], source(installed)["previousCommit"]
     assert previous
     assert previous != newest

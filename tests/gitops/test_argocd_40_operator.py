@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import pytest
+import yaml
 from tests.e2e.support import path
 from tests.gitops.fleet import Fleet
 
@@ -16,13 +18,14 @@ from demo.samples import SAMPLES
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900, func_only=True)]
 
 FILE = "manifests/operator/test/kustomization.yaml"
-CHANGE = """\
-patches:
-  - target: { kind: Deployment, name: airflow-tenant-operator }
-    patch: |
-      - { op: add, path: /spec/template/metadata/annotations/example.com~1upgraded, value: "yes" }
-      - { op: replace, path: /spec/template/spec/terminationGracePeriodSeconds, value: 25 }
-"""
+DEPLOYMENT = {"kind": "Deployment", "name": "airflow-tenant-operator"}
+
+
+def patch() -> str:
+    """A new pod of the operator; each time another, for a cluster that is kept between two runs."""
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    where = "/spec/template/metadata/annotations/example.com~1upgraded"
+    return json.dumps([{"op": "add", "path": where, "value": now}])
 
 
 def operator_pods(fleet: Fleet) -> set[str]:
@@ -49,7 +52,9 @@ def test_an_operator_that_is_replaced_by_a_commit_restarts_no_pod_of_a_tenant(in
     environment = installed.environment
     before = {sample.name: environment.wait_settled(sample.name) for sample in SAMPLES}
     old = operator_pods(installed)
-    installed.repo.write(FILE, installed.repo.read(FILE) + CHANGE)
+    kustomization = yaml.safe_load(installed.repo.read(FILE))
+    kustomization.setdefault("patches", []).append({"target": DEPLOYMENT, "patch": patch()})
+    installed.repo.write_yaml(FILE, kustomization)
     commit = installed.commit("operator: another pod", "operator")
     installed.argo.wait("operator", revision=commit, seconds=180)
     wait_for("the end of the old operator", lambda: operator_pods(installed).isdisjoint(old), seconds=120)

@@ -61,18 +61,17 @@ def runs(client: AirflowClient) -> set[str]:
 
 def test_a_directory_that_is_removed_deletes_nothing_and_the_application_says_why(installed: Fleet) -> None:
     pods = installed.environment.wait_settled(NAME)
-    installed.repo.remove(FOLDER)
-    commit = installed.commit("Remove analytics' directory")
-    app = installed.argo.wait_until(
-        APP, "an error", lambda app: "ComparisonError" in app.conditions, seconds=180
-    )
-    assert f"{FOLDER}: app path does not exist" in app.conditions["ComparisonError"]
-    assert installed.environment.tenant(NAME).ready
-    assert "deletionTimestamp" not in installed.environment.tenant(NAME).raw["metadata"]
-    assert installed.environment.uids(NAME) == pods
-    back = installed.repo.revert(commit)
-    installed.argo.refresh()
-    installed.argo.wait(APP, revision=back, seconds=120)
+    with installed.taken_back():
+        installed.repo.remove(FOLDER)
+        installed.commit("Remove analytics' directory")
+        app = installed.argo.wait_until(
+            APP, "an error", lambda app: "ComparisonError" in app.conditions, seconds=180
+        )
+        assert f"{FOLDER}: app path does not exist" in app.conditions["ComparisonError"]
+        assert installed.environment.tenant(NAME).ready
+        assert "deletionTimestamp" not in installed.environment.tenant(NAME).raw["metadata"]
+        assert installed.environment.uids(NAME) == pods
+    installed.argo.wait(APP, revision=installed.repo.head(), seconds=120)
     assert installed.environment.uids(NAME) == pods
 
 
@@ -88,32 +87,31 @@ def test_a_tenant_that_leaves_git_goes_only_when_confirmed_keeps_its_data_and_fi
     assert set(secrets) == set(GENERATED)
     assert volumes
 
-    file = f"{FOLDER}/kustomization.yaml"
-    installed.repo.write(file, installed.repo.read(file) + WITHOUT_TENANT)
-    commit = installed.commit("analytics leaves", APP)
-    asks = f"waiting for pruning confirmation of airflowtenants.io/AirflowTenant/{NAME}"
-    app = installed.argo.wait_until(APP, "the question", lambda app: asks in app.message, seconds=120)
-    assert app.sync == "OutOfSync"
-    assert "deletionTimestamp" not in environment.tenant(NAME).raw["metadata"]
-    assert environment.uids(NAME) == pods
+    with installed.taken_back(APP):
+        file = f"{FOLDER}/kustomization.yaml"
+        installed.repo.write(file, installed.repo.read(file) + WITHOUT_TENANT)
+        installed.commit("analytics leaves", APP)
+        asks = f"waiting for pruning confirmation of airflowtenants.io/AirflowTenant/{NAME}"
+        app = installed.argo.wait_until(APP, "the question", lambda app: asks in app.message, seconds=120)
+        assert app.sync == "OutOfSync"
+        assert "deletionTimestamp" not in environment.tenant(NAME).raw["metadata"]
+        assert environment.uids(NAME) == pods
 
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    installed.argo.annotate(APP, {"argocd.argoproj.io/deletion-approved": now})
-    wait_for("the tenant's end", lambda: kube.get(f"{TENANTS}/{NAME}") is None, seconds=240)
-    wait_for(
-        "the end of its pods",
-        lambda: not kube.items(path(SPACE, "v1", "pods")),
-        seconds=120,
-        seen=lambda: names(kube.items(path(SPACE, "v1", "pods"))),
-    )
-    installed.argo.wait_until(APP, "Synced", lambda app: app.sync == "Synced", seconds=120)
-    assert kube.get(f"/api/v1/namespaces/{SPACE}") is not None
-    assert claims(installed) == volumes
-    assert digests(installed) == secrets
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        installed.argo.annotate(APP, {"argocd.argoproj.io/deletion-approved": now})
+        wait_for("the tenant's end", lambda: kube.get(f"{TENANTS}/{NAME}") is None, seconds=240)
+        wait_for(
+            "the end of its pods",
+            lambda: not kube.items(path(SPACE, "v1", "pods")),
+            seconds=120,
+            seen=lambda: names(kube.items(path(SPACE, "v1", "pods"))),
+        )
+        installed.argo.wait_until(APP, "Synced", lambda app: app.sync == "Synced", seconds=120)
+        assert kube.get(f"/api/v1/namespaces/{SPACE}") is not None
+        assert claims(installed) == volumes
+        assert digests(installed) == secrets
 
-    back = installed.repo.revert(commit)
-    installed.argo.refresh(APP)
-    installed.argo.wait(APP, revision=back, seconds=600)
+    installed.argo.wait(APP, revision=installed.repo.head(), seconds=600)
     assert digests(installed) == secrets
     assert claims(installed) == volumes
     with environment.airflow(NAME) as client:

@@ -58,12 +58,14 @@ def flux_fleet_(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def fleet(flux_fleet_: Fleet) -> Fleet:
-    """The same, at rest: everything is Ready at the newest commit."""
+def fleet(flux_fleet_: Fleet) -> Iterator[Fleet]:
+    """The same, at rest: everything is Ready at the newest commit, what a test pushed is taken back."""
     head = flux_fleet_.repo.head()
     for name in sorted(flux_fleet_.flux.names()):
         flux_fleet_.flux.wait_ready(name, head)
-    return flux_fleet_
+    yield flux_fleet_
+    if flux_fleet_.repo.restore(head):
+        flux_fleet_.flux.fetch(flux_fleet_.repo.head())
 
 
 def test_the_install_page_ends_with_every_tenant_ready(fleet: Fleet) -> None:

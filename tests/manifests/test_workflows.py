@@ -211,6 +211,12 @@ def test_gitlabs_jobs_end_in_time_and_use_no_secret(path: Path) -> None:
     assert {name for name in used if re.search("SECRET|PASSWORD|TOKEN|KEY", name)} <= {"CI_JOB_TOKEN"}
 
 
+def test_what_gitlab_caches_inside_the_project_is_not_checked_as_the_projects_own() -> None:
+    folder = load(ROOT / ".gitlab-ci.yml")["variables"]["XDG_CACHE_HOME"].removeprefix("$CI_PROJECT_DIR/")
+    assert f"/{folder}/" in load(ROOT / ".yamllint.yaml")["ignore"].split()
+    assert f"/{folder}/" in (ROOT / ".gitignore").read_text().split(), "ruff reads it"
+
+
 def evaluates(rule: str, **given: str) -> bool:
     """A rule of GitLab made of comparisons joined by &&: https://docs.gitlab.com/ci/jobs/job_rules/."""
     pairs = [part.split(" == ") for part in rule.split(" && ")]
