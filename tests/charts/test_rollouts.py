@@ -15,9 +15,10 @@ RENDERED: dict[str, Values] = {"full": FULL, "kubernetes": KUBERNETES, "local": 
 #: What differs with every release of Airflow, and is the tenant's own choice.
 CHOSEN: Values = {"images": {"airflow": {"repository": "registry.example.com/airflow", "tag": "1.0.0"}}}
 HELP = f"""\
-The new chart rolls these pods of every tenant at the operator's upgrade. With the LocalExecutor, running tasks
-end with the scheduler; where the migration's pod changes, it runs again. If that is meant: say under "Upgrading"
-in CHANGELOG.md which pods roll and why, and write the new digests to {RECORD.relative_to(ROOT)}."""
+The new chart rolls these pods of every tenant at the operator's upgrade. With the LocalExecutor, running
+tasks end with the scheduler; where the migration's pod changes, it runs again. If that is meant: say under
+"Upgrading" in CHANGELOG.md which pods roll and why, and write the new digests to
+{RECORD.relative_to(ROOT)}."""
 
 
 def digests() -> dict[str, dict[str, str]]:
