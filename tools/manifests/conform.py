@@ -16,7 +16,7 @@ from tenant_operator.core import names
 from tenant_operator.core.errors import InvalidSpec
 from tenant_operator.plan.tenant import parse
 from tools.manifests import schemas
-from tools.manifests.findings import TENANT, Finding, Source, metadata, subject
+from tools.manifests.findings import TENANT, Finding, Object, Source, metadata, notes, subject
 
 _SECONDS = 120
 _WORKERS = 2
@@ -41,7 +41,7 @@ def schema_findings(sources: Iterable[Source], *, unknown_kinds: bool) -> dict[P
         builds = Path(scratch) / "builds"
         builds.mkdir()
         for name, source in numbered.items():
-            text = yaml.dump_all(source.objects, Dumper=yaml.CSafeDumper, sort_keys=False)
+            text = yaml.dump_all(map(_opened, source.objects), Dumper=yaml.CSafeDumper, sort_keys=False)
             (builds / name).write_text(text, encoding="utf-8")
         results = _kubeconform(builds, places)
     found: dict[Path, list[Finding]] = {}
@@ -53,6 +53,11 @@ def schema_findings(sources: Iterable[Source], *, unknown_kinds: bool) -> dict[P
         who = f"{result['kind']} {result['name']}".strip()
         found.setdefault(source.folder, []).append(Finding("schema", who, "", message))
     return found
+
+
+def _opened(found: Object) -> Object:
+    """SOPS' own record is no field of Kubernetes; Flux takes it out when it decrypts."""
+    return {key: value for key, value in found.items() if key != "sops" or not isinstance(value, dict)}
 
 
 def _kubeconform(builds: Path, places: list[str]) -> list[dict[str, str]]:
@@ -90,7 +95,8 @@ def tenant_findings(source: Source) -> Iterator[Finding]:
         if not _NAME.fullmatch(name):
             yield Finding("tenant", subject(tenant), "metadata.name", names.NAME_RULE)
         try:
-            parse({"metadata": {**metadata(tenant), "name": name, "uid": ""}, "spec": tenant.get("spec")})
+            mine = {**metadata(tenant), "name": name, "uid": "", "annotations": notes(tenant)}
+            parse({"metadata": mine, "spec": tenant.get("spec")})
         except InvalidSpec as error:
             for part in str(error).split("; "):
                 field, colon, message = part.partition(": ")

@@ -1,60 +1,160 @@
-"""What the files themselves must be: overlays hold patches only and leave alone whose tenant it is."""
+"""The files of manifests: which are kustomizations, what they name, what is in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tools.manifests.findings import TENANT, Finding, Object, at, metadata, notes
+from tools.manifests.findings import TENANT, Object, metadata
 
-KUSTOMIZATION = "kustomization.yaml"
-_ENVIRONMENTS = frozenset({"staging", "production"})
-_SKIPPED = frozenset({".git", ".venv", "node_modules", "templates", "testdata"})
-#: fields by which a patch would make a tenant somebody else's
-_IDENTITY = ("spec.owner.team", "spec.namespace", "metadata.namespace")
-_WHO = "airflowtenants.io/tenant"
+#: the names that kustomize takes: https://github.com/kubernetes-sigs/kustomize/blob/master/api/konfig/general.go
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+#: of a clone itself, never below it
+_CLONE = frozenset({".venv", "node_modules"})
+#: more values than this: aliases within aliases, or one that holds itself
+_LARGEST = 1_000_000
+#: fields of a kustomization that name files, folders or addresses; of entries that are mappings, these keys
+_ENTRIES = ("resources", "bases", "components", "crds", "configurations", "generators", "transformers")
+_MORE_ENTRIES = ("validators", "patches", "patchesStrategicMerge", "patchesJson6902", "replacements")
+_GENERATORS = ("configMapGenerator", "secretGenerator")
 
 
 class _AnyTag(yaml.CSafeLoader):
     """Reads files with tags of other programs (CloudFormation's !Ref): the values do not matter here."""
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        """A key twice is an error: programs differ in which one they take."""
+        keys: list[str] = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for key in keys if keys.count(key) > 1 and key != "<<"), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice} is there twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
 
 _AnyTag.add_multi_constructor("", lambda _loader, _suffix, _node: None)
 
 
+def kustomization(folder: Path) -> Path | None:
+    """The folder's kustomization, whichever of the three names it has."""
+    return next((folder / name for name in KUSTOMIZATIONS if (folder / name).is_file()), None)
+
+
 def kustomizations(root: Path) -> list[Path]:
-    """Every folder with a kustomization.yaml, components left out: they are built in overlays."""
-    found = (path.parent for path in root.rglob(KUSTOMIZATION) if not _SKIPPED & set(path.parts))
+    """Every folder with a kustomization, components left out: they are built in overlays."""
+    found = {file.parent for name in KUSTOMIZATIONS for file in root.rglob(name) if not _skipped(file, root)}
     return sorted(folder for folder in found if read_kustomization(folder).get("kind") != "Component")
 
 
 def read_kustomization(folder: Path) -> Object:
     """Its content; empty when it cannot be read: kustomize says more about it."""
-    try:
-        content = yaml.safe_load((folder / KUSTOMIZATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    file = kustomization(folder)
+    found = documents(file) if file else []
+    return found[0] if isinstance(found, list) and found else {}
+
+
+def entries(content: Object) -> Iterator[tuple[str, str]]:
+    """(field, entry) of everything that a kustomization names: files, folders, addresses."""
+    for field in (*_ENTRIES, *_MORE_ENTRIES):
+        for entry in _list(content.get(field)):
+            named = entry.get("path") if isinstance(entry, dict) else entry
+            # generators and transformers may be written inline
+            if isinstance(named, str) and "\n" not in named:
+                yield field, named
+    for field in _GENERATORS:
+        for generator in _list(content.get(field)):
+            of = generator if isinstance(generator, dict) else {}
+            for entry in (*_list(of.get("files")), *_list(of.get("envs")), of.get("env")):
+                if isinstance(entry, str):
+                    yield field, entry.rpartition("=")[2] if "://" not in entry else entry
+    schema = content.get("openapi")
+    if isinstance(schema, dict) and isinstance(schema.get("path"), str):
+        yield "openapi", schema["path"]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def named_files(root: Path) -> set[Path]:
+    """Every file that a kustomization names. Kustomize lets one name only files below its own folder."""
+    folders = {file.parent for name in KUSTOMIZATIONS for file in root.rglob(name)}
+    folders |= {folder for folder in root.absolute().parents if kustomization(folder)}
+    named = set()
+    for folder in folders:
+        file = kustomization(folder)
+        named |= {plain((folder / entry).absolute()) for _, entry in entries(read_kustomization(folder))}
+        named |= {file.absolute()} if file else set()
+    return named
 
 
 def yaml_files(root: Path) -> list[Path]:
-    """The YAML files below a folder, or the file itself."""
+    """The YAML and JSON files below a folder, or the file itself."""
     if root.is_file():
         return [root]
-    found = (path for path in root.rglob("*") if path.suffix in {".yaml", ".yml"} and path.is_file())
-    return sorted(path for path in found if not _SKIPPED & set(path.parts))
+    found = (path for path in root.rglob("*") if path.suffix in _SUFFIXES or path.name in KUSTOMIZATIONS)
+    return sorted(path for path in found if path.is_file() and not _skipped(path, root))
+
+
+def _skipped(path: Path, root: Path) -> bool:
+    """What is no manifest by where it lies, below the root: names above it say nothing."""
+    parts = path.relative_to(root).parts
+    if ".git" in parts or parts[0] in _CLONE:
+        return True
+    folders = [root.joinpath(*parts[:depth]) for depth in range(1, len(parts))]
+    return any(
+        (folder.name == "templates" and (folder.parent / "Chart.yaml").is_file())  # text with {{ }}
+        or (
+            folder.name == "testdata" and "resource_customizations" in folder.parts
+        )  # what Argo CD's tests look at
+        for folder in folders
+    )
 
 
 def documents(file: Path) -> list[Object] | str:
-    """The mappings in a file, or why it cannot be read."""
+    """The mappings in a file, those of Lists one by one, or why it cannot be read."""
     try:
         loaded = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=_AnyTag))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        if not _bounded(loaded):
+            return "an alias holds itself, or aliases make it too large: write it out"
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         return " ".join(str(error).split())
-    return [document for document in loaded if isinstance(document, dict)]
+    found = [document for document in loaded if isinstance(document, dict)]
+    return [single for document in found for single in unpacked(document)]
+
+
+def _bounded(loaded: list[Any]) -> bool:
+    waiting, seen = list(loaded), 0
+    while waiting:
+        value = waiting.pop()
+        seen += 1
+        if seen > _LARGEST:
+            return False
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return True
+
+
+def unpacked(document: Object) -> Iterator[Object]:
+    """The objects of a List, as kubectl takes it; another document is its own only one."""
+    listed = document.get("items")
+    if (
+        str(document.get("kind") or "").endswith("List")
+        and isinstance(listed, list)
+        and "spec" not in document
+    ):
+        for item in listed:
+            if isinstance(item, dict):
+                yield from unpacked(item)
+    else:
+        yield document
 
 
 def is_object(document: Object) -> bool:
@@ -65,73 +165,17 @@ def is_object(document: Object) -> bool:
     )
 
 
-def loose(root: Path) -> list[Path]:
-    """Files that no kustomization is responsible for: none lies in their folder or above it, up to `root`."""
-    files = yaml_files(root)
+def governed(file: Path, root: Path) -> bool:
+    """Whether a kustomization lies in the file's folder or above it, up to `root`."""
     if root.is_file():
-        return files
-    return [file for file in files if not _governed(file, root)]
-
-
-def _governed(file: Path, root: Path) -> bool:
+        return False
     folder = file.parent
     while True:
-        if (folder / KUSTOMIZATION).is_file():
+        if kustomization(folder):
             return True
         if folder in (root, folder.parent):
             return False
         folder = folder.parent
-
-
-def overlay_findings(folder: Path) -> Iterator[Finding]:
-    """Overlays (below `staging` or `production`) take in other kustomizations and patch them, no more."""
-    if not _ENVIRONMENTS & set(folder.parts):
-        return
-    content = read_kustomization(folder)
-    name = folder.as_posix()
-    for entry in content.get("resources") or []:
-        if not (folder / str(entry)).is_dir() and not _is_entry_point(folder / str(entry)):
-            message = "an overlay only patches: move the object to base, so that staging has proven it"
-            yield Finding("patch-only", name, f"resources[{entry}]", message)
-    for field in ("namePrefix", "nameSuffix", "namespace"):
-        if content.get(field):
-            yield Finding("patch-only", name, field, "names are the same in every cluster: remove it")
-    for entry in content.get("configMapGenerator") or []:
-        if isinstance(entry, dict) and entry.get("behavior") not in ("merge", "replace"):
-            message = "an overlay only patches: set behavior to merge or replace"
-            yield Finding("patch-only", name, f"configMapGenerator[{entry.get('name')}]", message)
-    if content.get("secretGenerator"):
-        message = "a secret from a file or literal in Git: use an ExternalSecret, or encrypt it with SOPS"
-        yield Finding("plain-secret", name, "secretGenerator", message)
-    yield from _patches(folder, content)
-
-
-def _is_entry_point(file: Path) -> bool:
-    """The object by which a GitOps tool finds this very folder: each cluster has its own by nature."""
-    found = documents(file)
-    groups = {
-        str(document.get("apiVersion")).partition("/")[0] for document in found if isinstance(document, dict)
-    }
-    return bool(groups) and groups <= {
-        "argoproj.io",
-        "kustomize.toolkit.fluxcd.io",
-        "source.toolkit.fluxcd.io",
-    }
-
-
-def _patches(folder: Path, content: Object) -> Iterator[Finding]:
-    for patch in content.get("patches") or []:
-        file = folder / str(patch.get("path")) if isinstance(patch, dict) and patch.get("path") else None
-        found = documents(file) if file and file.is_file() else []
-        for document in found if isinstance(found, list) else []:
-            if document.get("kind") != TENANT:
-                continue
-            for field in (*_IDENTITY, f"metadata.annotations.{_WHO}"):
-                value = notes(document).get(_WHO) if field.endswith(_WHO) else at(document, field)
-                if value is not None:
-                    message = "an overlay must not change whose tenant it is: only base says that"
-                    who = f"{TENANT} {metadata(document).get('name')}"
-                    yield Finding("identity", who, field, message, (file or folder).as_posix())
 
 
 def origin(folder: Path, tenant: str, field: str) -> str:
@@ -165,22 +209,44 @@ def _layers(folder: Path, seen: set[Path]) -> Iterator[Path]:
     if folder in seen:
         return
     seen.add(folder)
-    content = read_kustomization(folder)
-    patches = [entry.get("path") for entry in content.get("patches") or [] if isinstance(entry, dict)]
-    entries = [*patches, *(content.get("components") or []), *(content.get("resources") or [])]
-    for entry in (str(entry) for entry in entries if entry):
-        path = Path(*_normal((folder / entry).parts))
+    named = list(entries(read_kustomization(folder)))
+    order = ("patches", "components", "resources")
+    for entry in (entry for field in order for name, entry in named if name == field):
+        path = plain(folder / entry)
         if path.is_dir():
             yield from _layers(path, seen)
         elif path.is_file():
             yield path
 
 
-def _normal(parts: tuple[str, ...]) -> list[str]:
+def remote(folder: Path, seen: set[Path] | None = None) -> Iterator[tuple[Path, str, str]]:
+    """(folder, field, entry) of what kustomize would fetch for a folder and those that it takes in."""
+    seen = set() if seen is None else seen
+    if folder in seen:
+        return
+    seen.add(folder)
+    for field, entry in entries(read_kustomization(folder)):
+        path = plain(folder / entry)
+        if _is_address(entry) and not path.exists():
+            yield folder, field, entry
+        elif path.is_dir():
+            yield from remote(path, seen)
+
+
+def _is_address(entry: str) -> bool:
+    host = entry.partition("/")[0]
+    return (
+        "://" in entry or "::" in entry or "?" in entry or "//" in entry or ":" in host
+        or ("/" in entry and "." in host.strip("."))
+    )  # fmt: skip
+
+
+def plain(path: Path) -> Path:
+    """Without `..` and `.`, links left as they are: manifests/ itself may be reached by one."""
     kept: list[str] = []
-    for part in parts:
+    for part in path.parts:
         if part == ".." and kept and kept[-1] != "..":
             kept.pop()
         else:
             kept.append(part)
-    return kept
+    return Path(*kept)

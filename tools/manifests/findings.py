@@ -9,6 +9,8 @@ from typing import Any
 
 Object = dict[str, Any]
 TENANT = "AirflowTenant"
+ENVIRONMENTS = ("staging", "production")
+_LAYERS = frozenset({"base", "demo", "library", *ENVIRONMENTS})
 
 
 @dataclass(frozen=True, order=True)
@@ -34,11 +36,27 @@ class Source:
     folder: Path
     objects: tuple[Object, ...]
     example: bool = False
+    root: Path = Path()
+
+    @property
+    def layer(self) -> str:
+        """Base, staging, production...: the nearest of these names in its path; else empty."""
+        return next((part for part in reversed(self._parts(2)) if part in _LAYERS), "")
+
+    def within(self, tool: str) -> bool:
+        """Whether this is of a tool's own folder (argocd, flux): other tools never see it."""
+        return tool in self._parts(4)
+
+    def _parts(self, above: int) -> tuple[str, ...]:
+        """The names below the root, and so many of the root's own: where a clone lies says nothing."""
+        if not self.folder.is_relative_to(self.root):
+            return self.folder.parts
+        return (*self.root.absolute().parts[-above:], *self.folder.relative_to(self.root).parts)
 
     @property
     def production(self) -> bool:
-        """Whether this goes to production: a folder of that name is in its path."""
-        return "production" in self.folder.parts
+        """Whether this goes to production."""
+        return self.layer == "production"
 
     def of(self, kind: str) -> Iterator[Object]:
         """The objects of one kind."""

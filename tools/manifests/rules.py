@@ -166,7 +166,8 @@ def _network(cidr: object) -> Network | None:
 def quota(source: Source, _registry: str) -> Iterator[Finding]:
     """(policy) Without a quota one team's backfill takes the nodes of all."""
     for tenant in source.of(TENANT):
-        hard = at(tenant, "spec.quota.hard") or {}
+        written = at(tenant, "spec.quota.hard")
+        hard = written if isinstance(written, dict) else {}
         for name in QUOTAS:
             if name not in hard:
                 yield Finding("quota", subject(tenant), "spec.quota.hard", f"set {name}: the team's share")
@@ -175,8 +176,9 @@ def quota(source: Source, _registry: str) -> Iterator[Finding]:
 def written_out(source: Source, _registry: str) -> Iterator[Finding]:
     """Protection that is a default is not restored by Argo CD or Flux when somebody changes it by hand."""
     for tenant in source.of(TENANT):
+        spec = tenant.get("spec")
         for name in WRITTEN_OUT:
-            if name not in (tenant.get("spec") or {}):
+            if name not in (spec if isinstance(spec, dict) else {}):
                 yield Finding(
                     "written-out",
                     subject(tenant),
@@ -207,7 +209,8 @@ def fixed_dags(source: Source, _registry: str) -> Iterator[Finding]:
 def alert_channel(source: Source, _registry: str) -> Iterator[Finding]:
     """(policy) In production somebody is told."""
     for tenant in source.of(TENANT) if source.production else ():
-        alerts = at(tenant, "spec.monitoring.alerts") or {}
+        written = at(tenant, "spec.monitoring.alerts")
+        alerts = written if isinstance(written, dict) else {}
         switched_off = at(tenant, "spec.monitoring.enabled") is False or alerts.get("enabled") is False
         if switched_off or not any(alerts.get(name) for name in CHANNELS):
             yield Finding(
@@ -218,15 +221,16 @@ def alert_channel(source: Source, _registry: str) -> Iterator[Finding]:
 
 def kept_by_gitops(source: Source, _registry: str) -> Iterator[Finding]:
     """A tenant, its namespace and its definition survive a commit that removes them."""
-    by_flux_only = "flux" in source.folder.parts  # Argo CD never sees these
+    by_flux_only = source.within("flux")  # Argo CD never sees these
+    by_argo_only = source.within("argocd")
     for found in source.objects:
         kind = str(found.get("kind"))
         if kind not in _KEPT or (kind == "Namespace" and _TENANT_OF not in notes(found)):
             continue
-        yield from _kept(found, () if by_flux_only else _KEPT[kind])
+        yield from _kept(found, () if by_flux_only else _KEPT[kind], flux=not by_argo_only)
 
 
-def _kept(found: Object, wanted: tuple[str, ...]) -> Iterator[Finding]:
+def _kept(found: Object, wanted: tuple[str, ...], *, flux: bool) -> Iterator[Finding]:
     written = {option.strip() for option in str(notes(found).get(_SYNC_OPTIONS) or "").split(",")}
     for option in wanted:
         # Prune=false is stronger than Prune=confirm
@@ -235,7 +239,7 @@ def _kept(found: Object, wanted: tuple[str, ...]) -> Iterator[Finding]:
             yield Finding(
                 "kept", subject(found), field, f"add {option}: a commit must not delete data by itself"
             )
-    if notes(found).get(_FLUX_PRUNE) != "disabled":
+    if flux and notes(found).get(_FLUX_PRUNE) != "disabled":
         field = f"metadata.annotations[{_FLUX_PRUNE}]"
         yield Finding(
             "kept", subject(found), field, "set it to disabled: a commit must not delete data by itself"
@@ -245,10 +249,10 @@ def _kept(found: Object, wanted: tuple[str, ...]) -> Iterator[Finding]:
 def namespaces(source: Source, _registry: str) -> Iterator[Finding]:
     """A namespace is its tenant's, and no two tenants have one together."""
     owners: dict[str, str] = {}
-    written = {metadata(found).get("name"): found for found in source.of("Namespace")}
+    written = {str(metadata(found).get("name")): found for found in source.of("Namespace")}
     for tenant in source.of(TENANT):
         name = str(metadata(tenant).get("name"))
-        place = at(tenant, "spec.namespace.name") or f"airflow-{name}"
+        place = str(at(tenant, "spec.namespace.name") or f"airflow-{name}")
         if place in owners:
             message = f"{place} is the namespace of tenant {owners[place]}: choose another"
             yield Finding("namespace", subject(tenant), "spec.namespace.name", message)
