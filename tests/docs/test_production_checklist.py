@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,38 @@ def lines() -> list[Line]:
     return [Line(tick == "x", words, how, evidence.strip()) for tick, words, how, evidence in found]
 
 
+ROW = re.compile(r"[A-Z][A-Z0-9]*[-.]?[A-Z]?\d+(?:[-.]\d+)?")
+
+
 def proven_by(file: Path) -> set[str]:
-    """The requirements that a test file says it proves, in marks or in a table beside them."""
-    return set(re.findall(r'"([A-Z][A-Z0-9]*[-.]?[A-Z]?\d+(?:[-.]\d+)?)"', file.read_text()))
+    """The requirements that a file says it proves, in marks or in a table beside them; no comment counts.
+
+    A file without a test, or one whose marks are gone, proves nothing.
+    """
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    tests = [
+        node
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+    marks = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "covers"]
+    if not tests or not marks:
+        return set()
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in texts if ROW.fullmatch(text)}
+
+
+def test_a_requirement_in_a_comment_or_without_a_test_is_not_proven(tmp_path: Path) -> None:
+    file = tmp_path / "test_x.py"
+    marked = '@pytest.mark.covers("P07.3")\ndef test_x(): ...\n'
+    for text, proven in (
+        (marked, {"P07.3"}),
+        ("".join(f"# {line}\n" for line in marked.splitlines()), set()),
+        (marked.replace("test_x", "helper"), set()),
+        ('def test_x(): print("P07.3")\n', set()),
+    ):
+        file.write_text(text)
+        assert proven_by(file) == proven, text
 
 
 def numbered() -> list[object]:
