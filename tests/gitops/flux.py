@@ -107,7 +107,7 @@ class Flux:
         for folder in (temporary, self.folder / "storage", self.folder / "home"):
             folder.mkdir(parents=True, exist_ok=True)
         environment = {
-            **os.environ,
+            **{name: os.environ[name] for name in ("LANG", "LC_ALL", "PATH", "TZ") if name in os.environ},
             "KUBECONFIG": str(self.kubeconfig),
             "RUNTIME_NAMESPACE": NAMESPACE,
             "HOME": str(self.folder / "home"),

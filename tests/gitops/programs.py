@@ -27,7 +27,11 @@ from devcluster.watchdog import Watchdog
 
 NAMESPACE = "argocd"
 METRICS = Path(__file__).parents[2] / "manifests" / "argocd" / "config" / "component" / "metrics.yaml"
-NEEDED = (Prerequisite("redis-server", programs=("redis-server",)), Prerequisite("git", programs=("git",)))
+#: One binary under several names. Debian's package redis-server would also start a server for the machine.
+REDIS = ("redis-server", "redis-check-rdb")
+NEEDED = (Prerequisite("redis-tools", programs=REDIS), Prerequisite("git", programs=("git",)))
+#: The rest of the caller's environment (ARGOCD_*, proxies, GIT_*) would change what is tested.
+INHERITED = ("LANG", "LC_ALL", "PATH", "TZ")
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
@@ -58,6 +62,11 @@ def free_ports() -> dict[str, int]:
         for holder in holders.values():
             holder.bind((LOOPBACK, 0))
         return {name: int(holder.getsockname()[1]) for name, holder in holders.items()}
+
+
+def inherited() -> dict[str, str]:
+    """What every program gets of the caller's environment."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def settings(program: str, maps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -144,14 +153,16 @@ class Programs:
             copy.unlink(missing_ok=True)
             copy.write_bytes((hack / script).read_bytes())
             copy.chmod(0o755)
-        for name in ("argocd", "helm", "kustomize"):
+        programs = {name: tool(name) for name in ("argocd", "helm", "kustomize")}
+        redis = next(filter(None, map(find_program, REDIS)))  # the prerequisites are there
+        for name, program in {**programs, "redis-server": Path(redis)}.items():
             link = self.folder / "path" / name
             link.unlink(missing_ok=True)
-            link.symlink_to(tool(name))
+            link.symlink_to(program.resolve())
 
     def _environment(self, program: str) -> dict[str, str]:
         return {
-            **os.environ,
+            **inherited(),
             **settings(program, self.maps),
             "ARGOCD_BINARY_NAME": program,
             "PATH": f"{self.folder / 'path'}:{os.environ.get('PATH', os.defpath)}",
@@ -198,14 +209,12 @@ class Programs:
             ],
         }  # fmt: skip
         binary = str(self.folder / "path" / "argocd")
-        server = find_program("redis-server")
-        assert server, "the prerequisites are there"
         store = [
-            server, "--save", "", "--appendonly", "no", "--port", str(port["redis"]), "--bind", LOOPBACK,
-            "--dir", str(self.folder / "redis"),
+            str(self.folder / "path" / "redis-server"), "--save", "", "--appendonly", "no",
+            "--port", str(port["redis"]), "--bind", LOOPBACK, "--dir", str(self.folder / "redis"),
         ]  # fmt: skip
         programs = [(name, [binary, *given], self._environment(name)) for name, given in flags.items()]
-        return [("redis", store, dict(os.environ)), *programs]
+        return [("redis", store, inherited()), *programs]
 
     @staticmethod
     def _probes() -> Sequence[tuple[str, str, str]]:
