@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tools.manifests import new_tenant, overlays, validate
+from tools.manifests import new_tenant, overlays, owners, validate
 from tools.manifests.listing import ListingError, add_resource
 from tools.manifests.tenant_files import (
     COPIES,
@@ -22,6 +22,7 @@ from tools.manifests.tenant_files import (
     Request,
     render,
     without_name,
+    write_copies,
 )
 
 from devcluster.tools import tool
@@ -81,7 +82,11 @@ def test_one_command_writes_the_tenant_of_every_environment_and_lists_it_everywh
         assert ("payments2" in listed) != ("payments2.yaml" in listed), folder
     for environment in ("staging", "production"):
         spec = tenant(manifests / "tenants" / environment, "payments2")["spec"]
-        assert spec["owner"] == {"team": "payments", "email": "payments@example.com"}
+        assert spec["owner"] == {
+            "team": "payments",
+            "email": "payments@example.com",
+            "slack": "#payments",
+        }
         assert (spec["suspend"], spec["deletionPolicy"]) == (False, "Retain")
     assert spec["dags"]["sources"][0]["gitSync"]["ref"] == "v1.0.0"
     assert not overlays.build(manifests).failures
@@ -99,11 +104,11 @@ def test_what_is_written_is_valid_for_the_operator(
     [parsed] = read([file])
     assert parsed.name == "fraud"
     assert parsed.spec.airflow.executor == executor
-    assert parsed.spec.owner.slack == ("#fraud" if more else "")
+    assert parsed.spec.owner.slack == ("#fraud" if more else "#risk-team")
     written = yaml.safe_load((manifests / "tenants/base/fraud/tenant.yaml").read_text())["spec"]["airflow"]
     assert ("workers" in written) == (executor == "KubernetesExecutor")
     alerts = parsed.spec.monitoring.alerts.slack is not None
-    assert alerts == (bool(more) and environment == "production")
+    assert alerts == (environment == "production")
 
 
 @pytest.mark.covers("S000-24")
@@ -112,7 +117,7 @@ def test_what_is_written_passes_the_check_that_a_pull_request_has_to_pass(
     manifests: Path, executor: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`make validate`: schemas, the operator's model, the platform's rules."""
-    run(manifests, "fraud", "--team", "risk", "--executor", executor, "--slack", "#fraud")
+    run(manifests, "fraud", "--team", "risk", "--executor", executor)  # as the README calls it
     folders = [str(manifests / "tenants" / environment / "fraud") for environment in ENVIRONMENTS]
     folders += [str(manifests / folder / "fraud.yaml") for folder in SINGLE_FILES]
     assert validate.main(folders) == 0, capsys.readouterr().out
@@ -176,7 +181,8 @@ def test_a_file_edited_by_hand_is_kept_and_what_is_missing_is_added(
         (("pay-", "--team", "payments"), ["NAME 'pay-'", "end with a letter or digit"]),
         (("../x", "--team", "payments"), ["NAME '../x'"]),
         (("p" * 41, "--team", "payments"), ["41 characters", "at most 40", "shorter"]),
-        (("x", "--team", "pay ments"), ["--team 'pay ments'"]),
+        (("x", "--team", "pay ments"), ["--team 'pay ments'", "letters, digits, - _ and .", "at most 63"]),
+        *(((name, "--team", "t"), [f"NAME '{name}'", "no tenant's"]) for name in sorted(new_tenant.RESERVED)),
         (("x", "--team", "t", "--email", "nobody"), ["--email 'nobody'", "must be an e-mail address"]),
         (("x", "--team", "t", "--slack", "alerts"), ["--slack 'alerts'", "#payments"]),
         (("x", "--team", "t", "--repo", "dags"), ["--repo 'dags'", "must be a Git URL"]),
@@ -199,6 +205,104 @@ def test_wrong_arguments_name_the_option_and_the_remedy_and_write_nothing(
     assert snapshot(manifests) == before
 
 
+def test_a_team_that_is_no_label_is_one_fault(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(manifests, "x", "--team", "Data Platform") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2  # that nothing was written, and why
+
+
+def test_a_name_that_is_a_folder_of_the_tenants_is_reserved() -> None:
+    folders = {path.name for path in (ROOT / "manifests/tenants").iterdir() if path.is_dir()}
+    assert folders <= new_tenant.RESERVED
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty"])
+def test_a_folder_that_is_no_manifests_is_refused_and_not_made(
+    tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / folder, "x", "--team", "t") == 2
+    assert f"there is no {tmp_path / folder}/tenants/base/kustomization.yaml" in capsys.readouterr().err
+    assert snapshot(tmp_path) == {}
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "told"),
+    [
+        ("tenants/base/x", b"", "is in the way of"),
+        ("tenants/base/kustomization.yaml", b"\xff\xfe", "is not UTF-8"),
+        ("tenants/staging/kustomization.yaml", b"resources: [a]\n", "one entry a line"),
+        ("tenants/staging/kustomization.yaml", b"resources: [\n", "it is no YAML"),
+        ("tenants/base/y/tenant.yaml", b"\xff\xfe", "cannot be read as a tenant"),
+    ],
+)
+def test_a_broken_file_is_named_and_nothing_is_written(
+    manifests: Path, path: str, content: bytes, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (manifests / path).parent.mkdir(exist_ok=True)
+    (manifests / path).write_bytes(content)
+    before = {file: file.read_bytes() for file in manifests.rglob("*") if file.is_file()}
+    assert run(manifests, "y" if "/y/" in path else "x", "--team", "t") == 2
+    error = capsys.readouterr().err
+    assert str(manifests / path) in error
+    assert told in error
+    assert {file: file.read_bytes() for file in manifests.rglob("*") if file.is_file()} == before
+
+
+def test_the_line_ends_of_a_listing_stay(manifests: Path) -> None:
+    file = manifests / "tenants/staging/kustomization.yaml"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert run(manifests, "x", "--team", "t") == 0
+    assert b"- x\r\n" in file.read_bytes()
+    assert file.read_bytes().count(b"\n") == file.read_bytes().count(b"\r\n")
+
+
+def test_the_team_owns_its_staging_and_its_release_line_and_no_more(manifests: Path) -> None:
+    file = manifests.parent / ".github/CODEOWNERS"
+    file.parent.mkdir()
+    shutil.copy(ROOT / ".github/CODEOWNERS", file)
+    before = file.read_text().splitlines()
+    assert run(manifests, "fraud", "--team", "Risk_team") == 0
+    after = file.read_text().splitlines()
+    added = [line for line in after if line not in before]
+    assert added == [
+        "/manifests/tenants/staging/fraud/ @your-org/risk-team",
+        "/manifests/tenants/production/fraud/release.yaml @your-org/risk-team @your-org/airflow-platform",
+    ]
+    assert [line for line in after if line in before] == before
+    for line in added:
+        assert after[after.index(line) - 1].startswith(line.rpartition("fraud")[0])
+    assert run(manifests, "fraud", "--team", "Risk_team") == 0
+    assert file.read_text().splitlines() == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "* @o/platform\n",
+            "* @o/platform\n/manifests/tenants/staging/x/ @o/t\n"
+            "/manifests/tenants/production/x/release.yaml @o/t @o/platform\n",
+        ),
+        ("# nobody\n", "# nobody\n"),
+        ("", ""),
+        ("* @o/t\n", "* @o/t\n"),  # the platform's own tenant needs no line
+    ],
+)
+def test_owners_are_told_where_it_is_known_who_owns_everything(before: str, after: str) -> None:
+    assert owners.add(before, "x", "t") == after
+
+
+def test_a_sample_that_is_gone_leaves_its_templates(tmp_path: Path, manifests: Path) -> None:
+    templates = Path(shutil.copytree(TEMPLATES, tmp_path / "templates"))
+    before = snapshot(templates)
+    assert write_copies(manifests, templates) == []
+    assert snapshot(templates) == before
+    shutil.rmtree(manifests / "tenants/staging" / SAMPLE)
+    assert write_copies(manifests, templates) == ["staging/kustomization.yaml.tmpl"]
+    assert snapshot(templates) == before
+
+
 def test_all_faults_are_told_at_once(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(manifests, "X" * 41, "--team", "t", "--email", "e", "--slack", "s") == 2
     error = capsys.readouterr().err
@@ -219,6 +323,8 @@ def test_the_last_words_are_the_next_steps(manifests: Path, capsys: pytest.Captu
         "git switch -c tenant-payments2",
         "make validate",
         "airflow/payments2/git-credentials",
+        "airflow/payments2/alerts",
+        "webhook of #payments",
         "pull request",
         "v3.0.0",
     ):

@@ -25,10 +25,11 @@ def add_resource(text: str, entry: str) -> str:
     in_order = entries[first:] == sorted(entries[first:])
     before = [i for i, known in enumerate(entries) if i >= first and known > entry] if in_order else []
     lines = text.splitlines(keepends=True)
+    end = "\r\n" if lines[0].endswith("\r\n") else "\n"
     if not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
+        lines[-1] += end
     place = listed.value[before[0]].start_mark.line if before else listed.value[-1].end_mark.line + 1
-    lines.insert(place, f"{' ' * listed.start_mark.column}- {entry}\n")
+    lines.insert(place, f"{' ' * listed.start_mark.column}- {entry}{end}")
     return "".join(lines)
 
 
@@ -36,11 +37,11 @@ def _resources(text: str) -> yaml.SequenceNode:
     try:
         document = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise ListingError(f"a kustomization is no YAML ({error}): repair it first") from error
+        raise ListingError(f"it is no YAML ({error}): repair it first") from error
     fields = document.value if isinstance(document, yaml.MappingNode) else []
     for key, value in fields:
         if key.value == "resources" and isinstance(value, yaml.SequenceNode) and value.value:
             if not value.flow_style:
                 return value
             break
-    raise ListingError("a kustomization has no list `resources:` with one entry a line: write it so first")
+    raise ListingError("it has no list `resources:` with one entry a line: write it so first")

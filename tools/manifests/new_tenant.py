@@ -3,8 +3,9 @@
 ``python -m tools.manifests.new_tenant payments2 --team payments`` writes ``tenants/base/payments2``,
 ``tenants/staging/payments2``, ``tenants/production/payments2``, Argo CD's project
 ``argocd/projects/teams/payments2.yaml`` and Flux' ``flux/tenants/payments2.yaml`` from
-``tools/manifests/templates``, and lists them in the kustomizations above them. A file that exists is never
-written again, so the command can be repeated: it adds what is missing and says what it left alone.
+``tools/manifests/templates``, lists them in the kustomizations above them and the team in CODEOWNERS. A file
+that exists is never written again, so the command can be repeated: it adds what is missing and says what it
+left alone.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ from pydantic import ValidationError
 
 from tenant_operator.api.tenant import TenantSpec
 from tenant_operator.core import names
+from tools.manifests import owners
 from tools.manifests.listing import ListingError, add_resource
 from tools.manifests.rules import FIXED_REF
 from tools.manifests.tenant_files import EXECUTORS, SINGLE_FILES, Request, files, listings
 
 ROOT = Path(__file__).resolve().parents[2]
+#: folders of manifests/tenants, and folders that checks of files pass over
+RESERVED = frozenset({"base", "staging", "production", "demo", "library", "templates", "testdata"})
+_TEAM_RULE = "letters, digits, - _ and ., at most 63 of them, a letter or digit at both ends"
 #: where a value of the tenant comes from, by the end of the path at which the model refuses it
 _OPTION_OF = {
     ("owner", "team"): "--team",
@@ -85,6 +90,9 @@ def _name_faults(name: str) -> Iterator[str]:
             "becomes a part of every name: choose a shorter one"
         )
 
+    if name in RESERVED:
+        yield f"NAME {name!r} is a folder that is no tenant's: choose another, for example {name}-team"
+
 
 def _value_faults(request: Request) -> Iterator[str]:
     """What the operator's own model says of the values."""
@@ -100,7 +108,8 @@ def _value_faults(request: Request) -> Iterator[str]:
         for fault in error.errors():
             place = [str(part) for part in fault["loc"]]
             option = _OPTION_OF.get((place[-2], place[-1]) if len(place) > 1 else ("", ""), ".".join(place))
-            yield f"{option} {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}"
+            rule = _TEAM_RULE if option == "--team" else fault["msg"].removeprefix("Value error, ")
+            yield f"{option} {fault['input']!r}: {rule}"
 
 
 def _release_faults(release: str) -> Iterator[str]:
@@ -115,7 +124,7 @@ def _team_faults(request: Request, manifests: Path) -> Iterator[str]:
     try:
         document: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
         owner = document["spec"]["owner"]["team"]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         yield f"NAME {request.name!r}: {file} cannot be read as a tenant ({error}): repair it first"
         return
     if owner != request.team:
@@ -131,38 +140,60 @@ def write(request: Request, manifests: Path) -> list[Outcome]:
     Raises Refused, before anything is written: wrong values, or a kustomization that cannot be extended.
     """
     check(request, manifests)
-    try:
-        extended = {
-            path: add_resource((manifests / path).read_text(encoding="utf-8"), entry)
-            for path, entry in listings(request).items()
-            if (manifests / path).is_file()
-        }
-    except ListingError as error:
-        raise Refused(str(error)) from error
+    listed = manifests / "tenants" / "base" / "kustomization.yaml"
+    if not listed.is_file():
+        raise Refused(f"--manifests {manifests}: there is no {listed}: name the folder manifests of a clone")
+    extended = {
+        manifests / path: _extended(manifests / path, entry)
+        for path, entry in listings(request).items()
+        if (manifests / path).is_file()
+    }
+    for path in owners.files(manifests.parent):
+        extended[path] = owners.add(_text(path), request.name, request.team)
     unused = [manifests / folder for folder in SINGLE_FILES if not (manifests / folder).is_dir()]
     texts = {manifests / path: text for path, text in files(request).items()}
-    outcomes = [_write_file(path, text) for path, text in texts.items() if path.parent not in unused]
-    return outcomes + [_write_listing(manifests / path, text) for path, text in extended.items()]
+    texts = {path: text for path, text in texts.items() if path.parent not in unused}
+    for path in texts:
+        blocking = next(above for above in (path, *path.parents) if above.exists())
+        if blocking.is_file() != (blocking == path):
+            raise Refused(f"{blocking} is in the way of {path}: move it away first")
+    outcomes = [_write_file(path, text) for path, text in texts.items()]
+    return outcomes + [_write_listing(path, text) for path, text in extended.items()]
+
+
+def _text(path: Path) -> str:
+    """A file's text with its own line ends. Raises Refused."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path} is not UTF-8 ({error}): repair it first") from error
+
+
+def _extended(path: Path, entry: str) -> str:
+    try:
+        return add_resource(_text(path), entry)
+    except ListingError as error:
+        raise Refused(f"{path}: {error}") from error
 
 
 def _write_file(path: Path, text: str) -> Outcome:
     if path.exists():
-        return Outcome(path, "unchanged" if path.read_text(encoding="utf-8") == text else "kept")
+        return Outcome(path, "unchanged" if path.read_bytes() == text.encode() else "kept")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return Outcome(path, "written")
 
 
 def _write_listing(path: Path, text: str) -> Outcome:
-    if path.read_text(encoding="utf-8") == text:
+    if path.read_bytes() == text.encode():
         return Outcome(path, "unchanged")
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode())
     return Outcome(path, "listed")
 
 
 _SAID: Mapping[str, str] = {
     "written": "written",
-    "listed": "now lists it",
+    "listed": "now names it",
     "unchanged": "unchanged",
     "kept": "kept: it differs from what would be written (edited by hand, or made with other options)",
 }
@@ -176,11 +207,13 @@ Next:
   1. Read manifests/tenants/base/{request.name}/tenant.yaml and fill in pools, connections, network. Its group
      {request.name}-devs is also in argocd/projects/teams/{request.name}.yaml: make it in your identity
      provider, or name the team's own group in both files.
-  2. Put the Git credentials into the secret store, key airflow/{request.name}/git-credentials, properties
-     username and password (a token that may read {request.repo}).
+  2. Put into the secret store: key airflow/{request.name}/git-credentials, properties username and password
+     (a token that may read {request.repo});
+     key airflow/{request.name}/alerts, property slack-api-url: the webhook of {request.slack},
+     where production's alerts go (PagerDuty instead: tenants/production/{request.name}/tenant.yaml).
   3. make validate
   4. git switch -c tenant-{request.name}
-     git add manifests && git commit -m "Tenant {request.name} of team {request.team}"
+     git add manifests .github && git commit -m "Tenant {request.name} of team {request.team}"
      git push -u origin tenant-{request.name}, and open a pull request: its comment shows what will change.
   5. Production starts with the tag {request.release} of the team's repository
      (manifests/tenants/production/{request.name}/release.yaml): set it, or change the line.
@@ -197,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", metavar="NAME", help="the tenant: part of every name, at most 40 characters")
     parser.add_argument("--team", required=True, help="the team that owns it; it may have several tenants")
     parser.add_argument("--email", default="", help="the team's address: first administrator, alerts")
-    parser.add_argument("--slack", default="", help="the team's channel for alerts, for example '#payments'")
+    parser.add_argument("--slack", help="the team's channel, where alerts go (default: #TEAM)")
     parser.add_argument("--repo", help="(default: https://git.example.com/TEAM/airflow-dags.git)")
     parser.add_argument("--release", default="v1.0.0", help="production's tag of it (default: %(default)s)")
     parser.add_argument("--executor", choices=EXECUTORS, default=EXECUTORS[0], help="(default: %(default)s)")
@@ -211,12 +244,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     request = Request(
         name=options.name,
         team=options.team,
-        repo=options.repo
-        or f"https://git.example.com/{options.team.lower().replace('_', '-')}/airflow-dags.git",
+        repo=options.repo or f"https://git.example.com/{owners.handle(options.team)}/airflow-dags.git",
         release=options.release,
         executor=options.executor,
         email=options.email,
-        slack=options.slack,
+        slack=options.slack or f"#{owners.handle(options.team)}",
     )
     try:
         outcomes = write(request, options.manifests)

@@ -6,7 +6,10 @@ Some templates are the sample team's own files with its name taken out, so that 
 
 from __future__ import annotations
 
+import argparse
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -36,7 +39,7 @@ _CHOICE = re.compile(r"\s*#\? (\w+)$")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for; `email` and `slack` may be empty."""
+    """What the user asks for; `email` may be empty."""
 
     name: str
     team: str
@@ -44,14 +47,13 @@ class Request:
     release: str = "v1.0.0"
     executor: str = EXECUTORS[0]
     email: str = ""
-    slack: str = ""
+    slack: str = "#airflow"
 
     @property
     def choices(self) -> frozenset[str]:
         """The names of the template lines that are wanted."""
         made = {
             "email": bool(self.email),
-            "slack": bool(self.slack),
             "local": self.executor == "LocalExecutor",
             "pods": self.executor == "KubernetesExecutor",
         }
@@ -111,13 +113,29 @@ def without_name(text: str) -> str:
     return _RELEASE.sub("${release}", text.replace("$", "$$").replace(SAMPLE, "${name}"))
 
 
-def main() -> None:
-    """Write the templates that are copies."""
-    manifests = Path(__file__).resolve().parents[2] / "manifests"
+def write_copies(manifests: Path, templates: Path) -> list[str]:
+    """Write the templates that are copies; returns those that stay, because their sample is gone."""
+    gone = []
     for template, sample in COPIES.items():
+        if not (manifests / sample).is_file():
+            gone.append(template)
+            continue
         text = without_name((manifests / sample).read_text(encoding="utf-8"))
-        (TEMPLATES / template).write_text(text, encoding="utf-8")
+        (templates / template).write_text(text, encoding="utf-8")
+    return gone
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the templates of this clone; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.manifests.tenant_files",
+        description="Write the templates of new tenants that are the sample team's own files.",
+    )
+    parser.parse_args(argv)
+    for template in write_copies(Path(__file__).resolve().parents[2] / "manifests", TEMPLATES):
+        print(f"{template}: kept, manifests/{COPIES[template]} is gone")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
