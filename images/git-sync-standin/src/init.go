@@ -11,26 +11,41 @@ import (
 // what other programs leave behind (git detaches its garbage collection). It returns the child's exit code.
 func supervised(name string, arguments []string) (int, error) {
 	// Before the child starts: the kernel drops what process 1 has no handler for, and a signal could come early.
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
-	defer signal.Stop(signals)
+	passed, ended := listen()
+	defer signal.Stop(passed)
+	defer signal.Stop(ended)
 	child, err := os.StartProcess(name, arguments, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 	if err != nil {
 		return 0, err
 	}
-	for received := range signals {
-		number, ok := received.(syscall.Signal)
-		switch {
-		case !ok || number == syscall.SIGURG: // Go's scheduler sends itself the latter
-		case number == syscall.SIGCHLD:
-			if code, ended := reap(child.Pid); ended {
+	for {
+		select {
+		case <-ended:
+			if code, over := reap(child.Pid); over {
 				return code, nil
 			}
-		default:
-			_ = syscall.Kill(child.Pid, number) // it may have ended: then SIGCHLD is on its way
+		case received := <-passed:
+			if number, ok := received.(syscall.Signal); ok {
+				_ = syscall.Kill(child.Pid, number) // it may have ended: then SIGCHLD is on its way
+			}
 		}
 	}
-	return 0, errors.New("no more signals")
+}
+
+// listen takes the signals that process 1 passes on, and those of children that have ended. Signals that find a full
+// channel are dropped: the end of a child has a channel of its own, on which one waiting signal stands for all.
+func listen() (passed, ended chan os.Signal) {
+	passed, ended = make(chan os.Signal, 64), make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGCHLD)
+	for number := syscall.SIGHUP; number <= 64; number++ {
+		switch number {
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD: // nobody can take the first two
+		case syscall.SIGURG, 32, 33, 34: // Go's scheduler sends itself the first, the C library has the others
+		default:
+			signal.Notify(passed, number)
+		}
+	}
+	return passed, ended
 }
 
 // reap collects every process that has ended and tells whether the child is one of them.

@@ -41,10 +41,6 @@ func main() {
 }
 
 func run(o *options, out io.Writer) int {
-	wake := make(chan os.Signal, 1)
-	if o.syncOnSignal != 0 { // first of all: until then the signal ends the process
-		signal.Notify(wake, o.syncOnSignal)
-	}
 	log := newLogger(out, o.errorFile, o.verbose)
 	if o.groupWrite {
 		syscall.Umask(0o002)
@@ -70,6 +66,10 @@ func run(o *options, out io.Writer) int {
 			log.fail("failed to bind HTTP endpoint", err, "endpoint", o.httpBind)
 			return 1
 		}
+	}
+	wake := make(chan os.Signal, 1)
+	if o.syncOnSignal != 0 { // no earlier than the original does it: until then the signal ends the process
+		signal.Notify(wake, o.syncOnSignal)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -160,6 +160,43 @@ func TestProcessOnePassesSignalsOnAndEndsAsItsChildDoes(t *testing.T) {
 	}
 }
 
+func TestTheEndOfAChildIsNotLostAmongOtherSignals(t *testing.T) {
+	passed, ended := listen()
+	defer signal.Stop(passed)
+	defer signal.Stop(ended)
+	for range 1000 {
+		for _, number := range []syscall.Signal{syscall.SIGURG, syscall.SIGWINCH} {
+			if err := syscall.Kill(os.Getpid(), number); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	deadline := time.After(10 * time.Second)
+	for len(passed) == 0 { // the flood has come
+		select {
+		case <-deadline:
+			t.Fatal("no signal is taken")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGCHLD); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-ended:
+		if got != syscall.SIGCHLD {
+			t.Errorf("%v stands for the end of a child", got)
+		}
+	case <-deadline:
+		t.Fatal("the end of a child was dropped")
+	}
+	for len(passed) > 0 {
+		if got := <-passed; got != syscall.SIGWINCH {
+			t.Errorf("%v is passed on", got)
+		}
+	}
+}
+
 func TestAnythingButProcessOneRunsByItself(t *testing.T) {
 	if _, ok := asProcessOne(); ok {
 		t.Error("this test is not process 1")
