@@ -342,3 +342,25 @@ def test_a_range_may_leave_out_what_must_stay_closed() -> None:
     peer = {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"], "ports": [443]}
     [rule] = build(tenant(network={"egress": [peer]}), {}, Defaults())["networkPolicies"]["extraEgress"]
     assert rule["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]
+
+
+@pytest.mark.parametrize(
+    ("cidr", "out", "closed"),
+    [
+        ("128.0.0.0/1", [], ["169.254.0.0/16"]),
+        ("169.0.0.0/8", ["169.1.0.0/16"], ["169.1.0.0/16", "169.254.0.0/16"]),
+        ("128.0.0.0/1", ["169.0.0.0/8"], ["169.0.0.0/8"]),
+        ("0.0.0.0/1", [], None),
+        ("169.254.170.23/32", [], None),  # who wants it reached names it
+        ("169.254.0.0/16", [], None),
+        ("8000::/1", [], ["fe80::/10", "fd00:ec2::254/128"]),
+        ("fd00::/8", [], ["fd00:ec2::254/128"]),
+        ("10.20.0.0/16", [], None),
+    ],
+)
+def test_a_large_range_does_not_open_the_node_s_metadata(
+    cidr: str, out: list[str], closed: list[str] | None
+) -> None:
+    peer = {"cidr": cidr, "except": out, "ports": [443]}
+    [rule] = build(tenant(network={"egress": [peer]}), {}, Defaults())["networkPolicies"]["extraEgress"]
+    assert rule["to"][0]["ipBlock"].get("except") == closed

@@ -5,6 +5,7 @@ No secret goes in here: the chart gets names of Secrets, and fingerprints to rol
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -214,11 +215,36 @@ def _network(tenant: Tenant, defaults: Defaults) -> Values:
 
 def _peer(peer: Peer) -> Values:
     if peer.cidr is not None:
-        return {"ipBlock": {"cidr": peer.cidr} | ({"except": peer.except_} if peer.except_ else {})}
+        out = [*peer.except_, *_nodes_own(peer.cidr, peer.except_)]
+        return {"ipBlock": {"cidr": peer.cidr} | ({"except": out} if out else {})}
     selector: Values = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peer.namespace}}}
     if peer.pod_labels:
         selector["podSelector"] = {"matchLabels": dict(peer.pod_labels)}
     return selector
+
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+#: where clouds hand the node's credentials to whoever asks: in no larger range; who wants them reached names them
+_NODES_OWN = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128")))
+
+
+def _nodes_own(cidr: str, except_: list[str]) -> list[str]:
+    """What a range holds of them and does not leave out. The chart does it for "everywhere"."""
+    reached, *out = (ipaddress.ip_network(range_, strict=False) for range_ in (cidr, *except_))
+    return [
+        str(node)
+        for node in _NODES_OWN
+        if reached.prefixlen
+        and node != reached
+        and _holds(reached, node)
+        and not any(_holds(range_, node) for range_ in out)
+    ]
+
+
+def _holds(outer: _Network, inner: _Network) -> bool:
+    if isinstance(outer, ipaddress.IPv4Network):
+        return isinstance(inner, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return isinstance(inner, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
 def _ports(peer: Peer) -> list[Values]:
