@@ -141,6 +141,7 @@ def test_a_failed_migration_leaves_the_earlier_version_serving(stack: Stack) -> 
 
     assert words in found["message"]
     assert "spec.airflow" in found["message"]
+    assert "the earlier version keeps serving" in found["message"]
     tenant.wait("Stalled", reason="MigrationFailed")
     assert tenant.conditions()["Ready"]["reason"] == "MigrationFailed"
     assert tenant.conditions()["ReleaseReady"]["observedGeneration"] == 1, "it speaks of the earlier spec"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.controller.kubelet import container
 from tests.controller.process import ROOT
 from tests.controller.stack import Stack, TenantUnderTest
 
@@ -195,6 +196,31 @@ def test_what_is_edited_meanwhile_holds_from_the_waking_on(stack: Stack) -> None
     triggerer = tenant.objects(kinds.DEPLOYMENT)[f"{tenant.name}-triggerer"]["spec"]
     assert triggerer["replicas"] == 2
     assert triggerer["template"]["spec"]["containers"][0]["image"].endswith(":3.3.2-ours")
+
+
+def test_woken_into_a_migration_that_fails_says_that_nothing_runs_and_takes_the_way_back(
+    stack: Stack,
+) -> None:
+    tenant = stack.create("rude-awakening")
+    wait_awake(tenant)
+    tenant.edit(state="Hibernated")
+    wait_asleep(tenant)
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": "no such column"}}
+    broken = {"phase": "Failed", "containerStatuses": [container("migrate-database", ended)]}
+    stack.kubelet.break_component(tenant.namespace, "migrate-database", broken)
+    tenant.edit(state="Running", airflow={"config": {"core": {"parallelism": "7"}}})
+    found = tenant.wait("Ready", "False", "MigrationFailed", says="no such column")
+    tenant.wait("Stalled", reason="MigrationFailed")
+    assert "nothing runs until it succeeds, or until the earlier image is back" in found["message"]
+    assert "keeps serving" not in found["message"]
+    assert tenant.status["state"] == "Waking"
+    wanted = replicas(tenant)
+    assert wanted.pop("postgresql") == 1
+    assert set(wanted.values()) == {0}
+
+    stack.kubelet.mend_component(tenant.namespace, "migrate-database")
+    tenant.edit(airflow={"config": {"core": {"parallelism": None}}})
+    wait_awake(tenant)
 
 
 def test_who_wakes_a_part_by_hand_is_put_back_also_by_an_operator_that_has_just_started(stack: Stack) -> None:

@@ -53,7 +53,8 @@ def test_sources_are_held_and_let_go_and_the_status_says_what_to_go_back_to(
     tenant.until(lambda: tenant.status.get("dags") and dag(tenant)["commit"] == A)
     airflow.parsed("main", B)
     annotate(tenant, reconcile_requested_at="1")
-    tenant.until(lambda: dag(tenant)["commit"] == B)
+    handled(tenant, "lastHandledReconcileAt", "1")
+    assert dag(tenant)["commit"] == B, "the way to be sure of what previousCommit is before"
     assert (dag(tenant)["previousCommit"], dag(tenant)["held"], refs(tenant)) == (A, False, {"stable"})
 
     annotate(tenant, dag_revisions=f"main={A}")
