@@ -16,6 +16,9 @@ from typing import Any
 import yaml
 from tests.airflow.environment import ROOT
 from tools.manifests import overlays
+from tools.manifests.scope import SERVER as SERVER
+from tools.manifests.scope import admitted as admitted
+from tools.manifests.scope import glob
 
 from devcluster.tools import tool
 
@@ -24,7 +27,6 @@ Object = dict[str, Any]
 MANIFESTS = ROOT / "manifests"
 FOLDER = MANIFESTS / "argocd"
 ENVIRONMENTS = ("staging", "production")
-SERVER = "https://kubernetes.default.svc"
 REPOSITORY = "https://git.example.com/platform/airflow-tenants.git"
 TEAMS = sorted(path.name for path in (MANIFESTS / "tenants" / "base").iterdir() if path.is_dir())
 
@@ -60,7 +62,7 @@ def destined(project: Object, application: Object) -> bool:
     """Whether a project lets an Application write where it says."""
     to = application["spec"]["destination"]
     return any(
-        target["server"] == to["server"] and _glob(target["namespace"], to["namespace"])
+        target["server"] == to["server"] and glob(target["namespace"], to["namespace"])
         for target in project["spec"]["destinations"]
     )
 
@@ -169,32 +171,3 @@ def applications(environment: str) -> dict[str, Object]:
 def project_of(environment: str, application: Object) -> Object:
     """The AppProject that an Application names."""
     return of(everything(environment), "AppProject")[application["spec"]["project"]]
-
-
-def admitted(project: Object, found: Object) -> bool:
-    """Whether a project's lists admit an object; names are globs without `/`, as Go's path.Match has them."""
-    group = found["apiVersion"].rpartition("/")[0]
-    namespace = found["metadata"].get("namespace", "")
-    spec = project["spec"]
-    if not namespace:
-        return _listed(spec.get("clusterResourceWhitelist"), group, found) and not _listed(
-            spec.get("clusterResourceBlacklist"), group, found
-        )
-    allowed = spec.get("namespaceResourceWhitelist")
-    return any(
-        target["server"] == SERVER and _glob(target["namespace"], namespace)
-        for target in spec["destinations"]
-    ) and (allowed is None or _listed(allowed, group, found))
-
-
-def _listed(entries: list[Object] | None, group: str, found: Object) -> bool:
-    return any(
-        _glob(entry["group"], group)
-        and _glob(entry["kind"], found["kind"])
-        and ("name" not in entry or _glob(entry["name"], found["metadata"]["name"]))
-        for entry in entries or []
-    )
-
-
-def _glob(pattern: str, text: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^/]*"), text) is not None

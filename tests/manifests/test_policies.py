@@ -15,9 +15,10 @@ import pytest
 import yaml
 from tests.controller.api import Api, Refused
 from tests.controller.process import ROOT, eventually
-from tools.manifests import rules
-from tools.manifests.findings import Source
+from tools.manifests import rules, secret_rules
+from tools.manifests.findings import Finding, Source
 
+from devcluster import components
 from devcluster.controlplane import ControlPlane
 from devcluster.tools import tool
 from tenant_operator.core import kinds
@@ -25,7 +26,7 @@ from tenant_operator.core.kinds import Kind, Object
 
 DEFINITION = ROOT / "operator" / "crd" / "airflowtenants.airflowtenants.io.yaml"
 GROUP = "admissionregistration.k8s.io/v1"
-PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
 _SECONDS = 60.0
 IMAGE = rules.REGISTRY + "airflow-tenants/airflow:3.3.2"
 
@@ -92,7 +93,15 @@ def tenant(name: str = "ml", **changes: Any) -> Object:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with ControlPlane.start(tmp_path_factory.mktemp("policies")) as plane, Api(plane) as api:
+    # images as volumes are a default of Kubernetes from 1.35 on
+    plain = components.apiserver
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            *(components, "apiserver"),
+            lambda binary, layout: [*plain(binary, layout), "--feature-gates=ImageVolume=true"],
+        )
+        plane = ControlPlane.start(tmp_path_factory.mktemp("policies"))
+    with plane, Api(plane) as api:
         made = Cluster(plane, api)
         definition = yaml.safe_load(DEFINITION.read_text())
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/airflowtenants.airflowtenants.io"
@@ -103,6 +112,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             return ("Established", "True") in {(c["type"], c["status"]) for c in conditions}
 
         eventually(established, _SECONDS)
+        api.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{STORED}", external_secrets())
         eventually(lambda: not made.create(tenant()), _SECONDS, lambda: made.create(tenant()))
         # one that was there before the policies: its missing quota is forbidden now
         old = tenant("payments", quota={})
@@ -126,17 +136,101 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 "create", "clusterrolebinding", user, f"--clusterrole={user}", f"--user={user}"
             )
             assert bound.returncode == 0, bound.stderr
-        namespace = {"metadata": {"name": "airflow-ml", "labels": {"airflowtenants.io/tenant": "ml"}}}
+        marked = {"airflowtenants.io/tenant": "ml"}
+        namespace = {"metadata": {"name": "airflow-ml", "labels": marked, "annotations": marked}}
         assert made.create(namespace, kinds.NAMESPACE, dry=False) == ""
         made.enforce("production")
         for probe, kind in (
             (tenant(quota={}), kinds.TENANT),
             (tenant(deletionPolicy="Delete"), kinds.TENANT),
             (pod("docker.io/x:1"), kinds.POD),
+            (external_secret(data=[asked("airflow/payments/a")]), EXTERNAL_SECRET),
         ):
             eventually(lambda p=probe, k=kind: "ValidatingAdmissionPolicy" in made.create(p, k), _SECONDS)
         eventually(lambda: "purge" in purge(made, "editor", "namespace/airflow-ml"), _SECONDS)
+        born = {"metadata": {"name": "airflow-probe", "annotations": {"airflowtenants.io/tenant": "probe"}}}
+        born["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "privileged"}
+        eventually(lambda: "must be restricted" in made.create(born, kinds.NAMESPACE), _SECONDS)
         yield made
+
+
+STORED = "externalsecrets.external-secrets.io"
+EXTERNAL_SECRET = Kind("external-secrets.io/v1", "ExternalSecret", "externalsecrets")
+
+
+def external_secrets() -> Object:
+    """The definition; its fields are left to `make validate`."""
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": STORED},
+        "spec": {
+            "group": "external-secrets.io",
+            "scope": "Namespaced",
+            "names": {"kind": "ExternalSecret", "plural": "externalsecrets"},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            ],
+        },
+    }
+
+
+def asked(key: str, **source: str) -> Object:
+    """One key of the store, or of another one."""
+    made: Object = {"secretKey": "a", "remoteRef": {"key": key}}
+    return made | ({"sourceRef": {"storeRef": source}} if source else {})
+
+
+def external_secret(kind: str = "ClusterSecretStore", **spec: Any) -> Object:
+    return {
+        "metadata": {"name": "x", "namespace": "airflow-ml"},
+        "spec": {"secretStoreRef": {"kind": kind, "name": "company"}, "target": {"name": "x"}, **spec},
+    }
+
+
+FOREIGN_PATHS = {
+    "another team's": external_secret(data=[asked("airflow/ml/a"), asked("airflow/payments/a")]),
+    "a tenant's whose name begins so": external_secret(data=[asked("airflow/ml-x/a")]),
+    "by steps": external_secret(data=[asked("airflow/ml/../payments/a")]),
+    "all keys of another team": external_secret(dataFrom=[{"extract": {"key": "airflow/payments/a"}}]),
+    "a search": external_secret(dataFrom=[{"find": {"name": {"regexp": ".*"}}}]),
+    "another store for one key": external_secret(
+        "SecretStore", data=[asked("airflow/payments/a", kind="ClusterSecretStore", name="company")]
+    ),
+}
+OWN_PATHS = {
+    "its own": external_secret(data=[asked("airflow/ml/a")], dataFrom=[{"extract": {"key": "airflow/ml/b"}}]),
+    "anything by a store of its own": external_secret("SecretStore", data=[asked("redshift")]),
+    "a store of its own for one key": external_secret(data=[asked("redshift", name="own")]),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN_PATHS)
+def test_a_team_reads_no_other_teams_path_of_the_companys_store(cluster: Cluster, case: str) -> None:
+    assert "ValidatingAdmissionPolicy" in cluster.create(FOREIGN_PATHS[case], EXTERNAL_SECRET)
+    assert len(found_paths(FOREIGN_PATHS[case])) == 1
+
+
+@pytest.mark.parametrize("case", OWN_PATHS)
+def test_a_team_reads_its_own_paths(cluster: Cluster, case: str) -> None:
+    assert cluster.create(OWN_PATHS[case], EXTERNAL_SECRET) == ""
+    assert found_paths(OWN_PATHS[case]) == []
+
+
+def found_paths(found: Object) -> list[Finding]:
+    """What `make validate` says of it."""
+    source = Source(Path("base/ml"), ({"kind": "ExternalSecret", **found},))
+    return list(secret_rules.secret_paths(source, rules.REGISTRY))
+
+
+def test_external_secrets_of_other_namespaces_are_not_looked_at(cluster: Cluster) -> None:
+    platforms = external_secret(dataFrom=[{"find": {"name": {"regexp": ".*"}}}])
+    platforms["metadata"]["namespace"] = "default"
+    assert cluster.create(platforms, EXTERNAL_SECRET) == ""
 
 
 def purge(cluster: Cluster, user: str, what: str) -> str:
@@ -188,6 +282,26 @@ REFUSED = {
         {"network": {"egress": egress("0.0.0.0/0", PRIVATE[0])}},
         "spec.network.egress",
     ),
+    "every address but the carriers'": (
+        {"network": {"egress": egress("0.0.0.0/0", *PRIVATE[:3])}},
+        "spec.network.egress",
+    ),
+    "every address by halves": (
+        {"network": {"egress": egress("0.0.0.0/1") + egress("128.0.0.0/1")}},
+        "spec.network.egress: 0.0.0.0/1 opens addresses inside the cluster",
+    ),
+    "the other half": ({"network": {"egress": egress("128.0.0.0/1")}}, "spec.network.egress: 128.0.0.0/1"),
+    "a whole private range": ({"network": {"egress": egress("10.0.0.0/8")}}, "spec.network.egress"),
+    "half of a private range": ({"network": {"egress": egress("10.128.0.0/9")}}, "spec.network.egress"),
+    "pods of some clouds": ({"network": {"egress": egress("100.64.0.0/10")}}, "spec.network.egress"),
+    "the cloud's metadata": (
+        {"network": {"egress": egress("169.254.169.254/32")}},
+        "spec.network.egress: 169.254.169.254/32",
+    ),
+    "the cloud's metadata by IPv6": (
+        {"network": {"egress": egress("fd00:ec2::254/128")}},
+        "spec.network.egress",
+    ),
     "every address of IPv6": ({"network": {"egress": egress("::/0")}}, "spec.network.egress"),
     "data goes with the tenant": ({"deletionPolicy": "Delete"}, "must be Retain in production"),
     "a branch": ({"dags": git("main")}, "sources[main].gitSync.ref: main is a branch"),
@@ -201,7 +315,16 @@ ADMITTED = {
     },
     "every address outside": {"network": {"egress": egress("0.0.0.0/0", *PRIVATE)}},
     "every address outside, IPv6": {"network": {"egress": egress("::/0", "fc00::/7")}},
-    "a larger exception": {"network": {"egress": egress("0.0.0.0/0", "172.0.0.0/8", *PRIVATE[::2])}},
+    "a larger exception": {
+        "network": {"egress": egress("0.0.0.0/0", "172.0.0.0/8", *PRIVATE[::2], PRIVATE[3])}
+    },
+    "every address outside, by halves": {
+        "network": {
+            "egress": egress("0.0.0.0/1", PRIVATE[0], PRIVATE[3]) + egress("128.0.0.0/1", *PRIVATE[1:3])
+        }
+    },
+    "a network of the internet": {"network": {"egress": egress("203.0.113.0/24")}},
+    "one network of IPv6": {"network": {"egress": egress("fd12:3456::/48")}},
     "one network": {"network": {"egress": egress("10.1.0.0/16")}},
     "a commit": {"dags": git("0123456789abcdef0123456789abcdef01234567")},
     "a release": {"dags": git("v1.2.3")},
@@ -255,6 +378,7 @@ def test_registry_and_ranges_are_the_checks() -> None:
     for policy in ("airflow-tenants", "airflow-tenants-pods"):
         assert variables[policy, "registry"] == repr(rules.REGISTRY)
     assert variables["airflow-tenants", "inside"] == str([str(network) for network in rules.PRIVATE])
+    assert variables["airflow-tenants", "nodes"] == str([str(network) for network in rules.NODES])
 
 
 def test_a_reason_opens_every_address(cluster: Cluster) -> None:
@@ -314,6 +438,14 @@ def test_init_containers_count(cluster: Cluster) -> None:
     assert "docker.io/x:1 is not from" in cluster.create(foreign, kinds.POD)
 
 
+@pytest.mark.parametrize("image", ["docker.io/evil/x:latest", rules.REGISTRY + "a:latest"])
+def test_an_image_as_a_volume_counts(cluster: Cluster, image: str) -> None:
+    volume = {"name": "v", "image": {"reference": image, "pullPolicy": "Always"}}
+    refused = cluster.create(pod(IMAGE, volumes=[volume]), kinds.POD)
+    assert f"image {image}" in refused
+    assert "ValidatingAdmissionPolicy" in refused
+
+
 @pytest.mark.parametrize("image", [IMAGE, rules.REGISTRY + "a@sha256:" + "0" * 64])
 def test_a_pod_with_fixed_images_of_the_company_is_admitted(cluster: Cluster, image: str) -> None:
     # its service account comes from a controller, a moment after the namespace
@@ -340,6 +472,92 @@ def test_what_holds_data_is_deleted_only_by_whoever_may_purge(cluster: Cluster, 
     assert "holds the data of tenants" not in purge(cluster, operator, what)
 
 
+TENANT_OF = "airflowtenants.io/tenant"
+ENFORCE = "pod-security.kubernetes.io/enforce"
+OPERATOR = "system:serviceaccount:airflow-tenants-system:airflow-tenant-operator"
+#: Argo CD with its own manifests: a service account that may do everything
+ARGO = ("system:serviceaccount:argocd:argocd-application-controller", "--as-group=system:masters")
+
+
+def walled(cluster: Cluster, name: str) -> str:
+    """A tenant's namespace as the operator leaves it; its name."""
+    labels = {TENANT_OF: "ml", ENFORCE: "restricted", f"{ENFORCE}-version": "latest"}
+    metadata = {"name": name, "labels": labels, "annotations": {TENANT_OF: "ml"}}
+    assert cluster.create({"metadata": metadata}, kinds.NAMESPACE, dry=False) == ""
+    return name
+
+
+def change(cluster: Cluster, name: str, labels: Object, notes: Object | None = None, *who: str) -> str:
+    """Merge labels and annotations into a namespace, as somebody; the refusal."""
+    patch = json.dumps({"metadata": {"labels": labels, "annotations": notes or {}}})
+    user, *more = who or ("editor",)
+    done = cluster.kubectl("patch", "namespace", name, "--type=merge", "-p", patch, f"--as={user}", *more)
+    return "" if done.returncode == 0 else done.stderr
+
+
+def test_the_wall_of_a_namespace_is_not_taken_down_in_two_steps(cluster: Cluster) -> None:
+    name = walled(cluster, "airflow-two-steps")
+    assert "stays" in change(cluster, name, {TENANT_OF: None})
+    assert "stays" in change(cluster, name, {}, {TENANT_OF: None})
+    assert "stays" in change(cluster, name, {ENFORCE: None})
+    assert "stays" in change(cluster, name, {TENANT_OF: None}, {}, "editor", "--subresource=status")
+    assert "holds the data of tenants" in purge(cluster, "editor", f"namespace/{name}")
+    assert change(cluster, name, {TENANT_OF: None}, {TENANT_OF: None}, "purger") == ""
+    assert purge(cluster, "editor", f"namespace/{name}") == "", "nobody's any more"
+
+
+def test_a_namespace_that_the_operator_has_not_labelled_yet_is_kept_too(cluster: Cluster) -> None:
+    metadata = {"name": "airflow-annotated", "annotations": {TENANT_OF: "ml"}}
+    assert cluster.create({"metadata": metadata}, kinds.NAMESPACE, dry=False) == ""
+    assert "holds the data of tenants" in purge(cluster, "editor", "namespace/airflow-annotated")
+
+
+@pytest.mark.parametrize("who", [("editor",), ("purger",), ARGO], ids=["editor", "purger", "Argo CD"])
+@pytest.mark.parametrize(
+    ("labels", "notes", "says"),
+    [
+        ({ENFORCE: "privileged"}, {}, "its label pod-security.kubernetes.io/enforce is the operator's"),
+        ({ENFORCE: "baseline"}, {}, "must be restricted"),
+        ({f"{ENFORCE}-version": "v1.0"}, {}, "enforce-version is the operator's"),
+        ({TENANT_OF: "payments"}, {}, "is of tenant ml"),
+        ({}, {TENANT_OF: "payments"}, "is of tenant ml"),
+        ({TENANT_OF: "payments"}, {TENANT_OF: "payments"}, "is of tenant ml"),
+    ],
+)
+def test_nobody_makes_the_wall_of_a_namespace_lower(
+    cluster: Cluster, labels: Object, notes: Object, says: str, who: tuple[str, ...]
+) -> None:
+    if not cluster.api.find(kinds.NAMESPACE, "airflow-wall"):
+        walled(cluster, "airflow-wall")
+    assert says in change(cluster, "airflow-wall", labels, notes, *who)
+
+
+def test_argo_cd_takes_no_label_off_although_it_may_do_everything(cluster: Cluster) -> None:
+    name = walled(cluster, "airflow-by-argo")
+    assert "stays" in change(cluster, name, {ENFORCE: None}, {}, *ARGO)
+    assert change(cluster, name, {"cost-centre": "1"}, {"a": "b"}, *ARGO) == ""
+
+
+def test_a_namespace_is_not_born_without_a_wall(cluster: Cluster) -> None:
+    metadata = {"name": "airflow-born", "labels": {ENFORCE: "privileged"}, "annotations": {TENANT_OF: "born"}}
+    assert "must be restricted" in cluster.create({"metadata": metadata}, kinds.NAMESPACE)
+    metadata["labels"] = {}
+    assert cluster.create({"metadata": metadata}, kinds.NAMESPACE) == ""
+
+
+def test_the_operator_repairs_the_wall(cluster: Cluster) -> None:
+    name = walled(cluster, "airflow-repaired")
+    assert change(cluster, name, {TENANT_OF: None, ENFORCE: None}, {}, "purger") == ""
+    who = (OPERATOR, "--as-group=system:masters")
+    assert change(cluster, name, {TENANT_OF: "ml", ENFORCE: "restricted"}, {}, *who) == ""
+
+
+def test_labels_of_other_namespaces_are_free(cluster: Cluster) -> None:
+    metadata = {"name": "open", "labels": {ENFORCE: "privileged"}}
+    assert cluster.create({"metadata": metadata}, kinds.NAMESPACE, dry=False) == ""
+    assert change(cluster, "open", {ENFORCE: None}) == ""
+
+
 def test_other_namespaces_are_deleted_as_ever(cluster: Cluster) -> None:
     assert cluster.create({"metadata": {"name": "free"}}, kinds.NAMESPACE, dry=False) == ""
     assert purge(cluster, "editor", "namespace/free") == ""
@@ -355,7 +573,7 @@ def test_the_server_finds_no_fault_in_the_policies(cluster: Cluster) -> None:
         for policy in eventually(checked, _SECONDS)
     }
     assert {name: found for name, found in warnings.items() if found} == {}
-    assert len(warnings) == 4
+    assert len(warnings) == 6
 
 
 def test_staging_warns_where_production_refuses() -> None:

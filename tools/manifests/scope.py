@@ -162,19 +162,19 @@ def admitted(project: Object, found: Object) -> bool:
         )
     allowed = spec.get("namespaceResourceWhitelist")
     return any(
-        target["server"] == SERVER and _glob(target["namespace"], namespace)
-        for target in spec["destinations"]
+        target["server"] == SERVER and glob(target["namespace"], namespace) for target in spec["destinations"]
     ) and (allowed is None or _listed(allowed, group, found))
 
 
 def _listed(listed: Iterable[Object] | None, group: str, found: Object) -> bool:
     return any(
-        _glob(entry["group"], group)
-        and _glob(entry["kind"], str(found.get("kind")))
-        and ("name" not in entry or _glob(entry["name"], str(metadata(found).get("name"))))
+        glob(entry["group"], group)
+        and glob(entry["kind"], str(found.get("kind")))
+        and ("name" not in entry or glob(entry["name"], str(metadata(found).get("name"))))
         for entry in listed or []
     )
 
 
-def _glob(pattern: str, text: str) -> bool:
+def glob(pattern: str, text: str) -> bool:
+    """Whether a text is what a project's pattern means."""
     return re.fullmatch(re.escape(pattern).replace(r"\*", "[^/]*"), text) is not None

@@ -224,7 +224,7 @@ def _peer(peer: Peer) -> Values:
 
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-#: where clouds hand the node's credentials to whoever asks: in no larger range; who wants them reached names them
+#: where clouds hand the node's credentials to whoever asks: who wants them reached names them
 _NODES_OWN = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128")))
 
 
