@@ -81,6 +81,19 @@ def definition(kind: Kind) -> Object:
     }
 
 
+def _helm_releases() -> Object:
+    """As Flux' own: a status that says that nobody has looked; without one it counts as ready."""
+    found = definition(HELM_RELEASE)
+    (version,) = found["spec"]["versions"]
+    status = {
+        "type": "object",
+        "x-kubernetes-preserve-unknown-fields": True,
+        "default": {"observedGeneration": -1},
+    }
+    version["schema"]["openAPIV3Schema"]["properties"] = {"status": status}
+    return found
+
+
 @dataclass
 class Neighbours:
     """The thread. Charts are installed only once `charts_come` is set."""
@@ -93,7 +106,7 @@ class Neighbours:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        define(self.api, definition(HELM_RELEASE))
+        define(self.api, _helm_releases())
         self._thread = threading.Thread(target=self._run, name="neighbours", daemon=True)
         self._thread.start()
 
