@@ -91,6 +91,17 @@ def test_a_tenant_that_leaves_git_goes_only_when_confirmed_keeps_its_data_and_fi
         file = f"{FOLDER}/kustomization.yaml"
         installed.repo.write(file, installed.repo.read(file) + WITHOUT_TENANT)
         installed.commit("analytics leaves", APP)
+        installed.argo.wait_until(
+            APP,
+            "the refusal to sync nothing at all",
+            lambda app: "wipe out all resources" in app.conditions.get("SyncError", ""),
+            seconds=120,
+        )
+        assert "deletionTimestamp" not in environment.tenant(NAME).raw["metadata"]
+        note = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "note", "namespace": SPACE}}
+        installed.repo.write_yaml(f"{FOLDER}/note.yaml", note)
+        installed.repo.replace(file, "resources:\n", "resources:\n  - note.yaml\n")
+        installed.commit("analytics leaves, its directory stays", APP)
         asks = f"waiting for pruning confirmation of airflowtenants.io/AirflowTenant/{NAME}"
         app = installed.argo.wait_until(APP, "the question", lambda app: asks in app.message, seconds=120)
         assert app.sync == "OutOfSync"
