@@ -46,7 +46,7 @@ def test_policies_operator_and_tenants_are_taken_in_the_order_of_the_readme(plan
     assert len(apply("operator/staging")) == 10
     served = ("get", "--raw", "/apis/airflowtenants.io/v1alpha1/airflowtenants")
     eventually(lambda: run(plane, *served).returncode == 0, _SECONDS, lambda: run(plane, *served).stderr)
-    assert len(apply("policies/staging")) == 8
+    assert len(apply("policies/staging")) == 12
     assert len(apply("tenants/demo")) == 4
     tenants = kubectl(plane, "get", "airflowtenants", "-o", "name").split()
     assert tenants == [
