@@ -63,8 +63,7 @@ def pytest_runtest_makereport(
 def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """Everything but the root Application."""
     console = Console()
-    if not KEEP:
-        repository.require_committed()  # before the minutes that a cluster takes
+    repository.require_committed()  # before the minutes that a cluster takes
     with (
         lone.opened(NAME, console, keep=KEEP) as platform,
         companies.opened(platform, console, keep=KEEP) as it,

@@ -146,7 +146,12 @@ def uncommitted(content: Sequence[str] = CONTENT) -> list[str]:
 
 
 def require_committed(content: Sequence[str] = CONTENT) -> None:
-    """AssertionError names the files whose content in the work tree is not what will be synced."""
+    """AssertionError names the files whose content in the work tree is not what will be synced.
+
+    It is for the start of a session: an edit would silently not be tested. With E2E_KEEP nothing is refused.
+    """
+    if os.environ.get("E2E_KEEP"):
+        return
     differ = uncommitted(content)
     assert not differ, (
         "Argo CD and Flux are given what is committed, and these files are not: "
@@ -160,13 +165,10 @@ def served(folder: Path, port: int = 0, content: Sequence[str] = CONTENT) -> Ite
     """Serve a repository whose first commit is the project's HEAD; it lives in ``folder`` and stays there.
 
     A folder that holds one already (a cluster that is kept between two runs) is served as it is, so that what
-    runs in the cluster still finds its commits. ``port`` 0 takes a free one. Without E2E_KEEP an uncommitted
-    change of the content is refused: it would silently not be tested.
+    runs in the cluster still finds its commits. ``port`` 0 takes a free one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fresh = not (folder / "remotes" / NAME).exists()
-    if fresh and not os.environ.get("E2E_KEEP"):
-        require_committed(content)
     remote = Remote.make(folder, NAME) if fresh else Remote(folder / "remotes", folder / f"work-{NAME}")
     with http_backend(remote.base, port=port) as base:
         repository = Repository(remote, f"{base}/{NAME}")

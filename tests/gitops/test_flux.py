@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from tests.controller.kubelet import container
 from tests.controller.process import eventually
-from tests.gitops import audit, flux_fleet
+from tests.gitops import audit, flux_fleet, repository
 from tests.gitops.flux import GIT, KUSTOMIZATION, NAMESPACE, WAIT
 from tests.gitops.flux_fleet import LISTING, ROOT, TEAMS, Fleet
 from tests.gitops.flux_neighbours import HELM_RELEASE
@@ -53,6 +53,7 @@ _NO_REF = {
 @pytest.fixture(scope="module")
 def flux_fleet_(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A cluster that Flux brought up from this project's manifests/flux."""
+    repository.require_committed()
     with flux_fleet.running(tmp_path_factory.mktemp("flux")) as found:
         yield found
 
