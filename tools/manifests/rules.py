@@ -10,6 +10,9 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
+import yaml
+
+from tools.manifests.default_rules import operator_defaults
 from tools.manifests.findings import (
     TENANT,
     Finding,
@@ -101,6 +104,7 @@ def own_registry(source: Source, registry: str) -> Iterator[Finding]:
 
 def _images(source: Source) -> Iterator[tuple[Object, str, str]]:
     for found in source.objects:
+        yield from _defaults(found)
         base = _WORKLOADS.get(str(found.get("kind")))
         for field in ("initContainers", "containers", "ephemeralContainers") if base else ():
             for container in items(found, f"{base}.{field}"):
@@ -110,6 +114,23 @@ def _images(source: Source) -> Iterator[tuple[Object, str, str]]:
             if "image" in volume:
                 where = f"{base}.volumes[{volume.get('name')}].image.reference"
                 yield found, where, str(at(volume, "image.reference") or "")
+
+
+def _defaults(found: Object) -> Iterator[tuple[Object, str, str]]:
+    """The images that the operator gives to tenants: its settings, a file in a ConfigMap."""
+    name = str(metadata(found).get("name") or "")
+    if found.get("kind") != "ConfigMap" or not name.startswith("airflow-tenant-operator-defaults"):
+        return
+    data = found.get("data")
+    for file, text in (data if isinstance(data, dict) else {}).items():
+        try:
+            images = at(yaml.safe_load(str(text)), "images")
+        except (RecursionError, ValueError, yaml.YAMLError):
+            continue  # the operator says what is wrong with it, and does not start
+        for image, values in (images if isinstance(images, dict) else {}).items():
+            tag, digest = at(values, "tag"), at(values, "digest")
+            suffix = f"@{digest}" if digest else f":{tag}" if tag else ""
+            yield found, f"data[{file}].images.{image}", f"{at(values, 'repository') or ''}{suffix}"
 
 
 def closed_egress(source: Source, _registry: str) -> Iterator[Finding]:
@@ -266,5 +287,5 @@ def namespaces(source: Source, _registry: str) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     *(fixed_images, own_registry, closed_egress, quota, written_out, retained, fixed_dags, alert_channel),
-    *(kept_by_gitops, namespaces),
+    *(kept_by_gitops, namespaces, operator_defaults),
 )
