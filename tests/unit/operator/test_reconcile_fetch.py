@@ -326,7 +326,7 @@ async def test_a_tenant_without_running_pods_is_told_once_and_tried_until_they_r
     assert await world.run() == 4.0
     words = "no pod runs git-sync for main; tried again for 180 seconds"
     assert world.kube.events == [("Warning", "DagSyncDelayed", words)]
-    assert not world.state.fetched
+    assert [world.state.fetched] == [None]
     world.kube.pods = [pod("dag-processor", "main")]
     assert await world.run() is None
     assert world.state.fetched == "t1"
