@@ -303,6 +303,33 @@ def test_a_sample_that_is_gone_leaves_its_templates(tmp_path: Path, manifests: P
     assert snapshot(templates) == before
 
 
+@pytest.mark.parametrize(("team", "aggregates"), [("ml", ["library"]), ("payments", ["demo"])])
+def test_a_sample_team_is_removed_as_the_page_says(tmp_path: Path, team: str, aggregates: list[str]) -> None:
+    """docs/onboarding.md, Remove a sample team."""
+    page = (ROOT / "docs/onboarding.md").read_text()
+    section = page.partition("## Remove a sample team")[2].partition("\n## ")[0]
+    manifests = tmp_path / "manifests"
+    for folder in ("tenants", *SINGLE_FILES):
+        shutil.copytree(ROOT / "manifests" / folder, manifests / folder)
+    for folder in LISTED:
+        assert f"`manifests/{folder}`" in section
+        shutil.rmtree(manifests / folder / team, ignore_errors=True)
+        (manifests / folder / f"{team}.yaml").unlink(missing_ok=True)
+        listing = manifests / folder / "kustomization.yaml"
+        lines = listing.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.strip() not in {f"- {team}", f"- {team}.yaml"}]
+        assert len(kept) == len(lines) - 1
+        listing.write_text("".join(kept))
+    for folder in aggregates:
+        assert f"`manifests/tenants/{folder}`" in section
+        shutil.rmtree(manifests / "tenants" / folder)
+    for folder in [
+        *LISTED,
+        *(f"tenants/{path.name}" for path in (manifests / "tenants").iterdir() if path.is_dir()),
+    ]:
+        assert built(manifests / folder)
+
+
 def test_all_faults_are_told_at_once(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(manifests, "X" * 41, "--team", "t", "--email", "e", "--slack", "s") == 2
     error = capsys.readouterr().err
