@@ -12,7 +12,6 @@ import pytest
 import yaml
 from tools.manifests import (
     conform,
-    files,
     overlay_rules,
     overlays,
     rules,
@@ -162,6 +161,12 @@ def json_patch(*operations: str) -> Edit:
     return both(add(file, "".join(operations)), add(PRODUCTION / "kustomization.yaml", patch))
 
 
+DEFAULTS = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: airflow-tenant-operator-defaults-abc, namespace: airflow-tenants-system}
+data:
+  defaults.yaml: |
+"""
 CONNECTION = "      extra:\n        sslmode: verify-full\n"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 KEY = "-----BEGIN RSA " + "PRIVATE KEY-----"
@@ -206,6 +211,14 @@ BAD: dict[str, tuple[Edit, str, str]] = {
         "changes by itself",
     ),
     "no tag": (of_the_platform(workload("registry.example.com:443/a")), "fixed-image", "changes by itself"),
+    "a default without tag": (
+        of_the_platform(DEFAULTS + "    images: {airflow: {repository: registry.example.com/a}}\n"),
+        *("fixed-image", "data[defaults.yaml].images.airflow: registry.example.com/a changes by itself"),
+    ),
+    "a foreign default": (
+        of_the_platform(DEFAULTS + "    images: {airflow: {repository: docker.io/a, tag: '1'}}\n"),
+        *("registry", "data[defaults.yaml].images.airflow: docker.io/a:1 is not from"),
+    ),
     "latest of a tenant": (
         in_base("    executor:", "    image: {tag: latest}\n    executor:"),
         *("fixed-image", "spec.airflow.image.tag"),

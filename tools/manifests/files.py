@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 
 from tools.manifests.findings import TENANT, Object, metadata
+from tools.manifests.overlays import FILES
 
-#: the names that kustomize takes: https://github.com/kubernetes-sigs/kustomize/blob/master/api/konfig/general.go
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 #: of a clone itself, never below it
 _CLONE = frozenset({".venv", "node_modules"})
@@ -42,12 +41,12 @@ _AnyTag.add_multi_constructor("", lambda _loader, _suffix, _node: None)
 
 def kustomization(folder: Path) -> Path | None:
     """The folder's kustomization, whichever of the three names it has."""
-    return next((folder / name for name in KUSTOMIZATIONS if (folder / name).is_file()), None)
+    return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
 def kustomizations(root: Path) -> list[Path]:
     """Every folder with a kustomization, components left out: they are built in overlays."""
-    found = {file.parent for name in KUSTOMIZATIONS for file in root.rglob(name) if not _skipped(file, root)}
+    found = {file.parent for name in FILES for file in root.rglob(name) if not _skipped(file, root)}
     return sorted(folder for folder in found if read_kustomization(folder).get("kind") != "Component")
 
 
@@ -83,7 +82,7 @@ def _list(value: object) -> list[Any]:
 
 def named_files(root: Path) -> set[Path]:
     """Every file that a kustomization names. Kustomize lets one name only files below its own folder."""
-    folders = {file.parent for name in KUSTOMIZATIONS for file in root.rglob(name)}
+    folders = {file.parent for name in FILES for file in root.rglob(name)}
     folders |= {folder for folder in root.absolute().parents if kustomization(folder)}
     named = set()
     for folder in folders:
@@ -97,7 +96,7 @@ def yaml_files(root: Path) -> list[Path]:
     """The YAML and JSON files below a folder, or the file itself."""
     if root.is_file():
         return [root]
-    found = (path for path in root.rglob("*") if path.suffix in _SUFFIXES or path.name in KUSTOMIZATIONS)
+    found = (path for path in root.rglob("*") if path.suffix in _SUFFIXES or path.name in FILES)
     return sorted(path for path in found if path.is_file() and not _skipped(path, root))
 
 
