@@ -93,8 +93,12 @@ def test_nothing_runs_nothing_is_lost_and_it_comes_back_as_it_was(stack: Stack) 
     assert "failed-task" in tenant.objects(kinds.POD), "its log may still be read"
     assert kept(tenant) == there
     assert tenant.objects(_BUDGET) == {}
-    reasons = [(event["type"], event["reason"]) for event in tenant.events()[told:]]
-    assert reasons == [("Normal", "Hibernating"), ("Normal", "Hibernated")], "Ready was never False"
+
+    def told_now() -> list[tuple[str, str]]:
+        return [(event["type"], event["reason"]) for event in tenant.events()[told:]]
+
+    tenant.until(lambda: len(told_now()) >= 2)  # Events are posted after the status
+    assert told_now() == [("Normal", "Hibernating"), ("Normal", "Hibernated")], "Ready was never False"
 
     tenant.edit(state="Running")
     wait_awake(tenant)
@@ -320,7 +324,7 @@ def kubectl(stack: Stack, *arguments: str, given: str = "", config: Path | None 
         input=given,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     return done.stdout + done.stderr
