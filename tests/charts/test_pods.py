@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -292,12 +293,13 @@ def test_the_operator_finds_every_git_sync_that_follows_a_branch_and_no_other() 
         }
         for component, pod in render_chart(LOCAL).pods.items()
     }
-    targets, absent = fetch.targets(pods.values(), ["main", "shared"])
+    audience = fetch.audience(pods.values(), ["main", "shared"], now=time.time())
     following = ("dag-processor", "scheduler", "triggerer")
-    assert [(target.pod, target.container) for target in targets] == [
+    assert [(target.pod, target.container) for target in audience.found] == [
         (component, f"git-sync-{source}") for component in following for source in ("main", "shared")
     ]
-    assert not absent
+    assert not audience.young
+    assert not audience.absent
 
 
 def test_airflow_reads_git_and_git_sync_writes_it() -> None:

@@ -489,9 +489,9 @@ TOLD: tuple[Told, ...] = (
     Told(
         "addresses that are none",
         {"network": {"egress": [{"cidr": "999.0.0.0/8", "ports": [1]}]}},
-        "ReleaseReady",
-        "ApplyRejected",
-        'Invalid value: "999.0.0.0/8": must be a valid CIDR value',
+        "Ready",
+        "InvalidSpec",
+        "spec.network.egress[0].cidr: must be a CIDR, for example 10.0.0.0/8",
     ),
     Told(
         "a storage class that is no name",

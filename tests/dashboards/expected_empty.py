@@ -36,6 +36,9 @@ SELECTORS: dict[tuple[str, str], str] = {
             "slo:sli_events:increase5m",
             "AirflowSLOBurnFast",
             "AirflowSLOBurnSlow",
+            "AirflowTenantNotReady",
+            "AirflowTenantNotObserved",
+            "AirflowTenantNotAsleep",
         )
     },
     ("slo:sli_errors:increase5m rates", "airflow_dagrun_duration_failed_count"): _MET,

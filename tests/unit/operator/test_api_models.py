@@ -150,6 +150,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "spec.network.egress[0]: except goes with cidr",
     ),
     (
+        {"network": {"egress": [{"cidr": "10.0.0.0/99", "ports": [1]}]}},
+        "spec.network.egress[0].cidr: must be a CIDR, for example 10.0.0.0/8",
+    ),
+    (
+        {"network": {"egress": [{"cidr": "0.0.0.0/0", "except": ["999.0.0.0/8"], "ports": [1]}]}},
+        "spec.network.egress[0].except[0]: must be a CIDR, for example 10.0.0.0/8",
+    ),
+    (
         {"network": {"egress": [{"cidr": "10.0.0.0", "ports": [1]}]}},
         "spec.network.egress[0].cidr: must be a CIDR, for example 10.0.0.0/8",
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tenant_operator.api.airflow import Airflow, Dags, Database
 from tenant_operator.api.logging import Logging, Traces
@@ -19,10 +20,20 @@ LabelValue = Annotated[
     Matches(r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", "must be a label value"),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+_CIDR = "must be a CIDR, for example 10.0.0.0/8"
+
+
+def _network(value: str) -> str:
+    """What a regular expression cannot tell: 10.0.0.0/99 and 999.0.0.0/8 are none."""
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValueError(_CIDR) from error
+    return value
+
+
 Cidr = Annotated[
-    str,
-    Field(max_length=43),
-    Matches(r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", "must be a CIDR, for example 10.0.0.0/8"),
+    str, Field(max_length=43), Matches(r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", _CIDR), AfterValidator(_network)
 ]
 SLACK_NEEDS_A_CHANNEL = "monitoring.alerts.slack needs owner.slack: the channel that alerts go to"
 #: Goes behind "logging.remote.connectionId: <id>".
