@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ LOCAL_SETTINGS = Path(__file__).with_name("airflow_local_settings.py")
 DONE = {"success", "failed"}
 _COMMAND_DEADLINE = 120.0  # seconds
 _READY_DEADLINE = 180.0
+_A_PERSON_READS = 2.0
 
 
 class LiveAirflow:
@@ -92,7 +94,7 @@ class LiveAirflow:
         run_id: str = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", run)["dag_run_id"]
         return run_id
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 60) -> str:
+    def wait(self, dag_id: str, run_id: str, seconds: float = 120) -> str:
         """The run's final state."""
         path = self._run(dag_id, run_id)
 
@@ -128,6 +130,29 @@ class LiveAirflow:
         """A value that a task pushed."""
         path = f"{self._run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}?deserialize=true"
         return self.call("GET", path)["value"]
+
+    def asked(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """What a task asks a person, once it is parked and waits for the answer."""
+        self.until(
+            lambda: self.states(dag_id, run_id).get(task_id) == "awaiting_input",
+            90,
+            lambda: str(self.states(dag_id, run_id)),
+        )
+        return self.question(dag_id, run_id, task_id)
+
+    def question(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """What a task asks a person, and what was answered."""
+        found: dict[str, Any] = self.call("GET", self._question(dag_id, run_id, task_id))
+        return found
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Answer as a person does, later: while its process is still ending, a task may park a second time."""
+        time.sleep(_A_PERSON_READS)
+        body = {"chosen_options": [option], "params_input": {}}
+        self.call("PATCH", self._question(dag_id, run_id, task_id), body)
+
+    def _question(self, dag_id: str, run_id: str, task_id: str) -> str:
+        return f"{self._run(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails"
 
     def pause(self, dag_id: str) -> None:
         """No new runs."""

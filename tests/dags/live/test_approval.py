@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from tests.airflow.server import PASSWORD, USERNAME
@@ -42,27 +41,18 @@ def checkout(live, tmp_path) -> Iterator[Checkout]:
 @pytest.mark.covers("P11.2")
 def test_production_waits_for_the_approval_and_is_deployed_after_it(live, checkout):
     run_id = live.trigger(DAG_ID, checkout.conf)
-    live.until(
-        lambda: live.states(DAG_ID, run_id).get("approve_production") == "awaiting_input",
-        60,
-        lambda: str(live.states(DAG_ID, run_id)),
-    )
-    task = f"/api/v2/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}/taskInstances/approve_production/-1"
-    detail = f"{task}/hitlDetails"
-    pending = live.call("GET", detail)
+    pending = live.asked(DAG_ID, run_id, "approve_production")
     assert pending["response_received"] is False
     assert pending["subject"] == f"Deploy {checkout.commit} to production?"
     assert pending["options"] == ["Approve", "Reject"]
     assert live.states(DAG_ID, run_id)["deploy_production"] is None
     assert checkout.deployed == {"staging": checkout.commit}
 
-    # A person answers later: while the task's process is still ending, it may park the task a second time.
-    time.sleep(1)
-    live.call("PATCH", detail, {"chosen_options": ["Approve"], "params_input": {}})
+    live.answer(DAG_ID, run_id, "approve_production", "Approve")
 
-    assert live.wait(DAG_ID, run_id, 60) == "success"
+    assert live.wait(DAG_ID, run_id) == "success"
     assert live.states(DAG_ID, run_id)["deploy_production"] == "success"
     assert checkout.deployed == {"staging": checkout.commit, "production": checkout.commit}
-    answered = live.call("GET", detail)
+    answered = live.question(DAG_ID, run_id, "approve_production")
     assert answered["chosen_options"] == ["Approve"]
     assert answered["responded_by_user"]["name"] == USERNAME

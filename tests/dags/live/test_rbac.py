@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import urllib.error
-from urllib.parse import quote
 
 import pytest
 from tests.airflow.server import PASSWORD, USERNAME
@@ -130,11 +129,9 @@ def test_what_the_policy_says_is_what_fab_grants(live, itself):
 
 def test_an_access_review_waits_until_a_person_approves(live, itself):
     run_id = live.trigger(GOVERNANCE, conf={"process": "access_review"})
-    run = f"/api/v2/dags/{GOVERNANCE}/dagRuns/{quote(run_id, safe='')}"
-    path = f"{run}/taskInstances/approve_grants/-1/hitlDetails"
-    body = live.until(lambda: sees(live, None, path) == 200 and live.call("GET", path)["body"], 40)
+    body = live.asked(GOVERNANCE, run_id, "approve_grants")["body"]
     assert "ml: " in body
     assert live.states(GOVERNANCE, run_id)["record_review"] is None
-    live.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
+    live.answer(GOVERNANCE, run_id, "approve_grants", "Approve")
     assert live.wait(GOVERNANCE, run_id) == "success"
     assert live.xcom(GOVERNANCE, run_id, "record_review") == len(body.splitlines())
