@@ -146,7 +146,7 @@ class LiveAirflow:
         return found
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
-        """Answer as a person does, later: while its process is still ending, a task may park a second time."""
+        """Answer as a person does, later: while its process ends, a task may park a second time."""
         time.sleep(_A_PERSON_READS)
         body = {"chosen_options": [option], "params_input": {}}
         self.call("PATCH", self._question(dag_id, run_id, task_id), body)
