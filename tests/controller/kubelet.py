@@ -19,6 +19,8 @@ from tenant_operator.core import kinds, names
 _STREAM_SECONDS = 60
 _PAUSE = 0.2
 _JOIN_SECONDS = 15.0
+#: The pod is gone, or newer than what was seen of it: the watch tells the rest.
+_OVERTAKEN = {404, 409}
 
 Key = tuple[str, str]
 
@@ -118,7 +120,8 @@ class FakeKubelet:
         metadata = pod["metadata"]
         path = kinds.POD.path(metadata["namespace"], metadata["name"])
         if metadata.get("deletionTimestamp"):
-            self._try("DELETE", path, {"gracePeriodSeconds": 0})
+            # A pod that a node has outlives its deletion by its grace period, unless the kubelet ends it.
+            self._try("DELETE", path, {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}})
             return
         with self._lock:
             broken = self._broken.get(_component(pod))
@@ -128,11 +131,17 @@ class FakeKubelet:
             (status.get(field) or None) == wanted[field] for field in ("phase", "message")
         ):
             return
-        self._try("PATCH", f"{path}/status", {"status": wanted})
+        # Only over what was seen: a newer state, such as Failed, comes by the watch and must not be undone.
+        seen = {"resourceVersion": metadata["resourceVersion"]}
+        self._try("PATCH", f"{path}/status", {"metadata": seen, "status": wanted})
 
     def _try(self, method: str, path: str, body: dict[str, Any]) -> None:
-        with contextlib.suppress(Refused):
-            self._api.call(method, path, body, content="application/merge-patch+json")
+        content = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        try:
+            self._api.call(method, path, body, content=content)
+        except Refused as error:
+            if error.status not in _OVERTAKEN:
+                raise
 
 
 def _component(pod: dict[str, Any]) -> Key:
@@ -173,6 +182,17 @@ def _status(pod: dict[str, Any], broken: dict[str, Any] | None) -> dict[str, Any
             {"type": "ContainersReady", "status": "True"},
         ],
     }
+
+
+def failing_git_sync(error: str) -> dict[str, Any]:
+    """The status of a first fetch that fails, with the line that git-sync ends with; `error`: why."""
+    line = {"logger": "", "msg": "error syncing repo, will retry", "error": error}
+    return container(
+        "git-sync-init-main",
+        {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+        restartCount=1,
+        lastState={"terminated": {"exitCode": 1, "reason": "Error", "message": json.dumps(line)}},
+    )
 
 
 def container(name: str, state: dict[str, Any], *, ready: bool = False, **more: Any) -> dict[str, Any]:

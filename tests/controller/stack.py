@@ -267,6 +267,17 @@ class TenantUnderTest:
         return eventually(look, seconds, self.explain)
 
 
+def operator_environment(directory: Path, airflow_url: str = NOWHERE) -> dict[str, str]:
+    """The settings of an operator that runs as a process; its quick chart goes to ``directory``."""
+    return {
+        "HELM": str(tool("helm")),
+        "CHART_PATH": str(quick_chart(directory)),
+        "OPERATOR_NAMESPACE": OPERATOR_NAMESPACE,
+        "OPERATOR_SERVICE_ACCOUNT": OPERATOR_RELEASE,
+        "AIRFLOW_URL_TEMPLATE": airflow_url,
+    }
+
+
 @contextlib.contextmanager
 def running(directory: Path, *, airflow_url: str = NOWHERE, **environment: str) -> Iterator[Stack]:
     """A whole stack for as long as the context lasts."""
@@ -284,14 +295,7 @@ def running(directory: Path, *, airflow_url: str = NOWHERE, **environment: str) 
             kubeconfig=own_kubeconfig(plane),
             log=directory / "operator.log",
             port=free_port(),
-            environment={
-                "HELM": str(tool("helm")),
-                "CHART_PATH": str(quick_chart(directory)),
-                "OPERATOR_NAMESPACE": OPERATOR_NAMESPACE,
-                "OPERATOR_SERVICE_ACCOUNT": OPERATOR_RELEASE,
-                "AIRFLOW_URL_TEMPLATE": airflow_url,
-                **environment,
-            },
+            environment=operator_environment(directory, airflow_url) | environment,
         )
         made.append(Stack(directory, plane, api, kubelet, operator))
         stack.callback(lambda: operator.process and operator.kill())

@@ -65,8 +65,8 @@ def boards(tenant: TenantUnderTest) -> Object | None:
 
 
 def test_the_condition_tells_what_is_installed(watched: TenantUnderTest) -> None:
-    found = watched.wait("MonitoringReady", says="alerts to Slack and e-mail")
-    assert found["message"] == "4 dashboards in folder payments, 1 SLO, alerts to Slack and e-mail"
+    says = "4 dashboards in folder payments, 1 SLO, alerts to Slack and e-mail"
+    watched.until(lambda: watched.conditions()["MonitoringReady"]["message"] == says)
 
 
 def test_the_installation_s_labels_and_the_team_s_folder_are_on_the_objects(watched: TenantUnderTest) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.controller.api import Refused
-from tests.controller.kubelet import container
+from tests.controller.kubelet import container, failing_git_sync
 from tests.controller.stack import Stack, TenantUnderTest
 
 from tenant_operator.core import kinds
@@ -72,19 +72,9 @@ _SCHEDULE: dict[str, Any] = {
 }
 _GIT: dict[str, Any] = {
     "initContainerStatuses": [
-        container(
-            "git-sync-init-main",
-            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
-            restartCount=1,
-            lastState={
-                "terminated": {
-                    "exitCode": 1,
-                    "reason": "Error",
-                    "message": '{"logger":"","msg":"error syncing repo, will retry",'
-                    '"error":"Run(git fetch https://git.example.com/x.git main): exit status 128: '
-                    '{ stdout: \\"\\", stderr: \\"fatal: Authentication failed for x\\" }"}',
-                }
-            },
+        failing_git_sync(
+            "Run(git fetch https://git.example.com/x.git main): exit status 128: "
+            '{ stdout: "", stderr: "fatal: Authentication failed for x" }'
         )
     ]
 }

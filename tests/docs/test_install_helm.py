@@ -13,12 +13,11 @@ from tests.controller.api import Api
 from tests.controller.kubelet import FakeKubelet
 from tests.controller.process import Operator, eventually
 from tests.controller.stack import (
-    NOWHERE,
     OPERATOR_NAMESPACE,
     OPERATOR_RELEASE,
     free_port,
+    operator_environment,
     own_kubeconfig,
-    quick_chart,
 )
 from tests.docs.built import ROOT
 from tests.docs.pages import Command, commands, headings
@@ -74,13 +73,7 @@ def test_the_commands_of_the_page_install_the_operator_and_a_first_tenant(
         kubeconfig=own_kubeconfig(plane),
         log=tmp_path / "operator.log",
         port=free_port(),
-        environment={
-            "HELM": str(tool("helm")),
-            "CHART_PATH": str(quick_chart(tmp_path)),
-            "OPERATOR_NAMESPACE": OPERATOR_NAMESPACE,
-            "OPERATOR_SERVICE_ACCOUNT": OPERATOR_RELEASE,
-            "AIRFLOW_URL_TEMPLATE": NOWHERE,
-        },
+        environment=operator_environment(tmp_path),
     )
     try:
         operator.start()

@@ -7,7 +7,6 @@ is at the end and takes one that is in use already: the quick way while a test i
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -29,13 +28,8 @@ DUMPS = Path(__file__).resolve().parents[2] / "build" / "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here needs the node; its deadline counts the test alone, not the start of the cluster."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(600, func_only=True))
+    """Every test here needs the node."""
+    lone.needs_a_cluster(items, Path(__file__).parent)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,8 +40,7 @@ def pytest_runtest_makereport(
     report = yield
     environment = item.config.stash.get(ENVIRONMENT, None)
     if report.failed and environment is not None:
-        DUMPS.mkdir(parents=True, exist_ok=True)
-        file = DUMPS / (re.sub(r"[^A-Za-z0-9]+", "-", item.name).strip("-") + f"-{report.when}.txt")
+        file = lone.dump(DUMPS, item, report)
         lines = diagnosis.report(environment.kube, file)
         report.sections.append((f"the cluster (more in {file})", "\n".join(lines)))
     return report

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+import pytest
 
 from demo import cluster, diagnosis
 from demo.cluster import Platform
@@ -23,6 +26,21 @@ _RUNNING = "running"
 def name(purpose: str) -> str:
     """The default name of a cluster: two clones on one machine must not meet in it."""
     return f"{purpose}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+
+
+def needs_a_cluster(items: Sequence[pytest.Item], here: Path) -> None:
+    """Mark the tests below a folder; their deadline counts the test alone, not the start of the cluster."""
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(600, func_only=True))
+
+
+def dump(folder: Path, item: pytest.Item, report: pytest.TestReport) -> Path:
+    """The file for what the cluster said when a test failed; its folder is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / (re.sub(r"[^A-Za-z0-9]+", "-", item.name).strip("-") + f"-{report.when}.txt")
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.gitops import modules
-from tests.gitops.programs import NAMESPACE, PortTakenError, Programs
+from tests.gitops.programs import NAMESPACE, Programs
+from tests.gitops.together import PortTakenError
 
 from demo.kube import Json, Kube
 from demo.process import wait_for

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -31,13 +30,8 @@ AGAIN_SECONDS = 120.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here needs a cluster; its deadline counts the test alone, not the start of the cluster."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(600, func_only=True))
+    """Every test here needs a cluster."""
+    lone.needs_a_cluster(items, Path(__file__).parent)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,9 +42,7 @@ def pytest_runtest_makereport(
     report = yield
     fleet = item.config.stash.get(FLEET, None)
     if report.failed and fleet is not None:
-        folder = FOLDER / "failed"
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / (re.sub(r"[^A-Za-z0-9]+", "-", item.name).strip("-") + f"-{report.when}.txt")
+        file = lone.dump(FOLDER / "failed", item, report)
         lines = diagnosis.report(fleet.platform.kube, file)
         apps = []
         with contextlib.suppress(DemoError):  # the API server may be what failed

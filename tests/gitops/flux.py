@@ -7,11 +7,8 @@ manifests/flux/README.md recommends. Only addresses are ours, and how often they
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,11 +17,9 @@ from tests.controller.api import Api, Refused
 from tests.controller.definitions import DEFINITION
 from tests.controller.process import eventually
 from tests.gitops import modules
+from tests.gitops.together import LOOPBACK, PortTakenError, Together, free_ports, inherited
 
-from devcluster import processes
-from devcluster.processes import Process
 from devcluster.tools import tool
-from devcluster.watchdog import Watchdog
 from tenant_operator.core import kinds
 from tenant_operator.core.kinds import Kind, Object
 
@@ -34,28 +29,18 @@ KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "kustomi
 SOURCE = "airflow-tenants"
 #: What `flux reconcile` writes and how the controllers answer (fluxcd/pkg/apis/meta).
 REQUEST = "reconcile.fluxcd.io/requestedAt"
-LOOPBACK = "127.0.0.1"
-START_SECONDS = 120.0
-STOP_SECONDS = 60.0
 WAIT = 120.0
 _PROGRAMS = ("source-controller", "kustomize-controller")
 _ATTEMPTS = 3
 _COMMON = ("--events-addr=", "--watch-all-namespaces", "--log-level=info", "--requeue-dependency=1s")
 
 
-class PortTakenError(Exception):
-    """Somebody else got a port between the choice and the start."""
-
-
 @dataclass
-class Flux:
+class Flux(Together):
     """Both controllers on a cluster whose kinds are there. ``folder`` holds artifacts and logs."""
 
-    folder: Path
     kubeconfig: Path
     api: Api
-    running: dict[str, Process] = field(default_factory=dict)
-    _watchdog: Watchdog | None = None
 
     def start(self) -> None:
         """Start both and wait until they are ready; what fails leaves nothing behind."""
@@ -67,29 +52,12 @@ class Flux:
                     raise
 
     def _start(self) -> None:
-        self._watchdog = Watchdog()
-        try:
-            ports = {name: _free_ports(3) for name in _PROGRAMS}
+        with self.starting():
+            ports = {name: free_ports(3) for name in _PROGRAMS}
             for name in _PROGRAMS:
-                self._launch(name, self._command(name, *ports[name]))
+                self.launch(name, self._command(name, *ports[name]), self._environment(name))
             for name in _PROGRAMS:
-                self._await(name, f"http://{LOOPBACK}:{ports[name][1]}/readyz")
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """End both, by id; AssertionError when one survives."""
-        gone = processes.stop(self.running.values(), grace=STOP_SECONDS)
-        if self._watchdog:
-            self._watchdog.dismiss()
-            self._watchdog = None
-        assert gone, f"a controller of Flux does not end: {self.running}"
-        self.running = {}
-
-    def log(self, name: str) -> Path:
-        """The log of one of them."""
-        return self.folder / "log" / f"{name}.log"
+                self.wait_answer(name, f"http://{LOOPBACK}:{ports[name][1]}/readyz")
 
     def _command(self, name: str, metrics: int, health: int, storage: int) -> list[str]:
         own = {
@@ -102,34 +70,17 @@ class Flux:
         addresses = [f"--metrics-addr={LOOPBACK}:{metrics}", f"--health-addr={LOOPBACK}:{health}"]
         return [str(tool(name)), *_COMMON, *addresses, *own]
 
-    def _launch(self, name: str, command: list[str]) -> None:
+    def _environment(self, name: str) -> dict[str, str]:
         temporary = self.folder / f"tmp-{name}"
         for folder in (temporary, self.folder / "storage", self.folder / "home"):
             folder.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **{name: os.environ[name] for name in ("LANG", "LC_ALL", "PATH", "TZ") if name in os.environ},
+        return {
+            **inherited(),
             "KUBECONFIG": str(self.kubeconfig),
             "RUNTIME_NAMESPACE": NAMESPACE,
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(temporary),
         }
-        self.log(name).unlink(missing_ok=True)
-        self.running[name] = processes.start(command, self.log(name), environment=environment)
-        assert self._watchdog is not None
-        self._watchdog.watch(self.running[name])
-
-    def _await(self, name: str, address: str) -> None:
-        def up() -> bool:
-            if not self.running[name].alive():
-                text = self.log(name).read_text(errors="replace")[-3000:]
-                if "address already in use" in text:
-                    raise PortTakenError(name)
-                raise AssertionError(f"{name} ended:\n{text}")
-            with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-            return False
-
-        eventually(up, START_SECONDS, lambda: self.log(name).read_text(errors="replace")[-3000:])
 
     def kustomization(self, name: str) -> Object:
         """One Flux Kustomization as it is now."""
@@ -212,14 +163,6 @@ class Flux:
                           for i in self.api.list(kind, NAMESPACE)]  # fmt: skip
         logs = [self.log(name).read_text(errors="replace")[-1500:] for name in self.running]
         return "\n".join([*lines, *logs])
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        holders = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for holder in holders:
-            holder.bind((LOOPBACK, 0))
-        return [int(holder.getsockname()[1]) for holder in holders]
 
 
 def install_kinds(api: Api) -> None:

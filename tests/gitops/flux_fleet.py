@@ -24,8 +24,8 @@ from tests.controller.stack import (
     Stack,
     TenantUnderTest,
     free_port,
+    operator_environment,
     own_kubeconfig,
-    quick_chart,
 )
 from tests.docs.pages import commands
 from tests.git_remote import GIT_ENV
@@ -33,6 +33,7 @@ from tests.gitops import flux, flux_neighbours, repository
 from tests.gitops.flux import Flux
 from tests.gitops.flux_neighbours import Neighbours
 from tests.gitops.repository import Repository
+from tests.kustomization import build
 
 from devcluster.controlplane import ControlPlane
 from devcluster.tools import tool
@@ -140,7 +141,7 @@ def running(folder: Path) -> Iterator[Fleet]:
         prepare(repo, stack.enter_context(flux_neighbours.chart_repository()))
         its_flux = stack.enter_context(flux.running(folder / "flux", plane.kubeconfig, api))
         overlays = ("infrastructure/configs/staging", *(f"tenants/staging/{team}" for team in TEAMS))
-        wanted = [o for path in overlays for o in flux_neighbours.build(repo.directory / "manifests" / path)]
+        wanted = [o for path in overlays for o in build(repo.directory / "manifests" / path)]
         players = stack.enter_context(flux_neighbours.playing(api, wanted))
         operator = _operator(folder, plane, airflow)
         stack.callback(lambda: operator.process and operator.kill())
@@ -154,13 +155,8 @@ def running(folder: Path) -> Iterator[Fleet]:
 
 def _operator(folder: Path, plane: ControlPlane, airflow: AirflowServer) -> Operator:
     """Started when Flux has installed it: the Deployment's pod is played, this process does its work."""
-    environment = {
-        "HELM": str(tool("helm")),
-        "CHART_PATH": str(quick_chart(folder)),
-        "OPERATOR_NAMESPACE": OPERATOR_NAMESPACE,
-        "OPERATOR_SERVICE_ACCOUNT": OPERATOR_RELEASE,
+    environment = operator_environment(folder, airflow.url) | {
         "TENANT_DEFAULTS_FILE": str(folder / "defaults.yaml"),
-        "AIRFLOW_URL_TEMPLATE": airflow.url,
         "RESYNC_INTERVAL": "30",
     }
     return Operator(

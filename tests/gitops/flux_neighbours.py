@@ -7,18 +7,14 @@ kinds of its chart and says Ready, an ExternalSecret gets its Secret. They write
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-import yaml
 from tests.controller.api import Api, Refused
 from tests.gitops.flux import define
 
-from devcluster.tools import tool
 from tenant_operator.core import kinds
 from tenant_operator.core.kinds import Kind, Object
 
@@ -30,19 +26,6 @@ _PASSING = (404, 409, 429)
 _JOIN_SECONDS = 120.0
 _FLUX = "toolkit.fluxcd.io"
 _OURS = "airflowtenants.io"
-
-
-def build(folder: Path) -> list[Object]:
-    """The objects of an overlay."""
-    done = subprocess.run(
-        [str(tool("kustomize")), "build", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
 def foreign(objects: Iterable[Object]) -> list[Object]:

@@ -7,34 +7,24 @@ variables as in Argo CD's own manifests. Only addresses, and how often they look
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 from tests.gitops import modules
+from tests.gitops.together import LOOPBACK, Together, free_ports, inherited
 
-from devcluster import processes
 from devcluster.console import Console
 from devcluster.prerequisites import Prerequisite, ensure, find_program
-from devcluster.processes import Process
 from devcluster.tools import tool
-from devcluster.watchdog import Watchdog
 
 NAMESPACE = "argocd"
 METRICS = Path(__file__).parents[2] / "manifests" / "argocd" / "config" / "component" / "metrics.yaml"
 #: One binary under several names. Debian's package redis-server would also start a server for the machine.
 REDIS = ("redis-server", "redis-check-rdb")
 NEEDED = (Prerequisite("redis-tools", programs=REDIS), Prerequisite("git", programs=("git",)))
-#: The rest of the caller's environment (ARGOCD_*, proxies, GIT_*) would change what is tested.
-INHERITED = ("LANG", "LC_ALL", "PATH", "TZ")
-LOOPBACK = "127.0.0.1"
-START_SECONDS = 120.0
-STOP_SECONDS = 60.0
 #: An installation looks every two to three minutes; a test has no time for that and no webhook.
 RESYNC_SECONDS = 20
 _PORTS = (
@@ -51,22 +41,8 @@ _MANIFESTS = {
 }
 
 
-class PortTakenError(Exception):
-    """Somebody else got a port between the choice and the start."""
-
-
-def free_ports() -> dict[str, int]:
-    """A free port of the loopback interface for each purpose."""
-    with contextlib.ExitStack() as stack:
-        holders = {name: stack.enter_context(socket.socket()) for name in _PORTS}
-        for holder in holders.values():
-            holder.bind((LOOPBACK, 0))
-        return {name: int(holder.getsockname()[1]) for name, holder in holders.items()}
-
-
-def inherited() -> dict[str, str]:
-    """What every program gets of the caller's environment."""
-    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+def _ports() -> dict[str, int]:
+    return dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
 
 
 def settings(program: str, maps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -89,42 +65,22 @@ def metrics_flags() -> list[str]:
 
 
 @dataclass
-class Programs:
+class Programs(Together):
     """The five processes of one Argo CD. ``maps``: the data of the ConfigMaps with its settings, by name."""
 
-    folder: Path
     kubeconfig: Path
     maps: Mapping[str, Mapping[str, str]]
-    ports: dict[str, int] = field(default_factory=free_ports)
-    running: dict[str, Process] = field(default_factory=dict)
-    _watchdog: Watchdog | None = None
+    ports: dict[str, int] = field(default_factory=_ports)
 
     def start(self) -> None:
         """Start all and wait until they answer; PortTakenError and AssertionError leave nothing behind."""
         ensure(NEEDED, Console())
         self._prepare()
-        self._watchdog = Watchdog()
-        try:
+        with self.starting():
             for name, command, environment in self._commands():
-                self._launch(name, command, environment)
+                self.launch(name, command, environment)
             for name, port, path in self._probes():
-                self._await(name, f"http://{LOOPBACK}:{self.ports[port]}{path}")
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """End all of them, by id; AssertionError when one survives."""
-        gone = processes.stop(self.running.values(), grace=STOP_SECONDS)
-        if self._watchdog:
-            self._watchdog.dismiss()
-            self._watchdog = None
-        assert gone, f"a process of Argo CD does not end: {self.running}"
-        self.running = {}
-
-    def log(self, name: str) -> Path:
-        """The log of one of them."""
-        return self.folder / "log" / f"{name}.log"
+                self.wait_answer(name, f"http://{LOOPBACK}:{self.ports[port]}{path}")
 
     def megabytes(self) -> dict[str, float]:
         """Resident memory of each, in MB."""
@@ -228,30 +184,3 @@ class Programs:
             ),  # it has a probe without checks: 404
             ("argocd-server", "server", "/healthz"),
         )
-
-    def _launch(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        log = self.log(name)
-        log.unlink(missing_ok=True)
-        process = processes.start(command, log, environment=environment)
-        assert self._watchdog is not None
-        self._watchdog.watch(process)
-        self.running[name] = process
-
-    def _await(self, name: str, address: str) -> None:
-        def dead() -> list[str]:
-            return [known for known, process in self.running.items() if not process.alive()]
-
-        def answers() -> bool:
-            try:
-                with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own process
-                    return bool(answer.status == 200)
-            except OSError:
-                return False
-
-        in_time = processes.wait_until(lambda: bool(dead()) or answers(), seconds=START_SECONDS)
-        for known in dead():
-            text = self.log(known).read_text(errors="replace")[-3000:]
-            if "address already in use" in text.lower():
-                raise PortTakenError(known)
-            raise AssertionError(f"{known} ended:\n{text}")
-        assert in_time, f"{name} does not answer at {address}; log: {self.log(name)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
-from tests.controller.kubelet import container
+from tests.controller.kubelet import failing_git_sync
 from tests.controller.process import eventually
 from tests.gitops import audit, flux_fleet, repository
 from tests.gitops.flux import GIT, KUSTOMIZATION, NAMESPACE, WAIT
@@ -28,24 +27,7 @@ _FATAL = "fatal: couldn't find remote ref no-such-branch"
 #: What git-sync's container says when the ref is not there.
 _NO_REF = {
     "initContainerStatuses": [
-        container(
-            "git-sync-init-main",
-            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
-            restartCount=1,
-            lastState={
-                "terminated": {
-                    "exitCode": 1,
-                    "reason": "Error",
-                    "message": json.dumps(
-                        {
-                            "logger": "",
-                            "msg": "error syncing repo, will retry",
-                            "error": f'Run(git fetch): exit status 128: {{ stdout: "", stderr: "{_FATAL}" }}',
-                        }
-                    ),
-                }
-            },
-        )
+        failing_git_sync(f'Run(git fetch): exit status 128: {{ stdout: "", stderr: "{_FATAL}" }}')
     ]
 }
 

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 from tests.airflow.environment import ROOT
 from tests.airflow.server import AirflowServer, wait_until
-from tests.controller.kubelet import container
+from tests.controller.kubelet import failing_git_sync
 from tests.controller.process import eventually
 from tests.controller.stack import Stack, TenantUnderTest, running
 
@@ -50,24 +50,9 @@ _SOURCE = {
         "subPath": "dags",
     },
 }
-_NO_SUCH_REF = container(
-    "git-sync-init-main",
-    {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}},
-    restartCount=2,
-    lastState={
-        "terminated": {
-            "exitCode": 1,
-            "reason": "Error",
-            "message": json.dumps(
-                {
-                    "logger": "",
-                    "msg": "error syncing repo, will retry",
-                    "error": "Run(git fetch https://git.example.com/payments/airflow-dags.git release): "
-                    'exit status 128: { stdout: "", stderr: "fatal: couldn\'t find remote ref release" }',
-                }
-            ),
-        }
-    },
+_NO_SUCH_REF = failing_git_sync(
+    "Run(git fetch https://git.example.com/payments/airflow-dags.git release): "
+    'exit status 128: { stdout: "", stderr: "fatal: couldn\'t find remote ref release" }'
 )
 
 

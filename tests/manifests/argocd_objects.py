@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests import kustomization
 from tests.airflow.environment import ROOT
-from tools.manifests import overlays
 from tools.manifests.scope import SERVER as SERVER
 from tools.manifests.scope import admitted as admitted
 from tools.manifests.scope import glob
@@ -33,9 +33,7 @@ TEAMS = sorted(path.name for path in (MANIFESTS / "tenants" / "base").iterdir() 
 
 @functools.cache
 def _built(folder: Path) -> tuple[Object, ...]:
-    found = overlays.build_folder(tool("kustomize"), folder)
-    assert not isinstance(found, str), f"{folder}: {found}"
-    return found
+    return tuple(kustomization.build(folder))
 
 
 def build(folder: str) -> list[Object]:
@@ -51,11 +49,9 @@ def applied(application: Object) -> list[Object]:
         return build(source["path"].removeprefix("manifests/"))
     with tempfile.TemporaryDirectory(prefix="argocd-") as name:
         scratch = Path(name).resolve()
-        kustomization = {"resources": [os.path.relpath(ROOT / source["path"], scratch)], "patches": patches}
-        (scratch / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        found = overlays.build_folder(tool("kustomize"), scratch)
-    assert not isinstance(found, str), found
-    return list(found)
+        wrapper = {"resources": [os.path.relpath(ROOT / source["path"], scratch)], "patches": patches}
+        (scratch / "kustomization.yaml").write_text(yaml.safe_dump(wrapper))
+        return kustomization.build(scratch)
 
 
 def destined(project: Object, application: Object) -> bool:
@@ -74,9 +70,7 @@ def variant(files: Mapping[str, str], folder: str) -> list[Object]:
         for name, text in files.items():
             (copied / name).parent.mkdir(exist_ok=True)
             (copied / name).write_text(text)
-        found = overlays.build_folder(tool("kustomize"), copied / folder)
-    assert not isinstance(found, str), found
-    return list(found)
+        return kustomization.build(copied / folder)
 
 
 def of(objects: list[Object], kind: str) -> dict[str, Object]:

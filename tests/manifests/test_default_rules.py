@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tools.manifests import overlays
+from tests.kustomization import build
 from tools.manifests.default_rules import operator_defaults
 from tools.manifests.findings import Source
 from tools.manifests.rules import REGISTRY, RULES
-
-from devcluster.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {"repository": "registry.example.com/a", "tag": "1-2"}
@@ -61,9 +59,8 @@ def test_a_default_of_another_registry_is_a_finding() -> None:
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_make_validate_looks_at_what_the_clusters_have(environment: str) -> None:
     assert operator_defaults in RULES
-    built = overlays.build_folder(tool("kustomize"), ROOT / "manifests/operator" / environment)
-    assert not isinstance(built, str), built
-    assert list(operator_defaults(Source(Path("x"), built), REGISTRY)) == []
+    built = build(ROOT / "manifests/operator" / environment)
+    assert list(operator_defaults(Source(Path("x"), tuple(built)), REGISTRY)) == []
     named = [item for item in built if "operator-defaults-" in item["metadata"]["name"]]
     [text] = [item["data"]["defaults.yaml"] for item in named]
     assert len(yaml.safe_load(text)["images"]) == 5

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from tests import kustomization
 from tests.airflow.environment import ROOT
 from tools.manifests.conform import schema_findings
 from tools.manifests.findings import Source
@@ -33,15 +34,7 @@ PRUNE = f"{GROUP}/prune"
 @functools.cache
 def build(folder: Path) -> list[Object]:
     """The objects of a kustomization."""
-    done = subprocess.run(
-        [str(tool("kustomize")), "build", str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    return kustomization.build(folder)
 
 
 def cluster(environment: str) -> list[Object]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.kustomization import build
 from tools.manifests import new_tenant, overlays, owners, validate
 from tools.manifests.listing import ListingError, add_resource
 from tools.manifests.tenant_files import (
@@ -25,7 +26,6 @@ from tools.manifests.tenant_files import (
     write_copies,
 )
 
-from devcluster.tools import tool
 from tenant_operator.handlers.manifests import read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,17 +51,9 @@ def snapshot(folder: Path) -> dict[str, str]:
     }
 
 
-def built(folder: Path) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [str(tool("kustomize")), "build", str(folder)], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return [item for item in yaml.safe_load_all(done.stdout) if item]
-
-
 def tenant(folder: Path, name: str) -> dict[str, Any]:
     [found] = [
-        item for item in built(folder) if item["kind"] == "AirflowTenant" and item["metadata"]["name"] == name
+        item for item in build(folder) if item["kind"] == "AirflowTenant" and item["metadata"]["name"] == name
     ]
     return found
 
@@ -100,7 +92,7 @@ def test_what_is_written_is_valid_for_the_operator(
 ) -> None:
     assert run(manifests, "fraud", "--team", "risk_team", "--executor", executor, *more) == 0
     file = tmp_path / "built.yaml"
-    file.write_text(yaml.safe_dump_all(built(manifests / "tenants" / environment / "fraud")))
+    file.write_text(yaml.safe_dump_all(build(manifests / "tenants" / environment / "fraud")))
     [parsed] = read([file])
     assert parsed.name == "fraud"
     assert parsed.spec.airflow.executor == executor
@@ -131,7 +123,7 @@ def test_what_is_written_passes_the_check_that_a_pull_request_has_to_pass(
 
 def test_every_secret_that_the_tenant_names_has_an_external_secret(manifests: Path) -> None:
     run(manifests, "fraud", "--team", "risk", "--slack", "#fraud")
-    items = built(manifests / "tenants" / "production" / "fraud")
+    items = build(manifests / "tenants" / "production" / "fraud")
     named = {"git-credentials", "alerts"}
     assert all(f"name: {name}" in yaml.safe_dump(tenant_of(items)) for name in named)
     assert {item["spec"]["target"]["name"] for item in items if item["kind"] == "ExternalSecret"} == named
@@ -327,7 +319,7 @@ def test_a_sample_team_is_removed_as_the_page_says(tmp_path: Path, team: str, ag
         *LISTED,
         *(f"tenants/{path.name}" for path in (manifests / "tenants").iterdir() if path.is_dir()),
     ]:
-        assert built(manifests / folder)
+        assert build(manifests / folder)
 
 
 def test_all_faults_are_told_at_once(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:

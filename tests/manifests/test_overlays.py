@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tools.manifests import operator, overlays, rules, validate
+from tests.kustomization import build
+from tools.manifests import operator, rules, validate
 
 from devcluster.tools import tool
 from tenant_operator.api.tenant import TenantSpec
@@ -28,9 +29,7 @@ Json = dict[str, Any]
 @functools.cache
 def built(folder: str) -> tuple[Json, ...]:
     """What kustomize makes of a folder of manifests/."""
-    made = overlays.build_folder(tool("kustomize"), MANIFESTS / folder)
-    assert not isinstance(made, str), made
-    return made
+    return tuple(build(MANIFESTS / folder))
 
 
 def one(folder: str, kind: str, name: str | None = None) -> Json:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from tests.controller.api import Api, Refused
 from tests.controller.process import ROOT, eventually
+from tests.kustomization import build
 from tools.manifests import rules, secret_rules
 from tools.manifests.findings import Finding, Source
 
@@ -34,9 +35,7 @@ IMAGE = rules.REGISTRY + "airflow-tenants/airflow:3.3.2"
 @functools.cache
 def built(folder: str) -> tuple[Object, ...]:
     """The objects of a kustomization below manifests/."""
-    command = [str(tool("kustomize")), "build", str(ROOT / "manifests" / folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return tuple(yaml.safe_load_all(done.stdout))
+    return tuple(build(ROOT / "manifests" / folder))
 
 
 @dataclass

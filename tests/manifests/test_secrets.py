@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.kustomization import build
 from tests.manifests.argocd_objects import admitted
 from tests.manifests.argocd_objects import build as build_manifests
 from tools.manifests import validate
-
-from devcluster.tools import tool
 
 SECRETS = Path(__file__).resolve().parents[2] / "manifests" / "secrets"
 SAMPLE = SECRETS / "sops" / "database.sops.yaml"
@@ -60,12 +58,7 @@ def test_a_value_that_is_not_sealed_is_found(tmp_path: Path) -> None:
 
 def halves(example: str) -> dict[str, list[Json]]:
     """What the platform applies of an example, and what stands in the team's directory."""
-    found = {}
-    for half in ("platform", "team"):
-        command = [str(tool("kustomize")), "build", str(SECRETS / example / half)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        found[half] = list(yaml.safe_load_all(done.stdout))
-    return found
+    return {half: build(SECRETS / example / half) for half in ("platform", "team")}
 
 
 @pytest.mark.parametrize("example", ["vault", "aws-secrets-manager"])
