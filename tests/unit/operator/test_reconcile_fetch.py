@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -137,14 +137,17 @@ class Kube:
 
 
 class Commands:
-    """Notes what is run; `trouble` by pod is raised instead."""
+    """Notes what is run; `trouble` by pod is raised instead, `during` happens at the first call."""
 
     def __init__(self) -> None:
         self.run_in: list[tuple[str, str]] = []
+        self.during: Callable[[], object] = lambda: None
         self.trouble: dict[str, KubeError] = {}
 
     async def run(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> None:
         assert (namespace, tuple(command)) == (NAMESPACE, ("sh", "-c", "kill -HUP 1"))
+        during, self.during = self.during, lambda: None
+        during()
         if pod in self.trouble:
             raise self.trouble[pod]
         self.run_in.append((pod, container))
@@ -376,3 +379,86 @@ async def test_an_api_server_that_is_away_is_waited_for() -> None:
     world.kube.trouble = None
     assert await world.run() is None
     assert world.state.fetched == "t1"
+
+
+#: What may happen to a request while its git-syncs are being told.
+TURNS: dict[str, Callable[[World], object]] = {
+    "taken back": lambda world: world.ask(""),
+    "replaced": lambda world: world.ask("t2"),
+    "suspended": lambda world: world.ask("t1", **{"airflowtenants.io/suspend": "true"}),
+    "hibernated": lambda world: world.ask("t1", **{"airflowtenants.io/state": "Hibernated"}),
+    "wrong": lambda world: world.ask("t1", **{"airflowtenants.io/suspend": "perhaps"}),
+    "deleted": lambda world: world.state.raw["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z"),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+async def test_nobody_is_warned_of_a_request_that_turns_while_it_fails(turn: str) -> None:
+    world = World()
+    world.commands.trouble["scheduler"] = KubeError(0, "no answer")
+    world.commands.during = lambda: TURNS[turn](world)
+    assert await world.run() is None
+    assert (world.kube.events, world.state.fetched, world.state.fetching) == ([], None, None)
+
+
+async def test_a_request_that_fails_at_its_deadline_is_not_given_up_when_a_newer_one_has_come() -> None:
+    world = World()
+    world.kube.pods = []
+    await world.run()
+    world.clock.time += DEADLINE
+    world.kube.pods, world.commands.trouble["scheduler"] = (
+        [pod("scheduler", "main")],
+        KubeError(0, "no answer"),
+    )
+    world.commands.during = lambda: world.ask("t2")
+    assert await world.run() is None
+    assert world.state.fetched is None
+    world.commands.trouble.clear()
+    assert world.flow.wanted(world.state)
+    assert await world.run() is None
+    assert world.state.fetched == "t2"
+
+
+async def test_a_request_that_comes_while_git_sync_is_told_of_another_is_told_by_itself() -> None:
+    """The fetch that the first one began may have asked Git before the second one came."""
+    world = World()
+    world.commands.during = lambda: world.ask("t2")
+    await world.run()
+    assert (world.state.fetched, len(world.commands.run_in)) == ("t1", 2)
+    assert world.flow.wanted(world.state)
+    await world.run()
+    assert (world.state.fetched, len(world.commands.run_in)) == ("t2", 4)
+
+
+async def test_a_request_that_is_taken_back_once_git_sync_is_told_has_been_carried_out() -> None:
+    world = World()
+    world.commands.during = lambda: world.ask("")
+    assert await world.run() is None
+    assert world.state.fetched == "t1"
+    assert not world.flow.wanted(world.state)
+
+
+async def test_a_source_that_is_renamed_between_two_tries_is_told_by_its_new_name() -> None:
+    world = World()
+    world.commands.trouble["scheduler"] = KubeError(0, "no answer")
+    delay = await world.run()
+    assert delay is not None
+    world.commands.trouble.clear()
+    world.clock.time += delay
+    world.state.raw["spec"]["dags"] = {"sources": [{**MAIN, "name": "renamed"}]}
+    world.kube.pods = [pod("old", "main"), pod("new", "renamed")]
+    world.commands.run_in.clear()
+    assert await world.run() is None
+    assert world.commands.run_in == [("new", "git-sync-renamed")]
+    assert world.kube.events[-1] == ("Normal", "DagSyncRequested", "git-sync of renamed fetches now")
+
+
+async def test_a_tenant_of_the_same_name_inherits_no_deadline() -> None:
+    world = World()
+    world.kube.pods = []
+    await world.run()
+    world.clock.time += DEADLINE
+    world.state = TenantState(raw=raw(dags={"sources": [MAIN]}), status=up())
+    world.ask("t1")
+    assert world.flow.wanted(world.state)
+    assert await world.run() == 2.0

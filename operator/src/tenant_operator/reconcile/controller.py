@@ -137,7 +137,6 @@ class Controller:
         self._fetch_queue.forget(name)
         self._index.forget(name)
         self._airflow.forget(name)
-        self._fetch.forget(name)
 
     async def _pass(self, name: str) -> float | None:
         state = self._states.get(name)
@@ -200,6 +199,9 @@ class Controller:
             return None
         before, asked = state.airflow, requests.asked(state)
         delay = await self._airflow.run(state)
+        if self._states.get(name) is not state:  # it went meanwhile: a namesake inherits nothing
+            self._airflow.forget(name)
+            return None
         requests.carried(state, requests.AIRFLOW, asked)
         if state.airflow != before or state.full or asked:
             self._queue.add(name)

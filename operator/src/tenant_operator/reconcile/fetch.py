@@ -26,7 +26,7 @@ from tenant_operator.plan import fetch, intent
 from tenant_operator.plan.fetch import Target
 from tenant_operator.plan.hibernation import State
 from tenant_operator.plan.tenant import Tenant, parse
-from tenant_operator.reconcile.state import TenantState
+from tenant_operator.reconcile.state import Fetching, TenantState
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +41,6 @@ _AT_ONCE = 8
 _PODS = f"{names.LABEL_TENANT},{names.LABEL_COMPONENT}!=worker"
 
 
-@dataclass(slots=True)
-class _Try:
-    """A request under way."""
-
-    value: str
-    since: float
-    failures: int = 0
-    told: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class _Trouble:
     """Why not everybody was told."""
@@ -61,7 +51,7 @@ class _Trouble:
 
 
 class FetchFlow:
-    """Tells git-sync. What it remembers of a request may be lost: then it is tried anew."""
+    """Tells git-sync. What is remembered of a request is in `state.fetching`; lost, it is tried anew."""
 
     def __init__(self, kube: Kube, commands: Commands, clock: Clock, metrics: Metrics) -> None:
         """Wire the ports together."""
@@ -69,28 +59,28 @@ class FetchFlow:
         self._commands = commands
         self._clock = clock
         self._metrics = metrics
-        self._tries: dict[str, _Try] = {}
-
-    def forget(self, tenant: str) -> None:
-        """Drop a tenant that is gone."""
-        self._tries.pop(tenant, None)
 
     def wanted(self, state: TenantState) -> bool:
         """Whether a request waits that is not being tried: between two tries the delay counts."""
-        attempt = self._tries.get(state.name)
+        attempt = state.fetching
         return pending(state) and _up(state) and (attempt is None or attempt.value != _value(state))
 
     async def run(self, state: TenantState) -> float | None:
         """Try once; returns the seconds until the next try. Once handled, the request is `state.fetched`."""
-        tenant = _parse(state)
-        resting = tenant is None or tenant.spec.suspend or bool(tenant.intent.hibernated_by)
-        if tenant is None or resting or not _up(state) or not pending(state):
-            self.forget(state.name)
+        tenant = _asking(state)
+        if tenant is None:
+            state.fetching = None
             return None
         value = tenant.intent.dag_sync
         wanted = fetch.sources(tenant)
         started = time.perf_counter()
         trouble = await self._tell(tenant.namespace, wanted) if wanted else None
+        if trouble is not None and not _asks(state, value):
+            # Taken back, replaced or laid to rest meanwhile: nobody is warned of it any more, and the pass
+            # that the change has started brings back what is still to be done.
+            state.fetching = None
+            self._metrics.finished("fetch", "requeue", time.perf_counter() - started)
+            return None
         delay = await self._again(state, value, trouble) if trouble else None
         result = "success" if trouble is None else "error" if delay is None else "requeue"
         self._metrics.finished("fetch", result, time.perf_counter() - started)
@@ -135,9 +125,9 @@ class FetchFlow:
     async def _again(self, state: TenantState, value: str, found: _Trouble) -> float | None:
         """Note a try that told not everybody; seconds to the next one, None when it was the last."""
         now, trouble = self._clock.monotonic(), found.words
-        attempt = self._tries.get(state.name)
+        attempt = state.fetching
         if attempt is None or attempt.value != value:
-            attempt = self._tries[state.name] = _Try(value, now)
+            attempt = state.fetching = Fetching(value, now)
         if now - attempt.since >= DEADLINE:
             await self._handled(
                 state,
@@ -160,8 +150,7 @@ class FetchFlow:
         return min(_FIRST_RETRY * 2.0 ** (attempt.failures - 1), _LAST_RETRY, left)
 
     async def _handled(self, state: TenantState, value: str, kind: str, reason: str, message: str) -> None:
-        self._tries.pop(state.name, None)
-        state.fetched = value
+        state.fetching, state.fetched = None, value
         state.expecting = max(state.expecting, self._clock.now() + _PARSE)
         await self._kube.event(state.raw, kind, reason, message)
 
@@ -169,6 +158,12 @@ class FetchFlow:
 def pending(state: TenantState) -> bool:
     """Whether a request waits. Never raises; the tenant may be suspended or wrong all the same."""
     return _value(state) not in ("", state.fetched, state.status.last_handled_dag_sync_at)
+
+
+def _asks(state: TenantState, value: str) -> bool:
+    """Whether it is still this request that is to be carried out now."""
+    tenant = _asking(state)
+    return tenant is not None and tenant.intent.dag_sync == value
 
 
 def _up(state: TenantState) -> bool:
@@ -180,8 +175,12 @@ def _value(state: TenantState) -> str:
     return intent.requested(state.raw, names.ANNOTATION_DAG_SYNC)
 
 
-def _parse(state: TenantState) -> Tenant | None:
+def _asking(state: TenantState) -> Tenant | None:
+    """The tenant, if its request is to be carried out now."""
     try:
-        return parse(state.raw)
+        tenant = parse(state.raw)
     except TenantError:
         return None  # the tenant's own pass tells; when it is mended, the request is still there
+    resting = tenant.spec.suspend or tenant.intent.hibernated_by or not _up(state)
+    leaving = state.raw["metadata"].get("deletionTimestamp")
+    return None if resting or leaving or not pending(state) else tenant

@@ -75,6 +75,18 @@ class AirflowView:
 
 
 @dataclass(slots=True)
+class Fetching:
+    """A request for a fetch that could not be carried out yet."""
+
+    value: str
+    #: when it was first tried (monotonic seconds)
+    since: float
+    failures: int = 0
+    #: whether people have been told
+    told: bool = False
+
+
+@dataclass(slots=True)
 class TenantState:
     """Memory of one tenant."""
 
@@ -109,6 +121,8 @@ class TenantState:
     refused: dict[ObjectId, str] = field(default_factory=dict)
     #: which request for everything each loop has carried out (reconcile.requests)
     carried: dict[str, str] = field(default_factory=dict)
+    #: the request for a fetch that is tried again; None: there is none
+    fetching: Fetching | None = None
     #: the request for a fetch that git-sync has been told of; None: no news for the status
     fetched: str | None = None
     #: until when Airflow is expected to parse another commit (seconds since the epoch)
