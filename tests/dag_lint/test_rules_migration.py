@@ -178,3 +178,40 @@ frame["next_ds"]
         """,
         'template = "{{ execution_date }}"\n',
     )
+
+
+@pytest.mark.covers("X-18")
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ('DAG("a", default_args={"sla": 3600})', "L-26"),
+        ('DAG("a", sla_miss_callback=tell)', "L-26"),
+        ("from airflow.datasets import Dataset", "L-02"),
+        ("from airflow.operators.subdag import SubDagOperator", "L-02"),
+        ("from airflow.operators.dummy import DummyOperator", "L-02"),
+        ("from airflow.providers.http.operators.http import SimpleHttpOperator", "L-02"),
+        ('PythonOperator(task_id="a", python_callable=work, provide_context=True)', "L-26"),
+        ('DAG("a", schedule_interval="@daily")', "L-01"),
+        ('BashOperator(task_id="a", bash_command="echo {{ execution_date }}")', "L-27"),
+        ('ExternalTaskSensor(task_id="a", external_dag_id="b", execution_date_fn=day)', None),
+    ],
+)
+def test_what_airflow_3_took_away_is_found_and_the_one_old_name_that_stayed_is_not(
+    line: str, rule: str | None
+) -> None:
+    """`execution_date_fn` of the ExternalTaskSensor has kept its name."""
+    head = (
+        "from airflow.sdk import DAG\n"
+        "from airflow.providers.standard.operators.bash import BashOperator\n"
+        "from airflow.providers.standard.operators.python import PythonOperator\n"
+        "from airflow.providers.standard.sensors.external_task import ExternalTaskSensor\n"
+        "from mylib import day, tell, work\n"
+    )
+    inside = line if line.startswith(("from", "DAG")) else f'with DAG("a"):\n    {line}'
+    used = f"\n{line.rpartition(' ')[2]}\n" if line.startswith("from") else "\n"
+    found = [
+        (finding.rule, finding.severity)
+        for wanted in ("L-01", "L-02", "L-26", "L-27")
+        for finding in lint(head + inside + used, wanted)
+    ]
+    assert {name for name, _ in found} == ({rule} if rule else set())

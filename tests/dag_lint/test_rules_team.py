@@ -8,11 +8,13 @@ import pytest
 from tests.dag_lint.helpers import SDK, check, lint, options
 
 from dag_lint import engine
-from dag_lint.config import Config
+from dag_lint.config import Config, load
 from dag_lint.registry import RULES
 from dag_lint.selection import selected
 from dag_lint.tenant import Tenant
+from dag_lint.tenant import load as load_tenants
 
+ROOT = Path(__file__).parents[2]
 BASH = SDK + "from airflow.providers.standard.operators.bash import BashOperator\n"
 TEAM = "dags/team_data_engineering/ingestion/sales.py"
 PREFIXES = Config(team_prefixes={"data_engineering": ["de"]})
@@ -70,7 +72,7 @@ with DAG("j"):
     )
 
 
-@pytest.mark.covers("L-24")
+@pytest.mark.covers("L-24", "X-07")
 def test_notifiers_are_sent() -> None:
     check(
         "L-24",
@@ -302,6 +304,51 @@ def test_files_lie_in_a_team_folder() -> None:
     assert not lint(text, "L-19", path="teams/ml/train/x.py", config=other)
 
 
+@pytest.mark.covers("S000-22")
+def test_the_library_s_teams_have_their_folders_and_every_dag_of_theirs_lies_in_one() -> None:
+    library = ROOT / "dags"
+    folders = {
+        "team_data_engineering": {"ingestion", "transformation"},
+        "team_analytics": {"reporting", "experiments"},
+        "team_ml": {"training", "inference"},
+    }
+    for team, purposes in folders.items():
+        held = {path.parent.name for path in (library / team).glob("*/*.py")}
+        assert purposes <= held, team
+    assert {path.name for path in library.glob("team_*") if path.is_dir()} == set(folders)
+    files = sorted(library.glob("team_*/**/*.py"))
+    settings = options({"L-19"}, load(library / "dag-lint.toml"))
+    settings.base = settings.root = ROOT
+    assert len(files) > 15
+    assert engine.lint(files, settings).findings == []
+
+
+@pytest.mark.covers("X-33")
+def test_a_team_is_taken_from_the_tenant_s_own_field_and_never_guessed_from_a_prefix(tmp_path: Path) -> None:
+    """`ml_platform_x` begins with `ml_` and is not team ml's; the library's fixed ids belong to no team."""
+    text = SDK + (
+        'DAG("ml_platform_train_model", default_args={"owner": "ml_platform"}, tags=["ml_platform", "x"])\n'
+        'DAG("ml_platform_train_other", default_args={"owner": "ml"}, tags=["ml_platform", "x"])  # !\n'
+        'DAG("ml_train_model", default_args={"owner": "ml_platform"}, tags=["ml_platform", "x"])  # !\n'
+    )
+    check("L-13", text, path="dags/team_ml_platform/training/a.py")
+    for tenant_name, team, prefix in (("ml", "ml-platform", "ml_platform"), ("churn", "ml", "ml")):
+        file = tmp_path / f"{tenant_name}.yaml"
+        file.write_text(
+            "apiVersion: airflowtenants.io/v1alpha1\nkind: AirflowTenant\n"
+            f"metadata: {{name: {tenant_name}}}\nspec: {{owner: {{team: {team}}}}}\n"
+        )
+        [tenant] = load_tenants([file])
+        assert tenant.prefix == prefix
+        found = lint('from airflow.sdk import DAG\nDAG("ml_train_model")\n', "L-10", tenants=[tenant])
+        assert bool(found) is (prefix == "ml_platform")
+    library = load(ROOT / "dags" / "dag-lint.toml")
+    fixed = SDK + 'DAG("phase1_01_hello_airflow")\nDAG("etl_daily_sales")\nDAG("platform_canary")\n'
+    path = "dags/team_data_engineering/transformation/a.py"
+    assert not lint(fixed, "L-10", path=path, config=library)
+    assert len(lint(fixed, "L-10", path=path, config=PREFIXES)) == 3
+
+
 @pytest.mark.covers("L-20")
 def test_dags_are_documented(tmp_path: Path) -> None:
     check(
@@ -383,7 +430,7 @@ def test_dag_ids_are_unique_over_files(tmp_path: Path) -> None:
     assert "one/dags/a.py:2" in findings[0].message
 
 
-@pytest.mark.covers("L-36")
+@pytest.mark.covers("L-36", "X-34")
 def test_the_integrity_test_always_runs(tmp_path: Path) -> None:
     workflow = tmp_path / ".github/workflows/ci.yml"
     workflow.parent.mkdir(parents=True)
