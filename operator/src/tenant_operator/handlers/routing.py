@@ -10,8 +10,9 @@ import yaml
 
 from tenant_operator.handlers import manifests
 from tenant_operator.plan import prometheus_stack
+from tenant_operator.plan.alert_platform import Config, Platform
 from tenant_operator.plan.alert_routes import Mail
-from tenant_operator.plan.alertmanager import Config, Platform, configuration, shadowed, unreached
+from tenant_operator.plan.alertmanager import configuration, shadowed, unreached
 
 NAME = "alertmanager-config"
 _STACK = "--kube-prometheus-stack"

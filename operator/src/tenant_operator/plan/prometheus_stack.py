@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tenant_operator.plan import alertmanager as base
-from tenant_operator.plan.alertmanager import Config, Platform
+from tenant_operator.plan import alert_platform as base
+from tenant_operator.plan.alert_platform import Config, Platform
 
 #: The Secret with the platform's addresses and keys, in Alertmanager's namespace; its folder has its name.
 ONCALL = "airflow-oncall"

@@ -14,8 +14,8 @@ cannot be reached (objective 80 %: all events bad burn at 5) is left out.
 
 DAG runs are sparse, and StatsD counters begin with their first event; four things differ from Sloth's rules:
 
-* Events are counted in steps of five minutes, once a minute, by `_grown`; longer windows add these up. So a
-  series that is new, comes back after it had expired, or moves to another pod loses no event, and the
+* Events are counted in steps of five minutes, once a minute (plan.slo_events); longer windows add these up.
+  So a series that is new, comes back after it had expired, or moves to another pod loses no event, and the
   period's ratio is weighted by events (Sloth averages the five-minute ratios, in which an hour without a
   run would weigh as much as one with a hundred).
 * The short window of a pair is read as it was last known within the long one. Between two runs it holds no
@@ -34,8 +34,8 @@ from decimal import Decimal
 from typing import Any
 
 from tenant_operator.api.monitoring import Metric, Slo
-from tenant_operator.api.rules import seconds
 from tenant_operator.core import names
+from tenant_operator.plan import slo_events
 from tenant_operator.plan.tenant import Tenant
 
 Rule = dict[str, Any]
@@ -46,8 +46,6 @@ EVENTS = "slo:sli_events:increase5m"
 _OVERLAP = 5
 _INTERVAL = "1m"
 _PERIOD_INTERVAL = "2m"
-#: A series that was not seen for so long counts as new; shorter gaps are those of scraping.
-_GAP = "1h"
 #: Without any event for so long, the objective cannot be judged.
 _SILENT_DAYS = 7
 
@@ -125,8 +123,8 @@ class _Objective:
         name = f"{self._tenant.name}-slo-{self._slo.name}"
         period = self._slo.window
         now = [
-            self._record(ERRORS, self._errors()),
-            self._record(EVENTS, f"{self._events()} unless on () {self._resting}"),
+            self._record(ERRORS, slo_events.errors(self._slo, self._place)),
+            self._record(EVENTS, f"{slo_events.events(self._slo, self._place)} unless on () {self._resting}"),
             *(self._ratio(window) for window in ("5m", "30m", "1h", "2h", "6h")),
             *self._facts(),
             self._record(
@@ -180,27 +178,6 @@ class _Objective:
             self._record("slo:time_period:days", f"vector({days})"),
             self._record("sloth_slo_info", "vector(1)", **info),
         ]
-
-    def _events(self) -> str:
-        return _sum(self._series(name) for name in _TOTALS[self._slo.metric])
-
-    def _errors(self) -> str:
-        bad = _BAD.get(self._slo.metric)
-        if bad is not None:
-            return _grown(self._series(bad))
-        if self._slo.threshold is None:
-            raise AssertionError("the model lets no timed objective pass without a threshold")
-        total = _TOTALS[self._slo.metric][0]
-        # Prometheus 3 writes the bound as 600.0, Prometheus 2 as 600.
-        within = rf'le=~"{seconds(self._slo.threshold)}(\\.0)?"'
-        good = _grown(self._series(total.removesuffix("_count") + "_bucket", within))
-        return f"clamp_min({_grown(self._series(total))} - ({good}), 0)"
-
-    def _series(self, metric: str, *more: str) -> str:
-        wanted = [f'{label}="{value}"' for label, value in self._place.items()]
-        if self._slo.dag:
-            wanted.append(f'dag_id="{self._slo.dag}"')
-        return f"{metric}{{{','.join((*wanted, *more))}}}"
 
     def _burns(self, alert: str, pairs: Sequence[Pair], bad_events: Decimal) -> list[Rule]:
         reachable = [pair for pair in pairs if pair.factor * self._budget < 1]
@@ -269,35 +246,3 @@ class _Objective:
     def _subject(self) -> str:
         text = _SUBJECTS[self._slo.metric].format(threshold=self._slo.threshold)
         return f"{text} (DAG {self._slo.dag})" if self._slo.dag else text
-
-
-_RUNS = "airflow_dagrun_duration"
-#: The counters whose sum is all events of a metric.
-_TOTALS: dict[Metric, tuple[str, ...]] = {
-    "dagRunSuccess": (f"{_RUNS}_failed_count", f"{_RUNS}_success_count"),
-    "taskSuccess": ("airflow_ti_failures", "airflow_ti_successes"),
-    "dagRunDuration": (f"{_RUNS}_success_count",),
-    "scheduleDelay": ("airflow_dagrun_schedule_delay_count",),
-    "deadlines": ("airflow_deadline_alerts_deadline_missed", "airflow_deadline_alerts_deadline_not_missed"),
-}
-#: The counter of bad events, for metrics that have one.
-_BAD: dict[Metric, str] = {
-    "dagRunSuccess": f"{_RUNS}_failed_count",
-    "taskSuccess": "airflow_ti_failures",
-    "deadlines": "airflow_deadline_alerts_deadline_missed",
-}
-
-
-def _grown(series: str) -> str:
-    """By how much counters have grown within five minutes, those included that begin with their first event.
-
-    `increase` knows nothing of what a series had when it was first seen; that is added for those that
-    nobody saw before. 0 when there is no series. A Prometheus that is new itself counts once all that the
-    counters hold: bad and good alike, so that the ratio is that of the exporter's lifetime.
-    """
-    new = f"min_over_time({series}[5m]) unless max_over_time({series}[{_GAP}] offset 5m)"
-    return f"(sum(increase({series}[5m])) or vector(0)) + (sum({new}) or vector(0))"
-
-
-def _sum(series: Any) -> str:
-    return " + ".join(_grown(one) for one in series)
