@@ -27,16 +27,28 @@ class ExecNode:
     """What the kubelet was asked to run: (namespace, pod, container, command)."""
 
     name: str
+    loop: asyncio.AbstractEventLoop
     port: int = 0
     runs: list[tuple[str, str, str, str]] = field(default_factory=list)
     #: what the command says on its error channel instead of success
     failure: str = ""
+    #: while it is not set commands begin and do not end
+    going: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hold(self) -> None:
+        """Let no command end until `go`."""
+        self.loop.call_soon_threadsafe(self.going.clear)
+
+    def go(self) -> None:
+        """Let commands end."""
+        self.loop.call_soon_threadsafe(self.going.set)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         _, namespace, pod, container = request.path.strip("/").split("/")
         self.runs.append((namespace, pod, container, " ".join(request.query.getall("command"))))
         socket = web.WebSocketResponse(protocols=(_PROTOCOL,))
         await socket.prepare(request)
+        await self.going.wait()
         status = {"status": "Failure", "message": self.failure} if self.failure else {"status": "Success"}
         await socket.send_bytes(b"\x03" + json.dumps(status).encode())
         await socket.close()
@@ -65,7 +77,8 @@ class ExecNode:
 @contextmanager
 def exec_node(stack: Stack, name: str) -> Iterator[ExecNode]:
     """The node, for as long as the context lasts."""
-    node, started, loop = ExecNode(name), threading.Event(), asyncio.new_event_loop()
+    loop, started = asyncio.new_event_loop(), threading.Event()
+    node = ExecNode(name, loop)
     pki = Pki(stack.plane.directory / "pki")
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.crt("ca")))
     tls.load_cert_chain(pki.crt("kubelet"), pki.key("kubelet"))
@@ -85,6 +98,7 @@ def exec_node(stack: Stack, name: str) -> Iterator[ExecNode]:
     thread.start()
     try:
         assert started.wait(_SECONDS), "the kubelet's server does not start"
+        node.go()
         stack.api.create(NODE, {"metadata": {"name": name}})
         status = {
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
@@ -93,6 +107,7 @@ def exec_node(stack: Stack, name: str) -> Iterator[ExecNode]:
         stack.api.merge(NODE, name, {"status": status}, subresource="status")
         yield node
     finally:
+        node.go()
         stack.api.delete(NODE, name)
         loop.call_soon_threadsafe(ended.set)
         thread.join(_SECONDS)

@@ -214,49 +214,26 @@ def test_a_request_of_a_tenant_in_which_something_is_wrong_is_answered(stack: St
     tenant.wait("Ready", "False", "CrashLooping")
 
 
-def test_a_fetch_is_told_to_every_git_sync_by_the_operators_own_rights(stack: Stack) -> None:
-    """The API server checks `get` and `create` of pods/exec before it passes the command on."""
-    tenant = stack.create("fetch", dags={"sources": [GIT]})
+def test_of_requests_in_quick_succession_the_last_is_answered_and_saw_what_was_there_then(
+    stack: Stack,
+) -> None:
+    tenant = stack.tenant("many")
+    tenant.prepare_namespace()
+    stack.api.secret("token", tenant.namespace, value="0")
+    tenant.create(airflow={"env": [ENV]}, sync={"interval": "1h"}, dags={"sources": [GIT]})
     tenant.wait_released()
-    with exec_node(stack, "exec-node") as node:
+    first = tenant.generations()
+    with exec_node(stack, "many-node") as node:
         pods = node.take(tenant)
-        assert len(pods) == 3
-        annotate(tenant, dag_sync_requested_at="now")
-        handled(tenant, "lastHandledDagSyncAt", "now")
-        assert sorted(node.runs) == sorted(
-            (tenant.namespace, pod, "git-sync-main", "sh -c kill -HUP 1") for pod in pods
-        )
-        (event,) = tenant.events("DagSyncRequested")
-        assert (event["type"], event["message"]) == ("Normal", "git-sync of main fetches now")
-        node.runs.clear()
-        annotate(tenant, reconcile_requested_at="now")
-        handled(tenant, "lastHandledReconcileAt", "now")
-        assert node.runs == [], "once for each value"
-
-
-def test_a_fetch_that_cannot_be_told_is_an_event_and_is_tried_again(stack: Stack) -> None:
-    tenant = stack.create("delayed", dags={"sources": [GIT]})
-    tenant.wait_released()
-    with exec_node(stack, "delayed-node") as node:
-        node.failure = "kill: no such process"
-        node.take(tenant)
-        retried = "airflow_operator_handler_retries_total"
-        before = stack.operator.total(retried, handler="fetch")
-        annotate(tenant, dag_sync_requested_at="now")
-        (event,) = tenant.until(lambda: tenant.events("DagSyncDelayed"))
-        assert stack.operator.total(retried, handler="fetch") > before
-        assert event["type"] == "Warning"
-        assert "the command failed: kill: no such process; tried again for 180 seconds" in event["message"]
-        assert tenant.status.get("lastHandledDagSyncAt", "") == ""
-        node.failure = ""
-        handled(tenant, "lastHandledDagSyncAt", "now")
-    assert len(tenant.events("DagSyncDelayed")) == 1
-
-
-def test_a_tenant_without_git_has_nothing_to_fetch_and_says_so(stack: Stack) -> None:
-    tenant = stack.create("no-git")
-    annotate(tenant, dag_sync_requested_at="now")
-    handled(tenant, "lastHandledDagSyncAt", "now")
-    assert [event["message"] for event in tenant.events("DagSyncRequested")] == [
-        "no DAG source is pulled by Git"
-    ]
+        for value in ("1", "2", "3"):
+            stack.api.secret("token", tenant.namespace, value=value)
+            annotate(tenant, reconcile_requested_at=value, dag_sync_requested_at=value)
+        handled(tenant, "lastHandledReconcileAt", "3")
+        tenant.until(lambda: (node.take(tenant), tenant.status.get("lastHandledDagSyncAt") == "3")[1])
+        assert len(node.runs) >= len(pods)
+        rolled = tenant.generations()
+        assert rolled != first
+        annotate(tenant, reconcile_requested_at="4")
+        handled(tenant, "lastHandledReconcileAt", "4")
+        assert tenant.generations() == rolled, "the third had seen the last value of the Secret"
+        assert tenant.status["lastHandledDagSyncAt"] == "3"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 
 import pytest
+from tests.controller.asking import GIT, annotate, handled
+from tests.controller.exec_node import exec_node
 from tests.controller.process import eventually
 from tests.controller.stack import Stack, TenantUnderTest
 
@@ -49,6 +51,49 @@ def test_killed_while_it_deletes_it_goes_on(stack: Stack) -> None:
     stack.operator.start()
     tenant.wait_gone()
     assert len(tenant.secrets()) == 6
+
+
+def test_killed_between_two_tries_of_a_fetch_it_goes_on_and_answers_once(stack: Stack) -> None:
+    tenant = stack.create("retried", dags={"sources": [GIT]})
+    tenant.wait_released()
+    with exec_node(stack, "retried-node") as node:
+        node.failure = "kill: no such process"
+        pods = node.take(tenant)
+        annotate(tenant, dag_sync_requested_at="now")
+        tenant.until(lambda: tenant.events("DagSyncDelayed"))
+        stack.operator.kill()
+        assert tenant.status.get("lastHandledDagSyncAt", "") == ""
+        node.failure = ""
+        node.runs.clear()
+
+        stack.operator.start()
+        handled(tenant, "lastHandledDagSyncAt", "now")
+        assert sorted(pod for _, pod, _, _ in node.runs) == sorted(pods)
+
+        stack.operator.kill()
+        stack.operator.start()
+        annotate(tenant, reconcile_requested_at="now")
+        handled(tenant, "lastHandledReconcileAt", "now")
+        assert len(node.runs) == len(pods), "what the status says is not done again"
+    assert len(tenant.events("DagSyncRequested")) == 1
+    assert not tenant.events("DagSyncFailed")
+
+
+def test_killed_while_git_sync_is_told_it_tells_it_again(stack: Stack) -> None:
+    """Whether the signal came through is not known: one fetch too many is better than none."""
+    tenant = stack.create("untold", dags={"sources": [GIT]})
+    tenant.wait_released()
+    with exec_node(stack, "untold-node") as node:
+        pods = node.take(tenant)
+        node.hold()
+        annotate(tenant, dag_sync_requested_at="now")
+        tenant.until(lambda: len(node.runs) == len(pods))
+        stack.operator.kill()
+        node.go()
+        stack.operator.start()
+        handled(tenant, "lastHandledDagSyncAt", "now")
+        assert sorted(pod for _, pod, _, _ in node.runs[len(pods) :]) == sorted(pods)
+    assert len(tenant.events("DagSyncRequested")) == 1
 
 
 def test_a_restart_rolls_nothing_and_records_nothing(stack: Stack) -> None:
