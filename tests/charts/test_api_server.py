@@ -53,10 +53,9 @@ class Cluster:
     def namespace(self, name: str) -> None:
         """A namespace as strict as can be, which the operator has entered as it enters a tenant's."""
         labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-        self.apply(
-            [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}],
-            user=OPERATOR_USER,
-        )
+        labels["pod-security.kubernetes.io/enforce-version"] = "latest"
+        metadata = {"name": name, "labels": labels, "annotations": {"airflowtenants.io/tenant": RELEASE}}
+        self.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}], user=OPERATOR_USER)
         binding = {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 from tests.charts.configurations import CONFIGURATIONS
-from tests.charts.support import OPERATOR_CHART, ROOT, Chart, Object, Pod, render_chart, run_helm
+from tests.charts.support import (
+    NAMESPACE,
+    OPERATOR_CHART,
+    ROOT,
+    Chart,
+    Object,
+    Pod,
+    render_chart,
+    run_helm,
+)
+from tests.charts.support import RELEASE as TENANT
+
+from tenant_operator.plan import fetch
 
 RELEASE = "airflow-tenant-operator"
 CRD = ROOT / "operator" / "crd" / "airflowtenants.airflowtenants.io.yaml"
@@ -33,6 +47,8 @@ PLURALS = {
     "ServiceAccount": ("", "serviceaccounts"),
     "StatefulSet": ("apps", "statefulsets"),
 }
+POLICY_KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+POLICIES = ("namespaces", "pods", "rights", "secrets", "tenants")
 Right = tuple[str, str, str]  # group, resource, verb
 
 
@@ -67,6 +83,7 @@ def test_exactly_the_expected_objects_are_rendered() -> None:
         ("Deployment", RELEASE),
         ("Service", RELEASE),
         ("ServiceAccount", RELEASE),
+        *((kind, f"airflow-tenant-operator-{policy}") for kind in POLICY_KINDS for policy in POLICIES),
     }
     everything = render(
         networkPolicy={"enabled": True}, podMonitor={"enabled": True}, crds={"install": False}
@@ -207,6 +224,70 @@ def test_the_watches_cover_what_the_tenant_chart_renders() -> None:
     for kind, (group, plural) in PLURALS.items():
         expected = kind != "Secret"
         assert ({(group, plural, "list"), (group, plural, "watch")} <= everywhere) is expected, kind
+
+
+def test_the_policies_are_about_the_operator_and_nobody_else() -> None:
+    chart = render_chart({}, OPERATOR_CHART, "other")
+    user = f"system:serviceaccount:{NAMESPACE}:other"
+    for policy in chart.kind("ValidatingAdmissionPolicy"):
+        spec = policy["spec"]
+        assert spec["matchConditions"] == [
+            {"name": "by-the-operator", "expression": f"request.userInfo.username == '{user}'"}
+        ]
+        assert spec["failurePolicy"] == "Fail"
+        # as RBAC answers: the operator takes it for a right that it lacks, not for a mistake in the tenant
+        assert {rule["reason"] for rule in spec["validations"]} == {"Forbidden"}
+        assert all({"message", "messageExpression"} & rule.keys() for rule in spec["validations"])
+    bindings = {b["spec"]["policyName"]: b["spec"] for b in chart.kind("ValidatingAdmissionPolicyBinding")}
+    assert bindings.keys() == {policy["metadata"]["name"] for policy in chart.kind(POLICY_KINDS[0])}
+    assert all(spec["validationActions"] == ["Deny", "Audit"] for spec in bindings.values())
+
+
+def test_without_the_policies_everything_else_is_the_same() -> None:
+    with_them, without = render(), render(admissionPolicies={"enabled": False})
+    gone = with_them.objects.keys() - without.objects.keys()
+    assert {kind for kind, _ in gone} == set(POLICY_KINDS)
+    assert all(without[key] == with_them[key] for key in without.objects)
+
+
+def variable(policy: str, name: str) -> str:
+    """The expression of a policy's variable."""
+    spec = render()[("ValidatingAdmissionPolicy", f"airflow-tenant-operator-{policy}")]["spec"]
+    (found,) = (str(entry["expression"]) for entry in spec["variables"] if entry["name"] == name)
+    return found
+
+
+def test_the_policies_let_the_operator_hand_out_what_the_tenant_chart_hands_out_and_no_more() -> None:
+    granted: dict[str, set[str]] = {}
+    bound: set[str] = set()
+    for values in CONFIGURATIONS.values():
+        chart = render_chart(values)
+        for role in chart.kind("Role"):
+            for _, resource, verb in rights(role, named=True):
+                granted.setdefault(resource, set()).add(verb)
+        for binding in chart.kind("RoleBinding"):
+            assert binding["roleRef"]["kind"] == "Role"
+            bound.add(binding["roleRef"]["name"].removeprefix(f"{TENANT}-"))
+    allowed = ast.literal_eval(variable("rights", "granted"))
+    assert {resource: set(verbs) for resource, verbs in allowed.items()} == granted
+    names = variable("rights", "roles").partition(".map(")[0]
+    assert set(ast.literal_eval(names)) == bound
+
+
+def test_the_policies_let_the_operator_run_the_command_that_it_runs() -> None:
+    policy = render()[("ValidatingAdmissionPolicy", "airflow-tenant-operator-pods")]
+    expression = policy["spec"]["validations"][0]["expression"]
+    assert f"== {list(fetch.COMMAND)}" in expression
+    sidecars = {
+        container["name"]
+        for values in CONFIGURATIONS.values()
+        for pod in render_chart(values).pods.values()
+        for container in pod.containers
+        if fetch.FLAG in container.get("args", [])
+    }
+    assert sidecars
+    (prefix,) = re.findall(r"startsWith\('([^']+)'\)", expression)
+    assert all(name.startswith(prefix) for name in sidecars)
 
 
 def test_the_pod_is_restricted_and_alone() -> None:

@@ -35,6 +35,8 @@ _PLURALS = {
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
     "ServiceAccount": "serviceaccounts",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
 
 
@@ -318,7 +320,7 @@ def quick_chart(directory: Path) -> Path:
 
 
 def install(api: Api, plane: ControlPlane) -> None:
-    """The kind and the operator's rights, as the operator's chart makes them."""
+    """The kind, the operator's rights and the policies about it, as the operator's chart makes them."""
     api.create(kinds.NAMESPACE, {"metadata": {"name": OPERATOR_NAMESPACE}})
     crd = yaml.safe_load(CRD.read_text())
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
@@ -338,6 +340,18 @@ def install(api: Api, plane: ControlPlane) -> None:
             )
             api.apply(kind.path(obj["metadata"].get("namespace", ""), obj["metadata"]["name"]), obj)
     eventually(lambda: _served(api), 20.0, lambda: "the kind is not served")
+    eventually(lambda: _held(plane), WAIT, lambda: "the policies about the operator are not in force", 0.2)
+
+
+def _held(plane: ControlPlane) -> bool:
+    """Whether the policies about the operator are in force: new ones are looked for about once a second."""
+    user = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_RELEASE}"
+    done = subprocess.run(
+        [str(tool("kubectl")), "--kubeconfig", str(plane.kubeconfig), "create", "namespace", "probe",
+         "--dry-run=server", "--as", user],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return "ValidatingAdmissionPolicy" in done.stderr
 
 
 def _served(api: Api) -> bool:

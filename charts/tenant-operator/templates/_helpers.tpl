@@ -36,3 +36,15 @@ images:
 monitoring:
   {{- toYaml .Values.tenantDefaults.monitoring | nindent 2 }}
 {{- end }}
+
+{{/* Cluster-scoped as the ClusterRoles, whose names are fixed, too: there is one operator in a cluster. */}}
+{{- define "tenant-operator.policyMetadata" -}}
+name: airflow-tenant-operator-{{ .name }}
+labels:
+  {{- include "tenant-operator.labels" .root | nindent 2 }}
+{{- end }}
+
+{{- define "tenant-operator.byTheOperator" -}}
+- name: by-the-operator
+  expression: "request.userInfo.username == {{ .account | squote }}"
+{{- end }}
