@@ -10,6 +10,9 @@ from tests.airflow.server import AirflowServer
 from tests.controller.asking import GIT, A, B, C, annotate, handled, refs
 from tests.controller.stack import Stack, TenantUnderTest, running
 
+#: What was parsed before A.
+OLDER = "0" * 40
+
 
 @pytest.fixture(scope="module")
 def airflow_stack(airflow: AirflowServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -42,6 +45,38 @@ def test_a_request_for_everything_finds_drift_inside_airflow(
     annotate(tenant, reconcile_requested_at="now")
     handled(tenant, "lastHandledReconcileAt", "now")
     assert airflow.call("GET", "/api/v2/pools/now")["slots"] == 3, "handled means that it was compared"
+    airflow_stack.clean()
+
+
+def test_a_roll_back_that_was_chosen_on_old_news_is_refused_and_the_next_one_is_right(
+    airflow_stack: Stack, airflow: AirflowServer
+) -> None:
+    """The status is an hour old; who chose the commit before the one it tells would go back one too far."""
+    airflow.parsed("main", A)
+    tenant = served(airflow_stack, airflow, "stale", dags={"sources": [GIT]})
+    tenant.until(lambda: tenant.status.get("dags") and dag(tenant)["commit"] == A)
+    airflow.parsed("main", B)
+    annotate(tenant, dag_revisions=f"main={OLDER}@{A}")
+    says = "holds nothing for 'main': Airflow has another commit than the one after @: remove the annotation"
+    tenant.wait("Ready", "", says=says)
+    assert (dag(tenant)["commit"], dag(tenant)["previousCommit"], dag(tenant)["held"]) == (B, A, False)
+    assert refs(tenant) == {"stable"}
+    (event,) = tenant.until(lambda: tenant.events("DagHoldIgnored"))
+    assert says in event["message"]
+
+    annotate(tenant, dag_revisions=f"main={A}@{B}")
+    tenant.until(lambda: refs(tenant) == {A})
+    tenant.until(lambda: dag(tenant)["held"])
+    airflow.parsed("main", C)  # a push that an old pod fetches on its way out
+    annotate(tenant, reconcile_requested_at="push")
+    handled(tenant, "lastHandledReconcileAt", "push")
+    assert (refs(tenant), dag(tenant)["held"]) == ({A}, True)
+    airflow_stack.operator.kill()
+    airflow_stack.operator.start()
+    annotate(tenant, reconcile_requested_at="restart")
+    handled(tenant, "lastHandledReconcileAt", "restart")
+    assert (refs(tenant), dag(tenant)["held"]) == ({A}, True)
+    assert "holds nothing" not in tenant.conditions()["Ready"]["message"]
     airflow_stack.clean()
 
 

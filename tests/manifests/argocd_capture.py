@@ -102,7 +102,7 @@ def after_actions(found: Mapping[str, Object]) -> dict[str, Object]:
             ("ready", "sync_dags_now", {names.ANNOTATION_DAG_SYNC: NO_TIME}),
             ("ready", "suspend", {names.ANNOTATION_SUSPEND: "true"}),
             ("ready", "hibernate", {names.ANNOTATION_STATE: "Hibernated"}),
-            ("ready", "roll_back_dags", {names.ANNOTATION_DAG_REVISIONS: f"main={V1}"}),
+            ("ready", "roll_back_dags", {names.ANNOTATION_DAG_REVISIONS: f"main={V1}@{V2}"}),
             ("held", "follow_dags", {}),
             ("suspended", "resume", {names.ANNOTATION_SUSPEND: "false"}),
             ("suspended_by_annotation", "resume", {}),

@@ -15,6 +15,8 @@ from tests.manifests import lua
 from tests.manifests.argocd_capture import CUSTOMIZATION, NO_TIME, TESTDATA
 
 from tenant_operator.core import names
+from tenant_operator.plan.intent import Known
+from tenant_operator.plan.tenant import parse
 
 FOLDER = ROOT / "manifests" / "argocd"
 LUA = FOLDER / "resource_customizations"
@@ -131,13 +133,21 @@ def test_a_roll_back_names_git_sources_of_the_spec_only() -> None:
         {"name": "library", "image": {"path": "/opt"}},
     ]
     obj["status"]["dags"] += [
-        {**source, "name": "second", "previousCommit": "b" * 40},
+        {**source, "name": "second", "previousCommit": "b" * 40, "commit": ""},
         {**source, "name": "library", "previousCommit": "c" * 40},
         {**source, "name": "gone", "previousCommit": "d" * 40},
     ]
     after = lua.act(CUSTOMIZATION, "roll-back-dags", obj)
-    value = f"main={source['previousCommit']},second={'b' * 40}"
+    value = f"main={source['previousCommit']}@{source['commit']},second={'b' * 40}"
     assert after["metadata"]["annotations"] == {names.ANNOTATION_DAG_REVISIONS: value}
+
+
+def test_the_operator_takes_a_roll_back_only_while_airflow_has_the_commit_of_the_menu() -> None:
+    obj = lua.act(CUSTOMIZATION, "roll-back-dags", load("ready"))
+    obj["metadata"]["uid"] = "u"
+    (source,) = obj["status"]["dags"]
+    for has, held in ((source["commit"], {"main": source["previousCommit"]}), ("f" * 40, {})):
+        assert parse(obj, Known({"main": has})).intent.commits == held
 
 
 def test_an_object_that_no_operator_has_seen_is_progressing() -> None:

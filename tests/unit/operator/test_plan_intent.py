@@ -10,9 +10,10 @@ from tests.unit.operator.support import raw
 from tenant_operator.core.errors import InvalidSpec
 from tenant_operator.core.kinds import Object
 from tenant_operator.plan import intent
+from tenant_operator.plan.intent import Known
 from tenant_operator.plan.tenant import Tenant, parse
 
-A, B = "a" * 40, "b" * 40
+A, B, C = "a" * 40, "b" * 40, "c" * 40
 SOURCES = [
     {"name": "main", "gitSync": {"repo": "https://git.example.com/dags.git", "ref": "stable"}},
     {"name": "other", "gitSync": {"repo": "https://git.example.com/other.git"}},
@@ -147,6 +148,10 @@ def test_an_empty_list_of_revisions_holds_nothing() -> None:
         ("main=stable", "'stable' is not a full commit hash"),
         (A, "is not SOURCE=COMMIT: write main=<commit>[,other=<commit>]"),
         (f"main={A},main={B}", "source 'main' is named twice"),
+        (f"main={A}@abc1234", "source 'main': 'abc1234' is not a full commit hash"),
+        (f"main={A}@", "source 'main': '' is not a full commit hash"),
+        (f"main=@{A}", "source 'main': '' is not a full commit hash"),
+        (f"main={A}@{B}@{A}", "is not a full commit hash"),
     ],
 )
 def test_a_wrong_revision_is_named_with_the_remedy(text: str, words: str) -> None:
@@ -168,6 +173,67 @@ def test_a_hold_of_what_git_does_not_know_any_more_is_told_and_keeps_no_tenant_f
     )
     assert tenant.intent.ignored in tenant.intent.remarks
     assert read({"dag-revisions": f"main={B}"}, dags={"sources": SOURCES}).intent.ignored == ""
+
+
+CHOSEN = {"dag-revisions": f"main={A}@{B}"}
+
+
+@pytest.mark.parametrize(
+    ("known", "held"),
+    [
+        (Known({"main": B}), True),
+        (Known({"main": A}), True),
+        (Known({"main": C}, {"main"}), True),
+        (Known({}, {"main"}), True),
+        (Known({"main": C}), False),
+        (Known({"main": ""}), False),
+        (Known({"main": C}, {"other"}), False),
+        (Known({"other": B}), False),
+        (Known(), False),
+    ],
+    ids=[
+        "Airflow has what was seen",
+        "Airflow has it already",
+        "held, and an old pod parses a push on the way",
+        "held, and nobody was asked since a restart",
+        "Airflow has a push that was not seen",
+        "Airflow has no DAG of it any more",
+        "another one is held",
+        "not known of this one",
+        "not asked yet",
+    ],
+)
+def test_a_hold_with_a_commit_behind_it_counts_only_where_that_is_what_airflow_has(
+    known: Known, held: bool
+) -> None:
+    tenant = parse(annotated(CHOSEN, dags={"sources": SOURCES}), known)
+    assert refs(tenant) == {"main": A if held else "stable", "other": "main"}
+    assert tenant.intent.held == ({"main": "stable"} if held else {})
+
+
+def test_a_hold_without_a_commit_behind_it_asks_nobody() -> None:
+    tenant = parse(annotated({"dag-revisions": f"main={A}"}, dags={"sources": SOURCES}), Known({"main": C}))
+    assert tenant.intent.commits == {"main": A}
+
+
+def test_a_hold_that_was_chosen_on_old_news_is_told_with_the_remedy_and_no_other_falls_with_it() -> None:
+    text = {"dag-revisions": f"other={A},main={A}@{B}"}
+    tenant = parse(annotated(text, dags={"sources": SOURCES}), Known({"main": C, "other": C}))
+    assert tenant.intent.commits == {"other": A}
+    assert tenant.intent.ignored == (
+        "metadata.annotations[airflowtenants.io/dag-revisions] holds nothing for 'main': Airflow has another "
+        "commit than the one after @: remove the annotation, look at status.dags, and roll back anew"
+    )
+    assert tenant.intent.ignored in tenant.intent.remarks
+    later = parse(annotated(text, dags={"sources": SOURCES}), Known({"main": "d" * 40, "other": C}))
+    assert later.intent.ignored == tenant.intent.ignored, "a push is no news of the hold"
+
+
+def test_a_hold_that_waits_for_airflow_is_told_and_no_warning() -> None:
+    waiting = read(CHOSEN, dags={"sources": SOURCES}).intent
+    assert waiting.ignored == ""
+    assert waiting.remarks == waiting.undecided
+    assert "holds 'main' once Airflow is seen to have the commit after @" in waiting.remarks
 
 
 def test_many_unknown_holds_do_not_flood_a_message() -> None:

@@ -437,3 +437,43 @@ def test_a_look_that_fails_knows_of_the_hold_too_so_that_its_delay_counts() -> N
     world.state.raw["metadata"]["annotations"] = {"airflowtenants.io/dag-revisions": f"main={'a' * 40}"}
     world.look()
     assert world.view.edition == world.state.edition
+
+
+def chosen(world: World, commit: str, seen: str) -> None:
+    text = f"main={commit}@{seen}"
+    world.state.raw["metadata"]["annotations"] = {"airflowtenants.io/dag-revisions": text}
+
+
+def test_a_hold_is_decided_by_a_look_that_was_made_after_it_was_written() -> None:
+    world = World(dags={"sources": [SOURCE]})
+    world.airflow.commit = "b" * 40
+    world.look()
+    chosen(world, "a" * 40, seen="b" * 40)
+    assert world.state.known.commits == {}, "a push may have come since"
+    world.airflow.commit = "c" * 40
+    world.look()
+    assert world.state.known.commits == {"main": "c" * 40}
+    assert not world.view.dags[0].held
+    assert (world.view.dags[0].commit, world.view.dags[0].previous_commit) == ("c" * 40, "b" * 40)
+
+
+def test_a_look_that_fails_decides_on_no_hold() -> None:
+    world = World(dags={"sources": [SOURCE]})
+    world.airflow.commit = "b" * 40
+    world.look()
+    chosen(world, "a" * 40, seen="b" * 40)
+    world.kube.trouble["list"] = KubeError(0, "no answer")
+    world.look()
+    assert world.state.known.commits == {}
+    del world.kube.trouble["list"]
+    world.look()
+    assert world.state.known.commits == {"main": "b" * 40}
+
+
+def test_what_the_status_calls_held_stays_held_after_a_restart() -> None:
+    world = World(dags={"sources": [SOURCE]})
+    world.state.status = TenantStatus(dags=[DagSourceStatus(name="main", held=True)])
+    chosen(world, "a" * 40, seen="b" * 40)
+    assert (world.state.known.commits, world.state.known.held) == ({}, {"main"})
+    world.look()
+    assert world.view.dags[0].held

@@ -7,15 +7,18 @@ what Git says, and leaves annotations alone that Git does not name.
 |---|---|---|
 | airflowtenants.io/suspend | true, false | wins over spec.suspend |
 | airflowtenants.io/state | Running, Hibernated | wins over spec.state |
-| airflowtenants.io/dag-revisions | SOURCE=COMMIT, ... | holds gitSync sources there instead of at their ref |
+| airflowtenants.io/dag-revisions | SOURCE=COMMIT[@SEEN], ... | holds gitSync sources there, not at ref |
 | airflowtenants.io/reconcile-requested-at | any text | a full pass, once for each new value |
 | airflowtenants.io/dag-sync-requested-at | any text | git-sync fetches now, once for each new value |
+
+SEEN is the commit that the status told when COMMIT was chosen. The status is as old as the last look into
+Airflow: if Airflow has another commit by now, the choice was made on old news, and nothing is held.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +40,24 @@ def place(annotation: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a tenant's DAG sources, for those holds that depend on it."""
+
+    #: the commit that Airflow had of each source when it was asked after the holds had been written
+    commits: Mapping[str, str] = field(default_factory=dict)
+    #: the sources that are held already: they stay so, whatever Airflow parses on the way to the commit
+    held: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """One entry of the annotation: `seen` is the commit on which it depends, empty when on none."""
+
+    commit: str
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """What is asked for beyond the spec's own fields, and who asks."""
 
@@ -52,6 +73,8 @@ class Intent:
     overruled: tuple[str, ...] = ()
     #: what an annotation asks for that cannot be done, in words, with the remedy; empty: nothing
     ignored: str = ""
+    #: what an annotation asks for that is decided at the next look into Airflow, in words; empty: nothing
+    undecided: str = ""
     #: the annotation that holds them, as it was written
     revisions: str = ""
     #: value of the last request for a full pass; empty: there never was one
@@ -64,10 +87,12 @@ class Intent:
         """Where annotations and spec differ, and the remedy: an annotation outlives its reason."""
         by = place(names.ANNOTATION_DAG_REVISIONS)
         held = f"{_named(self.held)} held by {by}: remove it to follow spec.dags"
-        return "; ".join(filter(None, (*self.overruled, held if self.held else "", self.ignored)))
+        return "; ".join(
+            filter(None, (*self.overruled, held if self.held else "", self.ignored, self.undecided))
+        )
 
 
-def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]:
+def merge(spec: TenantSpec, raw: Mapping[str, Any], known: Known) -> tuple[TenantSpec, Intent]:
     """The spec as it is to be carried out, and the intent.
 
     `raw` is the tenant as the API server stores it, `spec` its spec. Raises InvalidSpec, which names the
@@ -76,7 +101,8 @@ def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]
     annotations = _annotations(raw)
     suspend = _one_of(annotations, names.ANNOTATION_SUSPEND, ("true", "false"))
     state = _one_of(annotations, names.ANNOTATION_STATE, ("Running", "Hibernated"))
-    commits, ignored = _known(spec, _commits(revisions(raw)))
+    asked, unknown = _of_git(spec, _holds(revisions(raw)))
+    commits, stale, undecided = _judged(asked, known)
     effective = spec.model_copy(
         update={
             "suspend": spec.suspend if suspend is None else suspend == "true",
@@ -93,7 +119,8 @@ def merge(spec: TenantSpec, raw: Mapping[str, Any]) -> tuple[TenantSpec, Intent]
         held={source: refs[source] for source in commits},
         commits=commits,
         overruled=_overruled(spec, suspend, state),
-        ignored=ignored,
+        ignored="; ".join(filter(None, (unknown, stale))),
+        undecided=undecided,
         revisions=revisions(raw),
         reconcile=_request(annotations, names.ANNOTATION_RECONCILE),
         dag_sync=_request(annotations, names.ANNOTATION_DAG_SYNC),
@@ -163,37 +190,65 @@ def _request(annotations: Mapping[str, str], annotation: str) -> str:
     return value
 
 
-def _commits(text: str) -> dict[str, str]:
-    """Commit by source; the form only."""
-    found: dict[str, str] = {}
+def _holds(text: str) -> dict[str, _Hold]:
+    """The holds by source; the form only."""
+    found: dict[str, _Hold] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        source, separator, commit = part.partition("=")
+        source, separator, value = part.partition("=")
         if not separator:
             raise _wrong(f"{_short(part)} is not SOURCE=COMMIT: write main=<commit>[,other=<commit>]")
-        if not _COMMIT.fullmatch(commit):
-            raise _wrong(
-                f"source {_short(source)}: {_short(commit)} is not a full commit hash (40 lower case hex "
-                "digits): `git rev-parse` tells it"
-            )
+        commit, at, seen = value.partition("@")
+        for written in (commit, *([seen] if at else [])):
+            if not _COMMIT.fullmatch(written):
+                raise _wrong(
+                    f"source {_short(source)}: {_short(written)} is not a full commit hash (40 lower case "
+                    "hex digits): `git rev-parse` tells it"
+                )
         if source in found:
             raise _wrong(f"source {_short(source)} is named twice: name it once")
-        found[source] = commit
+        found[source] = _Hold(commit, seen)
     return found
 
 
-def _known(spec: TenantSpec, commits: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    """The commits of sources that Git knows, and words about the others.
+def _of_git(spec: TenantSpec, holds: Mapping[str, _Hold]) -> tuple[dict[str, _Hold], str]:
+    """The holds of sources that Git knows, and words about the others.
 
     A source that Git renames or removes leaves a hold behind: that must not keep the tenant from being looked
     after, so it is told and no error.
     """
     pulled = {source.name for source in spec.dags.sources if source.git_sync is not None}
-    unknown = [name for name in commits if name not in pulled]
+    unknown = [name for name in holds if name not in pulled]
     words = (
         f"{place(names.ANNOTATION_DAG_REVISIONS)} holds nothing for {_named(unknown)}: spec.dags has no "
         "gitSync source of that name; correct or remove the annotation"
     )
-    return {name: commit for name, commit in commits.items() if name in pulled}, words if unknown else ""
+    return {name: hold for name, hold in holds.items() if name in pulled}, words if unknown else ""
+
+
+def _judged(holds: Mapping[str, _Hold], known: Known) -> tuple[dict[str, str], str, str]:
+    """The commits that are held; words about holds that were chosen on old news, and about undecided ones.
+
+    No words name what Airflow has: a push would make them another Event.
+    """
+    commits, stale, undecided = {}, [], []
+    for name, hold in holds.items():
+        has = known.commits.get(name)
+        if not hold.seen or name in known.held or has in (hold.seen, hold.commit):
+            commits[name] = hold.commit
+        elif has is None:
+            undecided.append(name)
+        else:
+            stale.append(name)
+    by = place(names.ANNOTATION_DAG_REVISIONS)
+    late = (
+        f"{by} holds nothing for {_named(stale)}: Airflow has another commit than the one after @: remove "
+        "the annotation, look at status.dags, and roll back anew"
+    )
+    waits = (
+        f"{by} holds {_named(undecided)} once Airflow is seen to have the commit after @: a hold without @ "
+        "does not wait for Airflow"
+    )
+    return commits, late if stale else "", waits if undecided else ""
 
 
 def _named(sources: Iterable[str]) -> str:

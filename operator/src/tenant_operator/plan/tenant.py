@@ -14,7 +14,7 @@ from tenant_operator.core import names
 from tenant_operator.core.errors import InvalidSpec
 from tenant_operator.core.kinds import Object
 from tenant_operator.plan import intent
-from tenant_operator.plan.intent import Intent
+from tenant_operator.plan.intent import Intent, Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,11 @@ class Tenant:
         return {names.LABEL_TENANT: self.name, names.LABEL_TEAM: self.spec.owner.team}
 
 
-def parse(raw: Mapping[str, Any]) -> Tenant:
-    """Validate a tenant; raises InvalidSpec that names each wrong field, or the wrong annotation."""
+def parse(raw: Mapping[str, Any], known: Known | None = None) -> Tenant:
+    """Validate a tenant; raises InvalidSpec that names each wrong field, or the wrong annotation.
+
+    Without `known` no hold counts that depends on what Airflow has.
+    """
     metadata = raw["metadata"]
     try:
         spec = TenantSpec.model_validate(raw.get("spec") or {})
@@ -56,7 +59,7 @@ def parse(raw: Mapping[str, Any]) -> Tenant:
     name = str(metadata["name"])
     if len(name) > names.MAX_TENANT_NAME:
         raise InvalidSpec(f"metadata.name must be at most {names.MAX_TENANT_NAME} characters")
-    effective, asked = intent.merge(spec, raw)
+    effective, asked = intent.merge(spec, raw, known or Known())
     return Tenant(
         name=name,
         uid=str(metadata["uid"]),

@@ -109,7 +109,7 @@ class AirflowFlow:
 
     async def _attempt(self, state: TenantState) -> float | None:
         try:
-            tenant = parse(state.raw)
+            tenant = parse(state.raw, state.known)
             if tenant.spec.suspend or tenant.intent.hibernated_by:
                 return None
             resolved = await self._resolve(tenant, state)
@@ -154,6 +154,7 @@ class AirflowFlow:
             drift=airflow_status.drift(tenant, result),
             generation=tenant.generation,
             revisions=tenant.intent.revisions,
+            answered=tenant.intent.revisions,
         )
         interval = float(seconds(tenant.spec.sync.interval))
         pending = self._expecting(state, view) or finding.reason is Reason.DAGS_PENDING

@@ -84,7 +84,7 @@ class Flow:
         requests.begin(state)
         asked = requests.asked(state)
         try:
-            tenant = parse(state.raw)
+            tenant = parse(state.raw, state.known)
             findings.intent = tenant.intent
             await self._ground.finalizer(state)
             if not tenant.spec.suspend:

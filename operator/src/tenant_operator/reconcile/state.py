@@ -15,6 +15,7 @@ from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.plan import intent
 from tenant_operator.plan.git_sync import Revision
 from tenant_operator.plan.health import HealthView
+from tenant_operator.plan.intent import Known
 from tenant_operator.plan.outcome import Finding
 from tenant_operator.plan.release import Planned, Release, Stage
 
@@ -67,6 +68,8 @@ class AirflowView:
     generation: int = 0
     #: what the annotation dag-revisions said then
     revisions: str = ""
+    #: what it said at the last look that Airflow has answered; None: it never has
+    answered: str | None = None
 
     @property
     def edition(self) -> tuple[int, str]:
@@ -144,3 +147,14 @@ class TenantState:
     def edition(self) -> tuple[int, str]:
         """What a look into Airflow is about: the spec's generation, and which commits are held."""
         return self.generation, intent.revisions(self.raw)
+
+    @property
+    def known(self) -> Known:
+        """What decides on holds. Commits count only if Airflow was asked after these were written."""
+        view = self.airflow
+        fresh = view is not None and view.answered == intent.revisions(self.raw)
+        dags = view.dags if view is not None and fresh else ()
+        return Known(
+            {source.name: source.commit for source in dags},
+            frozenset(source.name for source in self.status.dags if source.held),
+        )

@@ -63,7 +63,7 @@ actions["wake"] = {
 }
 actions["roll-back-dags"] = {
   ["iconClass"] = "fa fa-fw fa-undo",
-  ["displayName"] = "Roll DAGs back to the previous commit and hold them (Reconcile now first)",
+  ["displayName"] = "Roll DAGs back to the previous commit and hold them",
   ["disabled"] = gone or suspended or hibernated or held or not previous
 }
 actions["follow-dags"] = {

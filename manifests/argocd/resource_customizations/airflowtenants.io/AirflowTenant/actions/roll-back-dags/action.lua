@@ -1,5 +1,6 @@
 -- The status is as old as the operator's last look into Airflow (spec.sync.interval): a push of a moment ago may not be in it, and
--- then previousCommit is one commit too far. So the menu says what to run first.
+-- then previousCommit is one commit too far. So the commit that was thought to be the present one is written behind @, and the
+-- operator holds nothing when Airflow has another.
 local fetched = {}
 if obj.spec ~= nil and obj.spec.dags ~= nil and obj.spec.dags.sources ~= nil then
   for _, source in ipairs(obj.spec.dags.sources) do
@@ -12,7 +13,11 @@ if obj.status ~= nil and obj.status.dags ~= nil then
   for _, source in ipairs(obj.status.dags) do
     -- A source that has just left the spec is still in the status: the operator would hold nothing for its name.
     if fetched[source.name] and source.previousCommit ~= nil and source.previousCommit ~= "" then
-      table.insert(revisions, source.name .. "=" .. source.previousCommit)
+      local revision = source.name .. "=" .. source.previousCommit
+      if source.commit ~= nil and source.commit ~= "" then
+        revision = revision .. "@" .. source.commit
+      end
+      table.insert(revisions, revision)
     end
   end
 end
