@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 import threading
@@ -50,7 +51,8 @@ class ExecNode:
         await socket.prepare(request)
         await self.going.wait()
         status = {"status": "Failure", "message": self.failure} if self.failure else {"status": "Success"}
-        await socket.send_bytes(b"\x03" + json.dumps(status).encode())
+        with contextlib.suppress(ConnectionError):  # whoever asked is gone
+            await socket.send_bytes(b"\x03" + json.dumps(status).encode())
         await socket.close()
         return socket
 

@@ -81,23 +81,6 @@ def test_a_fetch_that_fails_is_carried_out_for_a_source_by_the_name_that_git_has
     assert {container for _, _, container, _ in node.runs} == {"git-sync-main", "git-sync-renamed"}
 
 
-def test_a_fetch_that_is_taken_back_between_two_tries_is_neither_told_nor_answered(stack: Stack) -> None:
-    tenant = stack.create("recalled", dags={"sources": [GIT]})
-    tenant.wait_released()
-    with exec_node(stack, "recalled-node") as node:
-        node.failure = "kill: no such process"
-        node.take(tenant)
-        annotate(tenant, dag_sync_requested_at="never")
-        tenant.until(lambda: tenant.events("DagSyncDelayed"))
-        annotate(tenant, dag_sync_requested_at=None, reconcile_requested_at="after")
-        handled(tenant, "lastHandledReconcileAt", "after")
-        node.failure = ""
-        annotate(tenant, dag_sync_requested_at="next")
-        handled(tenant, "lastHandledDagSyncAt", "next")
-    assert len(tenant.events("DagSyncRequested")) == 1
-    assert not tenant.events("DagSyncFailed")
-
-
 def test_a_tenant_that_is_deleted_while_its_fetch_is_retried_goes_and_a_namesake_is_asked_for_nothing(
     stack: Stack,
 ) -> None:

@@ -438,6 +438,20 @@ async def test_a_request_that_is_taken_back_once_git_sync_is_told_has_been_carri
     assert not world.flow.wanted(world.state)
 
 
+async def test_a_request_that_is_taken_back_between_two_tries_is_neither_told_nor_answered() -> None:
+    world = World()
+    world.kube.pods = []
+    assert await world.run() is not None
+    world.ask("")
+    world.kube.pods = [pod("scheduler", "main")]
+    assert await world.run() is None
+    assert (world.commands.run_in, world.state.fetched, world.state.fetching) == ([], None, None)
+    world.ask("t1")
+    world.clock.time += DEADLINE
+    world.kube.pods = []
+    assert await world.run() == 2.0, "asked again, it has its time"
+
+
 async def test_a_source_that_is_renamed_between_two_tries_is_told_by_its_new_name() -> None:
     world = World()
     world.commands.trouble["scheduler"] = KubeError(0, "no answer")
