@@ -72,3 +72,24 @@ def test_every_dag_is_found_by_need_and_no_need_names_an_unknown_one(found: list
 
 def test_every_dag_says_what_it_shows(found: list[dag_index.Entry]) -> None:
     assert [entry.dag_id for entry in found if not entry.title or len(entry.shows) < 40] == []
+
+
+@pytest.mark.covers("X-38")
+def test_lineage_is_the_provider_s_style_is_ruff_s_and_the_counts_of_the_pages_are_those_of_the_bag() -> None:
+    for lock in ("images/airflow/requirements.lock", "tests/dags/requirements.lock"):
+        text = (ROOT / lock).read_text()
+        assert not re.search(r"^openlineage-airflow\b", text, re.MULTILINE), "that package is dead"
+        assert "==" in text
+    assert re.search(
+        r"^apache-airflow-providers-openlineage==",
+        (ROOT / "tests/dags/requirements.lock").read_text(),
+        re.MULTILINE,
+    )
+    tools = (ROOT / "requirements.lock").read_text()
+    assert re.search(r"^ruff==", tools, re.MULTILINE)
+    assert re.findall(r"^(?:pylint|flake8|black)==", tools, re.MULTILINE) == []
+    assert "ruff" in (LIBRARY / "phase11" / "02_cicd_patterns.py").read_text()
+    in_bag = [dag_id for dag_id in bag().dags if re.match(r"phase\d+_\d\d_", dag_id) and "__" not in dag_id]
+    text = (LIBRARY / "airflow_usecases.md").read_text()
+    counts = re.findall(r"^\| \d+ \| \[[^\]]+\]\(phase\d+\) \| (\d+) \|", text, re.MULTILINE)
+    assert sum(map(int, counts)) == len(in_bag) == 53

@@ -7,12 +7,15 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
+from jinja2 import nodes
 from tests.dags.catalogue import FILES, PHASES, TEAMS, parent
 from tests.dags.home import LIBRARY, ROOT
 from tests.dags.library import bag
@@ -178,3 +181,101 @@ def test_every_team_folder_has_a_readme(team: str) -> None:
 
 def test_every_phase_has_its_dags() -> None:
     assert [len(names) for names in PHASES.values()] == [2, 2, 3, 4, 4, 2, 3, 3, 4, 3, 2, 3, 3, 3, 3, 3, 3, 3]
+
+
+#: What a run without logical date, by hand or by an asset, does not have.
+DATED = {
+    *("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz"),
+    *("logical_date", "data_interval_start", "data_interval_end"),
+}
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text of a template field."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from texts(item)
+
+
+def falls_back(node: nodes.Node) -> bool:
+    return any(found.attr == "run_after" for found in node.find_all(nodes.Getattr))
+
+
+def bare_dates(text: str) -> set[str]:
+    """The dates that a template takes for granted: not beside `run_after` in an `or` or as a default."""
+    tree = jinja2.Environment(autoescape=True).parse(text)
+    guarded = [node for node in tree.find_all(nodes.Or) if falls_back(node)]
+    guarded += [node for node in tree.find_all(nodes.Filter) if node.name == "default" and falls_back(node)]
+    safe = {id(inner) for node in guarded for inner in node.find_all((nodes.Name, nodes.Getattr))}
+    used = [(node.name, node) for node in tree.find_all(nodes.Name)]
+    used += [(node.attr, node) for node in tree.find_all(nodes.Getattr)]
+    return {name for name, node in used if name in DATED and id(node) not in safe}
+
+
+def bare_dates_of_code(path: Path) -> set[str]:
+    """The same of Python: arguments of tasks without default, keys of the context, attributes of a run."""
+    tree = ast.parse(path.read_text())
+    safe = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BoolOp) and "run_after" in ast.unparse(node)
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and any("task" in ast.unparse(d) for d in node.decorator_list):
+            plain = node.args.args[: len(node.args.args) - len(node.args.defaults)]
+            found |= {argument.arg for argument in plain} & DATED
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            found |= {str(node.slice.value)} & DATED
+        elif isinstance(node, ast.Attribute) and id(node) not in safe:
+            found |= {node.attr} & DATED
+    return found
+
+
+@pytest.mark.covers("X-37")
+def test_a_run_without_logical_date_finds_its_day_by_run_after_in_every_dag() -> None:
+    assert bare_dates("{{ ds }}") == {"ds"}
+    assert bare_dates("{{ ds | default('x') }} {{ dag_run.logical_date }}") == {"ds", "logical_date"}
+    assert bare_dates("{{ ds | default(dag_run.run_after | ds) }}") == set()
+    templates = {
+        (dag_id, task.task_id): text
+        for dag_id, dag in bag().dags.items()
+        for task in dag.tasks
+        for field in task.template_fields
+        for text in texts(getattr(task, field, None) or getattr(task, "partial_kwargs", {}).get(field))
+        if "{{" in text or "{%" in text
+    }
+    assert len(templates) > 30
+    assert {place: dates for place, text in templates.items() if (dates := bare_dates(text))} == {}
+    code = {path.name: dates for path in DAG_FILES if (dates := bare_dates_of_code(path))}
+    assert code == {}
+
+
+@pytest.mark.covers("X-17")
+def test_every_branch_is_wired_and_names_only_tasks_that_are_there() -> None:
+    from airflow_usecases import ml_decisions
+
+    branches = {
+        (dag_id, task.task_id): task.downstream_task_ids
+        for dag_id, dag in bag().dags.items()
+        for task in dag.tasks
+        if "Branch" in task.task_type
+    }
+    assert len(branches) > 10
+    assert {place for place, paths in branches.items() if len(paths) < 2} == set()
+    accuracies = [step / 100 for step in range(101)]
+    deployments = branches["model_deployment_branching", "evaluate_model"]
+    assert {ml_decisions.deployment_for(accuracy) for accuracy in accuracies} == deployments
+    watched = branches["model_deployment_branching", "choose_monitoring"]
+    assert {name for accuracy in accuracies for name in ml_decisions.monitoring_for(accuracy)} == watched
+    cities = bag().dags["dynamic_parallel_tasks"]
+    [groups] = cities.get_task("choose_cities").op_args
+    assert set(groups) == {"NYC", "LA", "SF"}
+    assert {*groups.values(), "report_no_orders"} == branches["dynamic_parallel_tasks", "choose_cities"]
+    assert set(groups.values()) <= set(cities.task_ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import warnings
@@ -101,3 +102,35 @@ def test_the_checks_need_neither_great_expectations_nor_airflow():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "great_expectations"
+
+
+@pytest.mark.covers("X-23")
+def test_the_own_engine_judges_without_great_expectations_and_the_adapter_as_it_would(tmp_path, by_gx):
+    """The adapter is for GX 1.x, whose checkpoints run validation definitions."""
+    import great_expectations
+
+    assert int(great_expectations.__version__.split(".")[0]) >= 1
+    file = tmp_path / "orders.csv"
+    file.write_text(HEADER + "1,5,a\n2,101,\n,7,b\n")
+    code = (
+        "import json, sys\n"
+        "sys.modules.update(dict.fromkeys(['great_expectations', 'pandas', 'airflow']))\n"
+        "from tenant_airflow_lib import checks\n"
+        "suite = checks.Suite(name='orders', expectations=[checks.NotNull(column='order_id'),\n"
+        "    checks.Between(column='amount', min_value=0, max_value=100)])\n"
+        "with checks.read_csv(sys.argv[1]) as table:\n"
+        "    print(json.dumps(checks.validate(table, suite).to_dict()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True, timeout=60
+    )
+    suite = checks.Suite(
+        name="orders",
+        expectations=[
+            checks.NotNull(column="order_id"),
+            checks.Between(column="amount", min_value=0, max_value=100),
+        ],
+    )
+    alone = json.loads(done.stdout)
+    assert len(alone["violated"]) == 2
+    assert alone == by_gx(file, suite).to_dict()

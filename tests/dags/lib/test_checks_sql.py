@@ -17,7 +17,7 @@ def hook(postgres):
     return PostgresHook(postgres.connection("postgres_conn"))
 
 
-@pytest.mark.covers("OP-8")
+@pytest.mark.covers("OP-8", "X-08")
 def test_no_row_holds_and_any_row_is_a_counted_violation(hook, postgres):
     assert checks.check_zero_rows(hook, NO_DATE).success
     postgres.execute("INSERT INTO orders VALUES (3, NULL, 'eu'), (4, NULL, 'us')")

@@ -306,7 +306,7 @@ def test_an_api_error_may_be_retried_or_not(kubeflow: Kubeflow) -> None:
         operator.execute(context())
 
 
-@pytest.mark.covers("OP-5", "SE-3")
+@pytest.mark.covers("OP-5", "SE-3", "X-22")
 @pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
 def test_a_dag_makes_an_experiment_starts_a_run_and_waits_for_it(
     kubeflow: Kubeflow, deferrable: bool

@@ -242,6 +242,17 @@ def test_an_alias_is_set_by_default_and_moves_from_version_to_version(hook: MLfl
     assert hook.run(api.get_model_version(model, "2"))["current_stage"] == "None"
 
 
+@pytest.mark.covers("X-21")
+def test_a_version_gets_an_alias_and_no_stage_unless_the_legacy_mode_is_asked_for(
+    hook: MLflowHook, model: str
+) -> None:
+    move(model_name=model, version="1", stage="Production").execute(context())
+    move(model_name=model, version="2", stage="Production", mode="stage").execute(context())
+    stages = [hook.run(api.get_model_version(model, version))["current_stage"] for version in "12"]
+    assert stages == ["None", "Production"]
+    assert hook.run(api.aliases_of(model)) == {"production": "1"}
+
+
 @pytest.mark.covers("OP-2")
 @pytest.mark.parametrize("mode", ["alias", "stage"])
 def test_a_rerun_changes_nothing_and_writes_nothing(hook: MLflowHook, model: str, mode: str) -> None:

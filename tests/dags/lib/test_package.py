@@ -69,3 +69,21 @@ def test_the_readme_installs_the_package_from_its_source_and_not_by_its_name() -
 def test_a_package_carries_the_licence_of_the_repository(package: str) -> None:
     """Hatchling puts a file LICENSE beside pyproject.toml into the wheel by itself."""
     assert (ROOT / "dags" / package / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+@pytest.mark.covers("X-14")
+def test_a_template_field_is_an_attribute_and_no_decorator_of_airflow_2_is_needed() -> None:
+    """Airflow renders attributes: a field that `__init__` does not set fails every import of a DAG."""
+    rendered = [
+        item
+        for item in CLASSES
+        if item.__module__.split(".")[1] in ("operators", "sensors") and "template_fields" in vars(item)
+    ]
+    assert {"DataQualitySensor", "ModelPerformanceSensor"} <= {item.__name__ for item in rendered}
+    assert len(rendered) >= 10
+    for item in rendered:
+        fields = set(item.template_fields)  # type: ignore[attr-defined]
+        assert fields <= parameters_of(item), item
+        source = inspect.getsource(item)
+        assert {field for field in fields if f"self.{field} = " not in source} == set(), item
+        assert "apply_defaults" not in inspect.getsource(inspect.getmodule(item) or item)

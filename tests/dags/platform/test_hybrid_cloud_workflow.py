@@ -209,3 +209,21 @@ def test_waiting_for_the_job_holds_no_worker_slot_and_hosts_are_checked():
     assert dag.get_task("transform_in_aws").deferrable
     assert dag.get_task("transform_in_pod").deferrable
     assert dag.get_task("load_to_s3").aws_conn_id == "aws_conn"
+
+
+@pytest.mark.covers("X-13")
+def test_the_file_is_moved_before_it_is_worked_on_by_operators_with_all_their_arguments():
+    from airflow.providers.amazon.aws.operators.batch import BatchOperator
+
+    dag = bag().dags[DAG_ID]
+    moved, worked = dag.get_task("load_to_s3"), dag.get_task("transform_in_aws")
+    assert moved.upstream_task_ids == {"extract_data_on_prem"}
+    assert "load_to_s3" in dag.get_task("choose_transform").upstream_task_ids
+    assert worked.upstream_task_ids == {"choose_transform"}
+    assert type(worked) is BatchOperator
+    assert (worked.job_queue, worked.job_definition) == ("aws-batch-queue", "pyspark-job")
+    assert (moved.s3_bucket, moved.aws_conn_id) == ("hybrid-bucket", "aws_conn")
+    assert moved.s3_key
+    assert worked.parameters["input"] == f"s3://{moved.s3_bucket}/{moved.s3_key}"
+    with open(dag.fileloc) as file:
+        assert "s3_conn_id" not in file.read()

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from tests.dags.lib.playing import play
 from tests.dags.library import bag
 from tests.dags.runner import run
 
@@ -130,3 +131,33 @@ def test_a_rate_limit_without_end_fails_after_six_tries(api, tmp_path):
     assert done.tries("fetch_prices") == calls(api, "/v1/prices") == 6
     assert calls(api, "/slack") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.covers("X-09")
+def test_backoff_and_policy_are_airflow_s_own_and_the_limit_of_a_try_is_not_that_of_the_run():
+    from airflow.providers.standard.operators.bash import BashOperator
+    from airflow.sdk import ExceptionRetryPolicy
+
+    dag = bag().dags[DAG_ID]
+    fetch = dag.get_task("fetch_prices")
+    assert fetch.retry_exponential_backoff == 2.0
+    assert isinstance(fetch.retry_policy, ExceptionRetryPolicy)
+    with pytest.raises(TypeError, match="retry_args"):
+        BashOperator(task_id="a", bash_command="true", retry_args={"factor": 2})
+    # a try may take its limit each time, and with all pauses the run still has time
+    tries = fetch.retries + 1
+    pauses = datetime.timedelta(minutes=sum(delays("fetch_prices", fetch.retries, 0)))
+    assert fetch.execution_timeout < tries * fetch.execution_timeout + pauses < dag.dagrun_timeout
+    done = play(
+        "limit_of_a_try",
+        """
+        @task(execution_timeout=timedelta(seconds=0.2), retries=0)
+        def hang():
+            import time
+            time.sleep(30)
+        @task(trigger_rule="all_done")
+        def go_on(): ...
+        hang() >> go_on()
+        """,
+    )
+    assert done.states == {"hang": "failed", "go_on": "success"}

@@ -19,7 +19,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from pytest_httpserver import HTTPServer
+from tests.dags.home import ROOT
 from tests.dags.runner import run
 
 DAG_ID = "platform_secure_transfer"
@@ -244,3 +246,24 @@ def test_a_server_with_another_host_key_gets_nothing_and_sends_nothing(world, sf
     done = run(DAG_ID, logical_date=DAY, change=only_one_try)
     assert done.states["transfer_file"] == "failed"
     assert world.list_objects_v2(Bucket="payroll-bucket")["KeyCount"] == 0
+
+
+@pytest.mark.covers("X-12")
+def test_encryption_secrets_and_audit_are_what_their_names_say(world, tls_database):
+    """KMS by extra arguments, TLS by sslmode, secrets by reference, the free event log, Vault over https."""
+    run(DAG_ID, logical_date=DAY)
+    assert world.head_object(Bucket="payroll-bucket", Key=KEY)["ServerSideEncryption"] == "aws:kms"
+    [(tls,)] = tls_database.execute("SELECT tls FROM transfers")
+    assert tls.startswith("TLSv1.")
+
+    tenants = (ROOT / "manifests" / "tenants" / "base").glob("*/tenant.yaml")
+    specs = [yaml.safe_load(path.read_text())["spec"] for path in tenants]
+    connections = {one["id"]: one for spec in specs for one in spec.get("connections", [])}
+    assert len(connections) > 15
+    assert "{{" not in json.dumps(connections)
+    for name in ("db_prod", "postgres_conn", "redshift_prod", "redshift_default"):
+        assert connections[name]["extra"]["sslmode"] == "verify-full"
+        assert connections[name]["passwordSecretRef"]["name"]
+    assert connections["vault"]["schema"] == "https"
+    source = (ROOT / "dags" / "phase16" / "03_audit_compliance.py").read_text()
+    assert '"/api/v2/eventLogs"' in source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 
 import pytest
 import yaml
@@ -93,3 +94,21 @@ def test_the_audit_line_names_file_and_table_and_the_log_has_no_password(connect
         "try_number": 1,
     }
     assert PASSWORD not in caplog.text
+
+
+@pytest.mark.covers("X-39")
+def test_a_second_dag_is_for_another_contract_and_a_new_version_is_the_bundle_s(monkeypatch):
+    """An id with `_vN` has a sibling that reads or writes something else; commits are versions of one id."""
+    dags = bag().dags
+    versioned = {dag_id: dag_id.rpartition("_v")[0] for dag_id in dags if re.search(r"_v\d+$", dag_id)}
+    assert versioned == {"de_ingest_s3_redshift_v2": "de_ingest_s3_redshift"}
+    for later, first in versioned.items():
+        [one], [two] = dags[first].tasks, dags[later].tasks
+        assert (one.table, one.s3_key) != (two.table, two.s3_key)
+        assert one.table != two.table
+    monkeypatch.syspath_prepend(ROOT / "charts" / "airflow-tenant" / "files")
+    from tenant_bundles import GitSyncDagBundle
+
+    bundle = GitSyncDagBundle(name="main", root="/git/main", version="4f" * 20)
+    assert bundle.supports_versioning
+    assert bundle.get_current_version().version == "4f" * 20

@@ -87,7 +87,7 @@ def test_good_metrics_register_the_version() -> None:
     assert max(sizes) < 49_152
 
 
-@pytest.mark.covers("D002-3")
+@pytest.mark.covers("D002-3", "X-16")
 def test_a_bad_recall_fails_the_run_although_the_notification_was_sent() -> None:
     done = run("ml_xcom_patterns", conf={"recall": 0.5})
     assert done.states == {
@@ -112,7 +112,7 @@ def test_the_pattern_runs_daily_and_retries_once() -> None:
 # --- resource_managed_pipeline ------------------------------------------------------------------------
 
 
-@pytest.mark.covers("D002-4")
+@pytest.mark.covers("D002-4", "X-15")
 def test_pools_slots_weights_and_edges() -> None:
     dag = library.bag().dags["resource_managed_pipeline"]
     gpu, calls = [f"gpu_train_model_{i}" for i in (1, 2)], [f"api_call_{i}" for i in range(1, 6)]
