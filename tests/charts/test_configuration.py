@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.charts.configurations import FULL, KUBERNETES, LOCAL, SECRETS
-from tests.charts.support import NAMESPACE, RELEASE, TENANT_CHART, Chart, Pod, merged, render_chart
+from tests.charts.support import NAMESPACE, RELEASE, ROOT, TENANT_CHART, Chart, Pod, merged, render_chart
 
 NASTY = {
     "quotes": "a \"double\" and a 'single'",
@@ -116,11 +116,19 @@ def test_defaults_of_the_configuration() -> None:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{RELEASE}-api-server:8080/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__HIDE_SENSITIVE_VAR_CONN_FIELDS": "True",
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "airflow.utils.net.get_host_ip_address",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": "5",
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "16",
+        "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "30",
         "AIRFLOW__CORE__PARALLELISM": "32",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "10",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_RECYCLE": "1800",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "5",
         "AIRFLOW__FAB__ENABLE_PROXY_FIX": "True",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
         "AIRFLOW__LOGGING__JSON_LOGS": "True",
@@ -131,6 +139,7 @@ def test_defaults_of_the_configuration() -> None:
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_PORT": "9125",
         "AIRFLOW__METRICS__STATSD_PREFIX": "airflow",
+        "AIRFLOW__SCHEDULER__CATCHUP_BY_DEFAULT": "False",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "True",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
     }
@@ -149,6 +158,61 @@ def test_defaults_of_the_configuration() -> None:
     no_statsd = render_chart(merged(LOCAL, {"statsd": {"enabled": False}})).config
     assert no_statsd["AIRFLOW__METRICS__STATSD_ON"] == "False"
     assert "AIRFLOW__METRICS__STATSD_HOST" not in no_statsd
+
+
+@pytest.mark.covers("S002-18")
+def test_no_run_is_made_up_for_and_folders_and_files_are_looked_at_in_their_own_time() -> None:
+    config = render_chart(LOCAL).config
+    assert config["AIRFLOW__SCHEDULER__CATCHUP_BY_DEFAULT"] == "False"
+    assert config["AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL"] == "60"
+    assert config["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] == "30"
+    # a push is seen long before: git-sync's folders say so themselves
+    bundles = json.loads(config["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    assert {bundle["kwargs"]["refresh_interval"] for bundle in bundles} == {5}
+
+
+@pytest.mark.covers("S000-07")
+def test_a_dag_is_written_to_the_database_every_thirty_seconds_at_most() -> None:
+    assert render_chart(LOCAL).config["AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"] == "30"
+
+
+@pytest.mark.covers("S000-08")
+def test_two_processes_parse_and_options_that_airflow_no_longer_has_are_not_set() -> None:
+    for values in (LOCAL, KUBERNETES):
+        config = render_chart(values).config
+        assert config["AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES"] == "2"
+        gone = ("MAX_THREADS", "SCHEDULE_AFTER_TASK_EXECUTION", "STORE_SERIALIZED_DAGS", "DAG_CONCURRENCY")
+        assert [name for name in config if name.endswith(gone)] == []
+        # of the scheduler it was once, and is silently ignored there
+        assert "AIRFLOW__SCHEDULER__PARSING_PROCESSES" not in config
+
+
+@pytest.mark.covers("S003-36")
+def test_connections_to_the_database_are_few_and_the_runbook_says_what_to_do_with_too_many() -> None:
+    config = render_chart(LOCAL).config
+    assert {name: value for name, value in config.items() if "AIRFLOW__DATABASE__" in name} == {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "5",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "10",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_RECYCLE": "1800",
+    }
+    raised = render_chart(merged(LOCAL, {"config": {"database": {"sql_alchemy_pool_size": 20}}})).config
+    assert raised["AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE"] == "20"
+    text = (ROOT / "docs" / "runbook.md").read_text()
+    section = text.partition("### AirflowDatabaseConnectionsElevated")[2].partition("<a id=")[0]
+    for remedy in ("`database.sql_alchemy_pool_size`", "PgBouncer", "larger\ndatabase"):
+        assert remedy in section
+
+
+@pytest.mark.covers("S002-16")
+def test_a_worker_pod_is_the_tenant_s_image_in_its_namespace_and_stays_only_when_it_failed() -> None:
+    chart = render_chart(merged(KUBERNETES, {"images": {"airflow": {"repository": "example.com/af"}}}))
+    config = chart.config
+    assert config["AIRFLOW__KUBERNETES_EXECUTOR__NAMESPACE"] == NAMESPACE
+    assert config["AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS"] == "True"
+    assert config["AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE"] == "False"
+    images = {name: chart.pods[name].main["image"] for name in ("worker", "scheduler", "api-server")}
+    assert set(images.values()) == {"example.com/af:3.3.2"}
+    assert not [name for name in config if "WORKER_CONTAINER" in name], "the pod template has the image"
 
 
 def test_sources_become_bundles() -> None:

@@ -71,8 +71,16 @@ def test_only_components_that_need_the_kubernetes_api_get_a_token(
         assert pod.spec["enableServiceLinks"] is False
 
 
+@pytest.mark.covers("S002-25")
 def test_rights_in_the_kubernetes_api_are_what_the_executor_uses() -> None:
     chart = render_chart(KUBERNETES)
+    for component, pod in chart.pods.items():
+        assert ("ServiceAccount", f"{RELEASE}-{component}") in chart.objects
+        assert pod.spec["serviceAccountName"] == f"{RELEASE}-{component}"
+    assert {role["metadata"]["name"] for role in chart.kind("Role")} == {
+        f"{RELEASE}-scheduler",
+        f"{RELEASE}-api-server",
+    }
     assert chart[("Role", f"{RELEASE}-scheduler")]["rules"] == [
         {
             "apiGroups": [""],
@@ -133,6 +141,26 @@ def test_an_update_keeps_the_old_pod_until_the_new_one_is_ready(component: str) 
         assert [rule["labelSelector"]["matchLabels"] for rule in spread] == [
             spec["selector"]["matchLabels"]
         ] * 2
+
+
+@pytest.mark.covers("S003-01")
+def test_replicas_are_spread_over_zones_and_a_drain_takes_one_at_a_time() -> None:
+    components = ("apiServer", "scheduler", "dagProcessor", "triggerer")
+    names = ("api-server", "scheduler", "dag-processor", "triggerer")
+    chart = render_chart(merged(KUBERNETES, {component: {"replicas": 3} for component in components}))
+    for name in names:
+        spec = chart[("Deployment", f"{RELEASE}-{name}")]["spec"]
+        assert spec["replicas"] == 3
+        rules = spec["template"]["spec"]["topologySpreadConstraints"]
+        [zone] = [rule for rule in rules if rule["topologyKey"] == "topology.kubernetes.io/zone"]
+        assert zone["maxSkew"] == 1
+        assert zone["labelSelector"]["matchLabels"] == spec["selector"]["matchLabels"]
+        budget = chart[("PodDisruptionBudget", f"{RELEASE}-{name}")]["spec"]
+        assert budget["maxUnavailable"] == 1
+        assert budget["selector"]["matchLabels"] == spec["selector"]["matchLabels"]
+    two = render_chart(merged(KUBERNETES, {component: {"replicas": 2} for component in components}))
+    assert len(two.kind("PodDisruptionBudget")) == len(names)
+    assert not render_chart(KUBERNETES).kind("PodDisruptionBudget")
 
 
 def seconds_until_restart(probe: dict[str, Any]) -> int:
