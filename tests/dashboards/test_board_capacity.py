@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.dashboards.on_recording import Shown, board, metrics, panel, raw
+from tests.dashboards.recording import rules
 from tests.dashboards.recording.playback import Recorded, about
 
 from tenant_dashboards.boards import capacity
@@ -184,22 +185,39 @@ def test_evictions_of_redis_have_the_limits_of_their_alerts(recorded: Recorded) 
 
 
 @pytest.mark.covers("G-10")
-def test_the_ingress_shows_requests_errors_and_latency(recorded: Recorded) -> None:
-    requests = Shown(recorded, "capacity", "Requests").answer(0).last("ingress", "status")
-    assert sum(requests.values()) == pytest.approx(
-        sum(raw(recorded, "sum(rate(nginx_ingress_controller_requests[2m]))").values()), rel=0.3
-    )
+def test_the_edge_shows_requests_errors_and_latency_of_each_tenant(recorded: Recorded) -> None:
+    """One tenant of the recording is behind Traefik, the other behind Envoy Gateway."""
+    requests = Shown(recorded, "capacity", "Requests").answer(0).last("namespace", "code")
+    window = f"[5m] @ {recorded.end - recorded.end % rules.DEFAULT_INTERVAL}"  # of the last evaluation
+    traefik = 'traefik_service_requests_total{exported_service=~"airflow-payments-.+"}'
+    envoy = 'envoy_cluster_upstream_rq{envoy_cluster_name=~"httproute/airflow-.+"}'
+    counted = {
+        "airflow-payments": raw(recorded, f"sum by (code) (rate({traefik}{window}))", "code"),
+        "airflow-analytics": raw(
+            recorded, f"sum by (envoy_response_code) (rate({envoy}{window}))", "envoy_response_code"
+        ),
+    }
+    assert requests == {
+        (namespace, code): pytest.approx(rate)
+        for namespace, rates in counted.items()
+        for (code,), rate in rates.items()
+    }
     errors = Shown(recorded, "capacity", "Share of 5xx")
     assert [step.value for step in errors.panel.thresholds][-1] == 0.01
-    every = "sum by (ingress) (rate(nginx_ingress_controller_requests{}[1m]))"
-    bad = every.format('{status=~"5.."}')
-    assert errors.answer(0).last("ingress") == raw(recorded, f"{bad} / {every.format('')}", "ingress")
+    every = {namespace: sum(rates.values()) for namespace, rates in counted.items()}
+    assert errors.answer(0).last("namespace") == {
+        (namespace,): pytest.approx(
+            sum(rate for (code,), rate in rates.items() if code[0] == "5") / every[namespace]
+        )
+        for namespace, rates in counted.items()
+    }
     assert errors.empty() == []
     latency = Shown(recorded, "capacity", "Response time")
-    p50, p95 = (latency.answer(number).last("ingress") for number in (0, 1))
+    p50, p95 = (latency.answer(number).last("namespace") for number in (0, 1))
     assert [step.value for step in latency.panel.thresholds][-1] == 2
-    assert p95.keys() == p50.keys() == {(ingress,) for ingress, _ in requests}
-    assert all(p95[ingress] >= p50[ingress] for ingress in p50)
+    assert p95.keys() == p50.keys() == {("airflow-payments",), ("airflow-analytics",)}
+    for namespace, median in p50.items():
+        assert 0.01 < median < p95[namespace] < 1, "seconds, of both"
 
 
 @pytest.mark.covers("G-11")

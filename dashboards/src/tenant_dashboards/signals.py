@@ -265,9 +265,17 @@ REDIS_HITS = _counter("redis_keyspace_hits_total")
 REDIS_MISSES = _counter("redis_keyspace_misses_total")
 REDIS_EVICTED = _counter("redis_evicted_keys_total")
 
-# --- ingress-nginx and cAdvisor's disks --------------------------------------------------------------------
-INGRESS_REQUESTS = _counter("nginx_ingress_controller_requests")
-INGRESS_DURATION = _seconds("nginx_ingress_controller_request_duration_seconds")
+# --- The edge: what alerts/edge.py records of the requests to tenants, and what it reads -------------------
+EDGE_REQUESTS = Metric("namespace_code:airflow_edge_requests:rate5m", GAUGE, "reqps")
+EDGE_DURATION = Metric(
+    "namespace_quantile:airflow_edge_request_duration_seconds:histogram_quantile", GAUGE, "s"
+)
+TRAEFIK_REQUESTS = _counter("traefik_service_requests_total")
+TRAEFIK_DURATION = _seconds("traefik_service_request_duration_seconds")
+ENVOY_REQUESTS = _counter("envoy_cluster_upstream_rq")
+ENVOY_DURATION = Metric("envoy_cluster_upstream_rq_time", HISTOGRAM, "ms")
+
+# --- cAdvisor's disks --------------------------------------------------------------------------------------
 CONTAINER_READ_BYTES = _counter("container_fs_reads_bytes_total", "bytes")
 CONTAINER_WRITE_BYTES = _counter("container_fs_writes_bytes_total", "bytes")
 CONTAINER_READS = _counter("container_fs_reads_total")

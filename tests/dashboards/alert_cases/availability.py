@@ -38,8 +38,12 @@ _WANTED = 'kube_deployment_spec_replicas{N,deployment="payments-api-server"}'
 _ADDRESS = 'kube_endpoint_address{N,endpoint="payments-api-server",ip="10.0.0.1",ready='
 _SLICE = 'kube_endpointslice_endpoints{N,endpointslice="payments-api-server-x7k2p",ready='
 _HEALTHY = "airflow_tenant_component_healthy{T,component="
-_REQUESTS = 'nginx_ingress_controller_requests{N,ingress="payments",status='
-_BUCKET = 'nginx_ingress_controller_request_duration_seconds_bucket{N,ingress="payments",le='
+_BACKEND = 'service="airflow-payments-payments-api-server-8080@kubernetes"'
+_REQUESTS = f"traefik_service_requests_total{{{_BACKEND},code="
+_BUCKET = f"traefik_service_request_duration_seconds_bucket{{{_BACKEND},le="
+_ROUTE = 'envoy_cluster_name="httproute/airflow-payments/payments/rule/0"'
+_ANSWERS = f"envoy_cluster_upstream_rq{{{_ROUTE},envoy_response_code="
+_MILLISECONDS = f"envoy_cluster_upstream_rq_time_bucket{{{_ROUTE},le="
 
 
 def _tenants(missing: int, alive: int) -> dict[str, str]:
@@ -276,7 +280,20 @@ CASES: tuple[Case, ...] = (
         1,
         {_REQUESTS + '"503"}': rising(12), _REQUESTS + '"200"}': rising(988)},
         shown="1.2%",
-        labels={"ingress": "payments"},
+    ),
+    Fires(
+        "AirflowHttp5xxRatioHigh",
+        "1.2% behind Envoy Gateway",
+        1,
+        {_ANSWERS + '"503"}': rising(12), _ANSWERS + '"200"}': rising(988)},
+        shown="1.2%",
+    ),
+    Fires(
+        "AirflowHttp5xxRatioHigh",
+        "1.2% of both edges together",
+        1,
+        {_REQUESTS + '"503"}': rising(12), _ANSWERS + '"200"}': rising(988)},
+        shown="1.2%",
     ),
     Fires(
         "AirflowHttp5xxRatioHigh",
@@ -284,7 +301,6 @@ CASES: tuple[Case, ...] = (
         5,
         {_REQUESTS + '"500"}': rising(1), _REQUESTS + '"200"}': rising(3)},
         shown="25%",
-        labels={"ingress": "payments"},
     ),
     Silent(
         "AirflowHttp5xxRatioHigh",
@@ -296,13 +312,16 @@ CASES: tuple[Case, ...] = (
         "15 requests in 5 minutes",
         {_REQUESTS + '"503"}': rising(1), _REQUESTS + '"200"}': rising(2)},
     ),
+    Fires("AirflowResponseTimeHigh", "2.2 s", 1, _p95(320, b2_5=395), shown="2.2s"),
     Fires(
         "AirflowResponseTimeHigh",
-        "2.2 s",
+        "2.2 s behind Envoy Gateway",
         1,
-        _p95(320, b2_5=395),
+        {
+            f'{_MILLISECONDS}"{le}"}}': rising(count)
+            for le, count in {"1000": 320, "2500": 395, "+Inf": 400}.items()
+        },
         shown="2.2s",
-        labels={"ingress": "payments"},
     ),
     Silent("AirflowResponseTimeHigh", "2 s", _p95(100, b2=380)),
     Silent("AirflowResponseTimeHigh", "1.9 s", _p95(358, b2_5=395)),

@@ -76,8 +76,8 @@ def write(
     groups: list[dict[str, Any]],
     active: dict[str, Any] = GROUPS["active"],
 ) -> Path:
-    """A test file with its rules; the group that records which tenants are active goes first."""
-    groups = [active, *groups]
+    """A test file with its rules; the groups that record what these read go first."""
+    groups = [active, *([GROUPS["edge"]] if "airflow_edge_" in str(groups) else []), *groups]
     rules = folder / f"{name}.rules.yaml"
     rules.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
     tests = [

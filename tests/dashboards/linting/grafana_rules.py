@@ -36,7 +36,7 @@ NO_TENANT = {
     "airflow_cost_unit_price",  # one price list for all
     "argocd_app_info",  # has a name only, from which the tenant is made
 }
-KUBERNETES = ("kube_", "container_", "kubelet_", "nginx_ingress_")
+KUBERNETES = ("kube_", "container_", "kubelet_", "namespace_")
 OWN = [value for value in vars(signals).values() if isinstance(value, Metric)]
 COUNTERS = {m.name for m in OWN if m.kind == COUNTER} | {
     m.name + suffix for m in OWN if m.kind == HISTOGRAM for suffix in ("_bucket", "_sum", "_count")

@@ -7,6 +7,7 @@ from tenant_dashboards.alerts.model import INSTALLED, Alert, Link, missing, of_n
 AREA = "availability"
 _SCHEDULER_ALIVE = "sum by (tenant, namespace) (rate(airflow_scheduler_heartbeat[5m])) > 0"
 _SILENT = missing(_SCHEDULER_ALIVE)
+_EDGE = "series of Traefik, Envoy Gateway, or a rule of yours for another edge"
 
 ALERTS = (
     Alert(
@@ -188,19 +189,19 @@ ALERTS = (
         "P2",
         of_namespace(
             """
-            sum by (namespace, ingress) (rate(nginx_ingress_controller_requests{status=~"5.."}[5m]))
-              / sum by (namespace, ingress) (rate(nginx_ingress_controller_requests[5m])) > 0.01
+            sum by (namespace) (namespace_code:airflow_edge_requests:rate5m{code=~"5.."})
+              / sum by (namespace) (namespace_code:airflow_edge_requests:rate5m) > 0.01
               and
-            sum by (namespace, ingress) (increase(nginx_ingress_controller_requests[5m])) >= 20
+            sum by (namespace) (namespace_code:airflow_edge_requests:rate5m) * 300 >= 20
             """
         ),
         "5m",
-        "{{ $value | humanizePercentage }} of the requests to {{ $labels.ingress }} fail with 5xx",
-        "The Airflow of tenant {{ $labels.tenant }} answers more than 1% of the requests with an error of "
-        "its own.",
-        Link("team"),
-        ("operator", "ingress-nginx"),
-        silent_without="an Ingress of ingress-nginx, scraped with honorLabels",
+        "{{ $value | humanizePercentage }} of the requests to tenant {{ $labels.tenant }} fail with 5xx",
+        "More than 1% of the requests to the Airflow in namespace {{ $labels.namespace }} get a "
+        "server's error.",
+        Link("capacity"),
+        ("operator", "edge"),
+        silent_without=_EDGE,
         inhibited_by=("AirflowApiServerUnavailable",),
     ),
     Alert(
@@ -209,19 +210,18 @@ ALERTS = (
         "P2",
         of_namespace(
             """
-            histogram_quantile(0.95,
-              sum by (namespace, ingress, le) (
-                rate(nginx_ingress_controller_request_duration_seconds_bucket[5m])
-              )
+            max by (namespace) (
+              namespace_quantile:airflow_edge_request_duration_seconds:histogram_quantile{quantile="0.95"}
             ) > 2
             """
         ),
         "10m",
-        "p95 of {{ $labels.ingress }} of tenant {{ $labels.tenant }} is {{ $value | humanizeDuration }}",
-        "One request in twenty takes longer than 2 seconds.",
-        Link("team"),
-        ("operator", "ingress-nginx"),
-        silent_without="an Ingress of ingress-nginx, scraped with honorLabels",
+        "p95 of the requests to tenant {{ $labels.tenant }} is {{ $value | humanizeDuration }}",
+        "One request in twenty to the Airflow in namespace {{ $labels.namespace }} takes longer than "
+        "2 seconds.",
+        Link("capacity"),
+        ("operator", "edge"),
+        silent_without=_EDGE,
         inhibited_by=("AirflowApiServerUnavailable",),
     ),
 )

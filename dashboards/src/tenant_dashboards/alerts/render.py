@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tenant_dashboards.alerts import inhibition
+from tenant_dashboards.alerts import edge, inhibition
 from tenant_dashboards.alerts.model import GRAFANA_TOKEN, RECORDS, RUNBOOK_TOKEN, Alert
 from tenant_dashboards.alerts.priorities import PRIORITIES
 from tenant_dashboards.alerts.registry import ALL, FLEET, areas, by_name
@@ -37,12 +37,13 @@ def as_yaml(content: Any) -> str:
 
 
 def groups(runbook_url: str, grafana_url: str) -> dict[str, dict[str, Any]]:
-    """One rule group per area; the first one records which tenants the others are about."""
+    """One rule group per area; before them what the others read: the active tenants, requests at the edge."""
     made: dict[str, dict[str, Any]] = {
         "active": {
             "name": "airflow-tenants-active",
             "rules": [{"record": name, "expr": expr} for name, expr in RECORDS.items()],
-        }
+        },
+        "edge": {"name": "airflow-edge", "rules": [record.rule() for record in edge.RECORDS]},
     }
     for area in areas():
         rules = [alert.rule(runbook_url, grafana_url) for alert in FLEET if alert.area == area]

@@ -30,7 +30,7 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
     return make_board(
         "capacity",
         flavour,
-        "Pools, executor, triggers, pods, DAG parsing, database, Redis, ingress and volumes of a tenant.",
+        "Pools, executor, triggers, pods, DAG parsing, database, Redis, edge and volumes of a tenant.",
         for_flavour(
             flavour,
             capacity_forecast.forecast(),
@@ -40,7 +40,7 @@ def build(flavour: Flavour = Flavour.PLATFORM) -> Board:
             capacity_pods.pods(),
             capacity_services.database(),
             capacity_services.redis(),
-            capacity_services.ingress(),
+            capacity_services.edge(),
             capacity_services.volumes(),
         ),
         variables=(

@@ -1,4 +1,4 @@
-"""What Airflow stands on: database, PgBouncer, Redis, ingress, volumes."""
+"""What Airflow stands on: database, PgBouncer, Redis, edge, volumes."""
 
 from __future__ import annotations
 
@@ -170,31 +170,27 @@ def redis() -> Row:
     return Row("Redis", sized(8, load, cache, lost), collapsed=True)
 
 
-def ingress() -> Row:
-    """Requests through ingress-nginx."""
+def edge() -> Row:
+    """Requests through what stands at the edge: Traefik, Envoy Gateway or another (alerts/edge.py)."""
+    every = f"sum by (namespace) ({s.EDGE_REQUESTS(NAMESPACE)})"
+    failed = s.EDGE_REQUESTS(NAMESPACE, 'code=~"5.."')
+    bad = f"sum by (namespace) ({failed})"
     requests = Panel(
         "Requests",
         Kind.TIMESERIES,
-        "Requests per second to the tenant's ingresses, by status. Above 1 % of 5xx users see errors: look "
-        "at the API server's pods.",
-        (
-            Target(
-                expr.rate(s.INGRESS_REQUESTS, NAMESPACE, group=("ingress", "status")),
-                "{{ingress}} {{status}}",
-            ),
-        ),
+        "Requests per second to the tenant's web address, by the answer's status. Above 1 % of 5xx users see "
+        "errors: look at the API server's pods.",
+        (Target(f"sum by (namespace, code) ({s.EDGE_REQUESTS(NAMESPACE)})", "{{namespace}} {{code}}"),),
         unit="reqps",
         stacked=True,
-        no_data="no ingress of ingress-nginx",
+        no_data="no requests of Traefik or Envoy Gateway, nor of a rule of yours",
     )
-    bad = expr.rate(s.INGRESS_REQUESTS, NAMESPACE, 'status=~"5.."', group="ingress")
-    every = expr.rate(s.INGRESS_REQUESTS, NAMESPACE, group="ingress")
     errors = Panel(
         "Share of 5xx",
         Kind.TIMESERIES,
         "Share of requests that ended with a server error. Above 1 % an alert rings: API server down, "
         "overloaded, or its database.",
-        (Target(f"({bad} or 0 * {every}) / ({every} > 0)", "{{ingress}}"),),
+        (Target(f"({bad} or 0 * {every}) / ({every} > 0)", "{{namespace}}"),),
         unit="percentunit",
         thresholds=above(0.005, 0.01),
         no_data="no requests",
@@ -203,18 +199,19 @@ def ingress() -> Row:
         "Response time",
         Kind.TIMESERIES,
         "p50 and p95 of the response time. p95 above 2 s: more API server replicas, or a slow database.",
-        tuple(
-            Target(
-                expr.quantile(q, s.INGRESS_DURATION, NAMESPACE, group=("ingress",)),
-                f"{{{{ingress}}}} p{q * 100:.0f}",
-            )
-            for q in (0.5, 0.95)
+        (
+            Target(f"max by (namespace) ({_edge_time('0.5')})", "{{namespace}} p50"),
+            Target(f"max by (namespace) ({_edge_time('0.95')})", "{{namespace}} p95"),
         ),
         unit="s",
         thresholds=above(1, 2),
         no_data="no requests",
     )
-    return Row("Ingress", sized(8, requests, errors, latency))
+    return Row("Edge", sized(8, requests, errors, latency))
+
+
+def _edge_time(quantile: str) -> str:
+    return s.EDGE_DURATION(NAMESPACE, f'quantile="{quantile}"')
 
 
 def volumes() -> Row:

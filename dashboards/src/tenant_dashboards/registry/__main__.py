@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,9 @@ def airflow_version(file: Path) -> str:
 
 def build(file: Path) -> tuple[Registry, dict[str, str]]:
     """The registry, and the versions that were read. What was known already keeps its `since`."""
-    since = {metric.name: metric.since for metric in Registry.read(FILE)} if FILE.exists() else {}
+    # not `Registry.read`: the file may still hold metrics of a source that is gone
+    known = json.loads(FILE.read_text())["metrics"] if FILE.exists() else []
+    since = {entry["name"]: entry.get("since", "") for entry in known}
     versions = {
         "airflow": airflow_version(file),
         "operator": importlib.metadata.version("airflow-tenant-operator"),

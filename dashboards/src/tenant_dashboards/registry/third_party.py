@@ -171,14 +171,25 @@ PROGRAMS = (
         ),
     ),
     Program(
-        "ingress-nginx",
-        "1.13",
-        "https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/",
+        "traefik",
+        "3.6",
+        "https://doc.traefik.io/traefik/observability/metrics/overview/",
         (
-            ("nginx_ingress_controller_requests", "counter",
-             "namespace ingress service host method status path controller_class", "Requests"),
-            ("nginx_ingress_controller_request_duration_seconds", "histogram",
-             "namespace ingress service host method status path controller_class", "Time of requests"),
+            ("traefik_service_requests_total", "counter",
+             "service exported_service code method protocol", "Requests by backend"),
+            ("traefik_service_request_duration_seconds", "histogram",
+             "service exported_service code method protocol", "Time of requests by backend"),
+        ),
+    ),
+    Program(
+        "envoy-gateway",
+        "1.9",
+        "https://gateway.envoyproxy.io/docs/tasks/observability/proxy-metric/",
+        (
+            ("envoy_cluster_upstream_rq", "counter", "envoy_cluster_name envoy_response_code",
+             "Answers to requests by rule of a route"),
+            ("envoy_cluster_upstream_rq_time", "histogram", "envoy_cluster_name",
+             "Time of requests in milliseconds by rule of a route"),
         ),
     ),
     Program(
