@@ -87,3 +87,29 @@ def test_nothing_is_recommended_that_airflow_3_has_removed() -> None:
         "DummyOperator",
     )
     assert [word for word in gone if word in PAGE.read_text()] == []
+
+
+@pytest.mark.covers("X-11")
+def test_nobody_is_sent_to_a_replica_of_the_database() -> None:
+    """Airflow has no such option: what helps is a larger database, and PgBouncer before it."""
+    found = {row[0]: row for row in rows(sections()["Database"])}
+    assert found["read replica"][-1].startswith("nobody")
+    assert "PgBouncer" in found["read replica"][-1]
+    assert "a larger or a managed database" in found
+    root = PAGE.parents[1]
+    options = next(
+        (root / ".venv-airflow").glob("lib/python3*/site-packages/airflow/config_templates/config.yml")
+    )
+    assert "sql_alchemy_conn:" in options.read_text()
+    assert "replica" not in options.read_text()
+    for values in root.glob("charts/*/values.yaml"):
+        assert "replica_conn" not in values.read_text()
+
+
+@pytest.mark.covers("S000-17")
+def test_the_way_between_own_machines_and_the_cloud_is_private_and_both_ends_are_known() -> None:
+    section = " ".join(sections()["Hybrid: own machines and cloud"].split())
+    for word in ("VPN", "Direct Connect", "SSH certificates", "IAM roles", "`known_hosts`", "access keys"):
+        assert word in section, word
+    fields = (PAGE.parents[1] / "operator/src/tenant_operator/plan/secrets.py").read_text()
+    assert '"known_hosts"' in fields, "the Secret of a repository by SSH holds it"

@@ -132,3 +132,57 @@ def test_what_a_tenant_chooses_for_production_is_listed() -> None:
     table = PAGE.read_text().partition("## The tenant itself")[2]
     firsts = re.findall(r"^\| ([^|]+?) \|", table, re.MULTILINE)[1:]
     assert firsts == ["executor", "secrets", "DAG versions", "alerts on lateness", "timeouts"]
+
+
+def standards() -> dict[str, dict[str, tuple[str, str]]]:
+    """Law or standard -> what it asks for -> what is from here, and what is the reader's."""
+    table = PAGE.read_text().partition("## Laws and standards")[2].partition("\nHardening")[0]
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for rule, asks, here, yours in re.findall(
+        r"^\| ([^|]+) \| ([^|]+) \| ([^|]*?) ?\| ([^|]*?) ?\|$", table, re.MULTILINE
+    ):
+        found.setdefault(rule, {})[asks] = (here.strip(), yours.strip())
+    return found
+
+
+@pytest.mark.covers("S003-44")
+def test_what_the_gdpr_asks_for_has_its_place() -> None:
+    wanted = {
+        "an audit trail": "phase16_03_audit_compliance",
+        "retention": "phase17_03_governance_workflows",
+        "encryption of personal data": "platform_secure_transfer",
+        "flow logs of the network": "logging.yaml",
+    }
+    found = standards()["GDPR"]
+    assert found.keys() == wanted.keys()
+    for asks, evidence in wanted.items():
+        assert evidence in found[asks][0], asks
+    template = (ROOT / "manifests" / "aws" / "logging.yaml").read_text()
+    assert "AWS::EC2::FlowLog" in template
+
+
+@pytest.mark.covers("S003-46")
+def test_what_hipaa_asks_for_has_its_place() -> None:
+    found = standards()["HIPAA"]
+    assert list(found) == [
+        "encryption at rest",
+        "encryption on the way",
+        "an access log",
+        "reviews of access",
+    ]
+    for asks, (here, _) in found.items():
+        assert here, asks
+
+
+@pytest.mark.covers("S003-47")
+def test_the_hardening_list_has_ten_points_and_two_of_them_are_in_the_reference() -> None:
+    text = PAGE.read_text().partition("ten points: ")[2].partition("\n\n")[0]
+    points = [" ".join(point.split()) for point in text.split(";")]
+    words = ["GuardDuty", "Security Hub", "Config", "flow logs of all traffic", "CloudTrail in all regions"]
+    words += ["every quarter", "review of IAM", "second factor", "penetration test", "WAF"]
+    assert len(points) == 10
+    assert [word for word, point in zip(words, points, strict=True) if word not in point] == []
+    assert "optional" in points[-1]
+    template = (ROOT / "manifests" / "aws" / "logging.yaml").read_text()
+    assert re.search(r"TrafficType: ALL", template)
+    assert re.search(r"IsMultiRegionTrail: true", template)
