@@ -114,7 +114,7 @@ def test_dags_roll_back_to_the_commit_before_and_follow_their_branch_again(insta
     assert previous != newest
     with at_the_end(installed, "dag-revisions"):
         act(installed, "roll-back-dags")
-        assert annotations(installed)[f"{OURS}dag-revisions"] == f"main={previous}"
+        assert annotations(installed)[f"{OURS}dag-revisions"] == f"main={previous}@{newest}"
         wait_for(
             "the DAGs to be held",
             lambda: (source(installed)["commit"], source(installed).get("held")) == (previous, True),
