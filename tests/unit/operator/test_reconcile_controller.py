@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.unit.operator.support import Counter
 from tests.unit.operator.test_reconcile_flow import DEADLINE, Cluster, Helm, Nobody, edited
 
 from tenant_operator.adapters.system import SystemClock
+from tenant_operator.api.status import DagSourceStatus
 from tenant_operator.core import names
 from tenant_operator.core.kinds import Object
 from tenant_operator.core.metrics import Metrics
+from tenant_operator.core.ports import Rendered
 from tenant_operator.core.settings import Settings
 from tenant_operator.plan.values import Defaults
 from tenant_operator.reconcile.controller import Controller
 from tenant_operator.reconcile.flow import Flow
 from tenant_operator.reconcile.index import Index
-from tenant_operator.reconcile.state import TenantState
+from tenant_operator.reconcile.state import AirflowView, TenantState
+
+A, B, STABLE = "a" * 40, "b" * 40, "stable-branch"
 
 
 class SlowAirflow(Nobody):
@@ -35,6 +40,42 @@ class SlowAirflow(Nobody):
 
     def forget(self, tenant: str) -> None:
         self.forgotten.append(tenant)
+
+
+class Answering(Nobody):
+    """Airflow has a commit of the source main whenever it is asked."""
+
+    def __init__(self, commit: str) -> None:
+        super().__init__()
+        self._dags = (DagSourceStatus(name="main", commit=commit),)
+
+    async def run(self, *args: Any) -> None:
+        (state,) = args
+        generation, revisions = state.edition
+        state.airflow = AirflowView(
+            dags=self._dags, generation=generation, revisions=revisions, answered=revisions
+        )
+
+
+class Refs(Helm):
+    """Notes what the sources were to follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.followed: list[str] = []
+
+    async def render(self, release: str, namespace: str, values: Mapping[str, Any]) -> Rendered:
+        self.followed += [ref for ref in (STABLE, A) if f"'{ref}'" in str(values)]
+        return await super().render(release, namespace, values)
+
+
+def holding(commit: str, seen: str) -> Object:
+    """A tenant with a source that is to be held, as a watch brings it."""
+    found = asking("", version=11)
+    found["metadata"]["annotations"] = {names.ANNOTATION_DAG_REVISIONS: f"main={commit}@{seen}"}
+    git = {"repo": "https://git.example.com/x.git", "ref": STABLE}
+    found["spec"]["dags"] = {"sources": [{"name": "main", "gitSync": git}]}
+    return found
 
 
 def asking(value: str, version: int, uid: str = "u-1") -> Object:
@@ -59,11 +100,22 @@ def answers(cluster: Cluster) -> list[str]:
     return [status["lastHandledReconcileAt"] for status in cluster.statuses]
 
 
-async def until_answered(made: Controller, cluster: Cluster, value: str) -> None:
+def remarks(cluster: Cluster) -> list[str]:
+    """What the statuses said in Ready, in order."""
+    return [
+        condition["message"]
+        for status in cluster.statuses
+        for condition in status["conditions"]
+        if condition["type"] == "Ready"
+    ]
+
+
+async def until(made: Controller, cluster: Cluster, reached: Callable[[], bool]) -> None:
+    """Run until a status makes it so."""
     work = asyncio.create_task(made.run())
     try:
         async with asyncio.timeout(DEADLINE):
-            while value not in answers(cluster):
+            while not reached():
                 cluster.told.clear()
                 await cluster.told.wait()
     finally:
@@ -84,10 +136,27 @@ async def test_a_request_that_comes_during_the_pass_of_another_is_answered_by_a_
 
     helm.during = during
     made.tenant_changed(asking("t1", version=11))
-    await until_answered(made, cluster, "t2")
+    await until(made, cluster, lambda: "t2" in answers(cluster))
     assert len(helm.rendered) == 2, "what the first pass has seen is older than the request"
     assert all("t2" not in answered for answered in answered_at_render)
     assert "t1" not in answers(cluster), "the last value is the one that is answered"
+
+
+async def test_a_hold_is_rendered_as_soon_as_a_look_has_decided_on_it() -> None:
+    cluster, helm = Cluster(), Refs()
+    made = controller(cluster, helm, Answering(B))
+    made.tenant_changed(holding(A, seen=B))
+    await until(made, cluster, lambda: any("'main' held by" in said for said in remarks(cluster)))
+    assert helm.followed == [STABLE, A]
+    assert any("once Airflow is seen to have the commit after @" in said for said in remarks(cluster))
+
+
+async def test_a_hold_that_a_look_decides_against_renders_nothing_and_is_told() -> None:
+    cluster, helm = Cluster(), Refs()
+    made = controller(cluster, helm, Answering("c" * 40))
+    made.tenant_changed(holding(A, seen=B))
+    await until(made, cluster, lambda: any("holds nothing for 'main'" in said for said in remarks(cluster)))
+    assert helm.followed == [STABLE]
 
 
 async def test_a_look_that_outlives_its_tenant_leaves_nothing_to_a_namesake() -> None:

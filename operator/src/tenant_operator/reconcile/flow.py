@@ -86,6 +86,8 @@ class Flow:
         try:
             tenant = parse(state.raw, state.known)
             findings.intent = tenant.intent
+            if tenant.intent.commits != state.commits:  # perhaps by a look into Airflow: no event tells of it
+                state.commits, state.full = tenant.intent.commits, True
             await self._ground.finalizer(state)
             if not tenant.spec.suspend:
                 findings.held = tenant.intent.held

@@ -102,6 +102,8 @@ class TenantState:
     #: fingerprints of the Secrets that the last full pass saw
     checksums: Mapping[str, str] = field(default_factory=dict)
     release: Kept | None = None
+    #: the commits at which sources were held in the last pass
+    commits: Mapping[str, str] = field(default_factory=dict)
     #: what MonitoringReady says once that release is applied
     monitoring: Finding | None = None
     #: digest and version of each object as our last apply left it
