@@ -20,9 +20,10 @@ import yaml
 from tests.airflow.environment import ROOT, airflow_bin
 from tests.airflow.loki import Loki
 from tests.airflow.server import AirflowServer, free_port, wait_until
+from tests.charts.support import render_chart
 from tests.unit.operator.support import tenant
 
-from tenant_operator.plan import logs
+from tenant_operator.plan import logs, values
 
 DAG = '''
 """Fails once, then succeeds."""
@@ -46,6 +47,7 @@ with DAG("settle", schedule=None, start_date=START, is_paused_upon_creation=Fals
     pay()
 '''
 BUCKET = "airflow-logs"
+CONNECTION = "aws_default"
 #: Flask-AppBuilder says it before any logging is set up.
 NOT_AIRFLOWS = "appbuilder.app is deprecated"
 _CREDENTIAL = "testing/20260101/us-east-1/s3/aws4_request"
@@ -147,8 +149,10 @@ def told(
     (home / "dags").mkdir()
     (home / "dags" / "settle.py").write_text(DAG)
     found = tenant(
-        connections=[{"id": "logs_s3", "type": "aws"}],
-        logging={"remote": {"folder": f"s3://{BUCKET}/payments", "connectionId": "logs_s3", "encrypt": True}},
+        connections=[{"id": CONNECTION, "type": "aws"}],
+        logging={
+            "remote": {"folder": f"s3://{BUCKET}/payments", "connectionId": CONNECTION, "encrypt": True}
+        },
         traces={"otlpEndpoint": receiver[0]},
     )
     config = {
@@ -168,7 +172,7 @@ def told(
     server = AirflowServer.start(home, settings)
     try:
         connection = {
-            "connection_id": "logs_s3",
+            "connection_id": CONNECTION,
             "conn_type": "aws",
             "login": "testing",
             "password": "testing",
@@ -244,6 +248,19 @@ def test_the_log_of_each_try_is_in_the_store_and_encrypted(told: Told) -> None:
         assert headers["x-amz-server-side-encryption"] == "AES256"
         assert b"order settled" in body
         assert (b"the bank is closed" in body) == (attempt == 1)
+
+
+@pytest.mark.covers("S002-21")
+def test_the_store_is_the_bucket_of_logs_by_the_default_connection(told: Told) -> None:
+    remote = {"folder": "s3://airflow-logs/", "connectionId": "aws_default"}
+    spec = tenant(connections=[{"id": "aws_default", "type": "aws"}], logging={"remote": remote})
+    config = render_chart(values.build(spec, {}, values.Defaults())).config
+    assert config["AIRFLOW__LOGGING__REMOTE_LOGGING"] == "True"
+    assert config["AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"] == "s3://airflow-logs/"
+    assert config["AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID"] == CONNECTION == "aws_default"
+    status, _, body = request("GET", f"{told.store}/airflow-logs/{quote(told.key(2))}")
+    assert status == 200
+    assert b"order settled" in body
 
 
 @pytest.mark.covers("LG-01")

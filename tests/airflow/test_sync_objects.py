@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography.fernet import Fernet, InvalidToken
 from tests.airflow.conftest import Calls
 from tests.airflow.environment import airflow_bin
 from tests.airflow.server import AirflowServer
@@ -183,6 +184,27 @@ async def test_stored_secrets_are_the_wanted_ones(api: AirflowApi, airflow: Airf
     changed = replace(CONNECTION, password="s3cret-two", extra={"token": "t0ken-two"})
     await sync(api, changed, owned=owned)
     assert stored_connection(airflow, "warehouse") == ("s3cret-two", {"token": "t0ken-two"})
+
+
+@pytest.mark.covers("S000-14")
+async def test_what_is_secret_of_a_connection_lies_encrypted_in_the_database(
+    api: AirflowApi, airflow: AirflowServer
+) -> None:
+    """With the Fernet key, and with no other one."""
+    await sync(api, CONNECTION)
+    with closing(sqlite3.connect(airflow.directory / "airflow.db", timeout=30)) as database:
+        query = "SELECT password, extra, is_encrypted, is_extra_encrypted FROM connection WHERE conn_id = ?"
+        password, extra, *encrypted = database.execute(query, (CONNECTION.name,)).fetchone()
+    assert encrypted == [1, 1]
+    key = Fernet(airflow.environment["AIRFLOW__CORE__FERNET_KEY"])
+    assert key.decrypt(password.encode()).decode() == CONNECTION.password
+    assert json.loads(key.decrypt(extra.encode())) == CONNECTION.extra
+    with pytest.raises(InvalidToken):
+        Fernet(Fernet.generate_key()).decrypt(password.encode())
+    stored = b"".join(path.read_bytes() for path in airflow.directory.glob("airflow.db*"))
+    assert b"warehouse" in stored
+    for secret in (b"s3cret-one", b"t0ken-one"):
+        assert secret not in stored
 
 
 async def test_a_secret_variable_is_followed_although_airflow_masks_it(
