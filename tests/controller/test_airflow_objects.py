@@ -6,15 +6,25 @@ others are foreign.
 
 from __future__ import annotations
 
+import base64
+import shutil
+import sqlite3
+import subprocess
 import urllib.error
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography.fernet import Fernet, InvalidToken
+from tests.airflow.environment import airflow_bin
 from tests.airflow.server import AirflowServer
 from tests.controller.process import eventually
 from tests.controller.stack import Stack, TenantUnderTest, running
+
+from tenant_operator.core import kinds, names
 
 _WAIT = 40.0
 
@@ -322,3 +332,47 @@ def test_what_a_tenant_at_rest_is_given_arrives_when_it_wakes(stack: Stack, airf
     assert pool(airflow, new)["slots"] == 2
     assert pool(airflow, kept) is None, "the edit took it out of the spec"
     assert tenant.status["owned"]["pools"] == [new]
+
+
+@pytest.mark.covers("S002-22")
+def test_the_fernet_key_is_made_once_and_airflow_s_own_command_rotates_it(
+    stack: Stack, airflow: AirflowServer, tmp_path: Path
+) -> None:
+    tenant = prepared(stack, airflow, "fernet")
+    stack.api.secret("db", tenant.namespace, password="hunter2")
+    reference = {"name": "db", "key": "password"}
+    name = f"{tenant.name}-db"
+    tenant.create(connections=[{"id": name, "type": "postgres", "passwordSecretRef": reference}])
+    tenant.wait("ObjectsSynced", seconds=60)
+    secret = names.fernet_secret(tenant.name)
+    made = stack.api.get(kinds.SECRET, secret, tenant.namespace)
+    key = base64.b64decode(made["data"]["fernet-key"])
+    Fernet(key)
+    tenant.edit(airflow={"config": {"core": {"parallelism": "7"}}})
+    tenant.until(lambda: tenant.status["release"]["revision"] == 2)
+    kept = stack.api.get(kinds.SECRET, secret, tenant.namespace)
+    assert (kept["metadata"]["uid"], kept["data"]) == (made["metadata"]["uid"], made["data"])
+
+    # a copy of the database: other tests' Airflow goes on with the key that it has
+    shutil.copyfile(airflow.directory / "airflow.db", tmp_path / "airflow.db")
+    old = airflow.environment["AIRFLOW__CORE__FERNET_KEY"]
+    assert decrypted(tmp_path, name, old) == "hunter2"
+    environment = {
+        **airflow.environment,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'airflow.db'}",
+        "AIRFLOW__CORE__FERNET_KEY": f"{key.decode()},{old}",
+    }
+    command = [str(airflow_bin() / "airflow"), "rotate-fernet-key"]
+    subprocess.run(command, env=environment, capture_output=True, timeout=120, check=True)
+    assert decrypted(tmp_path, name, key) == "hunter2"
+    with pytest.raises(InvalidToken):
+        decrypted(tmp_path, name, old)
+
+
+def decrypted(directory: Path, connection_id: str, key: str | bytes) -> str:
+    """The stored password of a connection, opened with one key."""
+    with closing(sqlite3.connect(directory / "airflow.db", timeout=30)) as database:
+        query = "SELECT password FROM connection WHERE conn_id = ?"
+        [stored] = database.execute(query, (connection_id,)).fetchone()
+    return Fernet(key).decrypt(stored.encode()).decode()
