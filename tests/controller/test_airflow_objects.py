@@ -7,7 +7,6 @@ others are foreign.
 from __future__ import annotations
 
 import base64
-import shutil
 import sqlite3
 import subprocess
 import urllib.error
@@ -354,7 +353,11 @@ def test_the_fernet_key_is_made_once_and_airflow_s_own_command_rotates_it(
     assert (kept["metadata"]["uid"], kept["data"]) == (made["metadata"]["uid"], made["data"])
 
     # a copy of the database: other tests' Airflow goes on with the key that it has
-    shutil.copyfile(airflow.directory / "airflow.db", tmp_path / "airflow.db")
+    with (
+        closing(sqlite3.connect(airflow.directory / "airflow.db", timeout=30)) as source,
+        closing(sqlite3.connect(tmp_path / "airflow.db")) as copy,
+    ):
+        source.backup(copy)
     old = airflow.environment["AIRFLOW__CORE__FERNET_KEY"]
     assert decrypted(tmp_path, name, old) == "hunter2"
     environment = {
