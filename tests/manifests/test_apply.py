@@ -43,7 +43,7 @@ def test_policies_operator_and_tenants_are_taken_in_the_order_of_the_readme(plan
     def apply(folder: str) -> list[str]:
         return kubectl(plane, "apply", "--server-side", "-k", str(MANIFESTS / folder)).splitlines()
 
-    assert len(apply("operator/staging")) == 10
+    assert len(apply("operator/staging")) == 20
     served = ("get", "--raw", "/apis/airflowtenants.io/v1alpha1/airflowtenants")
     eventually(lambda: run(plane, *served).returncode == 0, _SECONDS, lambda: run(plane, *served).stderr)
     assert len(apply("policies/staging")) == 12
