@@ -84,7 +84,12 @@ def test_the_share_of_errors_stands_beside_the_line_that_the_objective_allows(re
 def test_burn_rates_have_the_limits_of_the_alerts() -> None:
     shown = {found.title: found for found in board("slo").panels}["Burn rate by window"]
     assert [step.value for step in shown.thresholds] == [None, 1, 3, 6, 14.4]
-    assert [target.legend.split()[-2] for target in shown.targets] == ["1h", "6h", "1d", "3d"]
+    assert [target.legend.split()[-3:-1] for target in shown.targets] == [
+        ["1", "h"],
+        ["6", "h"],
+        ["1", "d"],
+        ["3", "d"],
+    ]
 
 
 def test_success_ratio_of_a_dag_is_successes_over_runs(recorded: Recorded) -> None:

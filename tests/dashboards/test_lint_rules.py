@@ -78,6 +78,15 @@ def _defaults(board: Json, kind: str = "timeseries") -> Json:
     return found
 
 
+def _graph(board: Json, title: str) -> Json:
+    return next(panel for panel in panels(board) if panel["title"] == title)
+
+
+def _custom(board: Json, title: str) -> Json:
+    found: Json = _graph(board, title)["fieldConfig"]["defaults"]["custom"]
+    return found
+
+
 def _target(board: Json) -> Json:
     return next(target for panel, target in targets(board) if panel["type"] == "timeseries")
 
@@ -146,6 +155,8 @@ BREAKS: list[tuple[str, Callable[[Json], object]]] = [
     ("no-data-text-rule", lambda b: _defaults(b).update(noValue="")),
     ("legend-rule", lambda b: _target(b).update(legendFormat="__auto")),
     ("legend-rule", lambda b: _panel(b)["options"]["legend"].update(showLegend=False)),
+    ("legend-rule", lambda b: _graph(b, "DAG run duration, p95")["options"]["legend"].pop("sortBy")),
+    ("bars-rule", lambda b: _custom(b, "DAG runs by outcome").pop("stacking")),
     ("threshold-rule", lambda b: _defaults(b, "stat").pop("thresholds")),
     ("threshold-rule", lambda b: _defaults(b, "stat")["thresholds"]["steps"].reverse()),
     ("links-rule", lambda b: b["links"][0].update(keepTime=False)),

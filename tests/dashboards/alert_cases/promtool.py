@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -56,16 +56,17 @@ def _expected(alert: Alert, case: Fires) -> dict[str, dict[str, str]]:
     }
 
 
-def _checks(case: Case) -> list[dict[str, object]]:
+def _checks(case: Case, variant: str) -> list[dict[str, object]]:
+    name = case.alert + variant
     if not isinstance(case, Fires):
-        return [{"eval_time": f"{case.at}m", "alertname": case.alert, "exp_alerts": []}]
+        return [{"eval_time": f"{case.at}m", "alertname": name, "exp_alerts": []}]
     alert = registry.by_name(case.alert)
     fires = case.since + minutes(alert.hold)
     made: list[dict[str, object]] = [
-        {"eval_time": f"{fires}m", "alertname": case.alert, "exp_alerts": [_expected(alert, case)]}
+        {"eval_time": f"{fires}m", "alertname": name, "exp_alerts": [_expected(alert, case)]}
     ]
     if fires:
-        made.append({"eval_time": f"{fires - 1}m", "alertname": case.alert, "exp_alerts": []})
+        made.append({"eval_time": f"{fires - 1}m", "alertname": name, "exp_alerts": []})
     return made
 
 
@@ -75,8 +76,13 @@ def write(
     cases: Iterable[Case],
     groups: list[dict[str, Any]],
     active: dict[str, Any] = GROUPS["active"],
+    variants: Sequence[str] = ("",),
 ) -> Path:
-    """A test file with its rules; the groups that record what these read go first."""
+    """A test file with its rules; the groups that record what these read go first.
+
+    Every case is checked with each variant of its alert: rules whose names end in one of `variants`. What
+    costs time is a case, its series and its records, not the rules beside each other that look at them.
+    """
     groups = [active, *([GROUPS["edge"]] if "airflow_edge_" in str(groups) else []), *groups]
     rules = folder / f"{name}.rules.yaml"
     rules.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
@@ -88,7 +94,7 @@ def write(
                 {"series": series(metric), "values": values}
                 for metric, values in {**case.base, **case.series}.items()
             ],
-            "alert_rule_test": _checks(case),
+            "alert_rule_test": [check for variant in variants for check in _checks(case, variant)],
         }
         for case in cases
     ]
@@ -120,3 +126,9 @@ def run(folder: Path, paths: Iterable[Path]) -> dict[str, dict[str, str]]:
             for case in suite.iter("testcase")
         }
     return found
+
+
+def noticed(outcomes: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """The rules that did something else than a case wants, or that could not be computed."""
+    failures = "\n".join(failure for results in outcomes.values() for failure in results.values())
+    return set(re.findall(r"^ *(?:alertname|rule): (\w+), time: ", failures, flags=re.MULTILINE))

@@ -104,6 +104,20 @@ def _legend(case: Case) -> Problems:
     for panel in query_panels(case.board):
         if panel["type"] in {"timeseries", "state-timeline"} and not panel["options"]["legend"]["showLegend"]:
             yield f"{panel['title']}: hides its legend"
+        legend = panel["options"].get("legend", {})
+        if legend.get("displayMode") == "table" and not legend.get("sortBy"):
+            yield f"{panel['title']}: its legend has room for some lines, in no order"
+
+
+@rule("bars-rule")
+def _bars(case: Case) -> Problems:
+    """Bars that are not stacked lie over each other: one hides or tints the other."""
+    for panel in query_panels(case.board):
+        drawn = panel["fieldConfig"]["defaults"].get("custom") or {}
+        if drawn.get("drawStyle") != "bars" or (drawn.get("stacking") or {}).get("mode") == "normal":
+            continue
+        if len(panel["targets"]) > 1 or "{{" in panel["targets"][0]["legendFormat"]:
+            yield f"{panel['title']}: bars over bars"
 
 
 @rule("threshold-rule")

@@ -14,7 +14,8 @@
     {steps: [[0, 1], [0.57, 0], [0.71, 1]]}                                              states
     {ago: 3600}                                                                          start minus 3600
 
-`since: 0.545` in an entry: the series begins then, as that of a pod which is made later.
+`since: 0.545` in an entry: the series begins then, as that of a pod which is made later. `lead: 300` beside
+the labels: all begin so many seconds before the recording, for rules that look back.
 A histogram has `buckets: {"0.1": 2, "1": 0.5, "+Inf": 0.1}` instead: observations per second in each bucket.
 Noise is the same in every run: it is seeded by the series.
 """
@@ -24,7 +25,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,14 @@ class Range:
     start: int
     end: int
     step: int
+    lead: int = 0
 
     def moments(self) -> list[tuple[int, float]]:
         """(second, share of the recording) of each sample."""
         length = max(self.end - self.start, 1)
-        return [(at, (at - self.start) / length) for at in range(self.start, self.end + 1, self.step)]
+        return [
+            (at, (at - self.start) / length) for at in range(self.start - self.lead, self.end + 1, self.step)
+        ]
 
 
 def names(folder: Path = FOLDER) -> dict[str, str]:
@@ -62,12 +66,13 @@ def lines(span: Range, folder: Path = FOLDER) -> Iterator[str]:
     """All written series as samples of the text format."""
     for file in sorted(folder.glob("*.yaml")):
         for family in yaml.safe_load(file.read_text())["series"]:
+            lead = family.get("lead", 0)
             for entry in family["of"]:
                 labels = family.get("labels", {}) | {
                     key: value for key, value in entry.items() if key not in ("value", "buckets", "since")
                 }
-                born = span.start + entry.get("since", 0) * (span.end - span.start)
-                for name, its, values in _expand(family["name"], labels, entry, span):
+                born = span.start + entry.get("since", -math.inf) * (span.end - span.start)
+                for name, its, values in _expand(family["name"], labels, entry, replace(span, lead=lead)):
                     text = series(name, its)
                     yield from (f"{text} {value:.10g} {at}" for at, value in values if at >= born)
 

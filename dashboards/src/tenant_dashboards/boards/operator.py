@@ -103,7 +103,7 @@ def _health() -> Row:
                 no_data="no pass yet",
             ),
             tile(
-                "Up since",
+                "Up for",
                 Target(f"max(time() - {s.PROCESS_START(OPERATOR)})", "age"),
                 "Age of the operator's process. Short ages again and again mean crashes: see the pod's "
                 "last state.",
@@ -162,6 +162,7 @@ def _work() -> Row:
                     Target(f"sum({s.OPERATOR_QUEUE(OPERATOR)})", "waiting", color=ORANGE),
                     Target(f"sum({s.ACTIVE_RECONCILES(OPERATOR)})", "under way", color="blue"),
                 ),
+                decimals=0,
                 no_data="not scraped",
             ),
             Panel(
@@ -227,6 +228,7 @@ def _tenants() -> Row:
                         "{{type}}",
                     ),
                 ),
+                decimals=0,
                 no_data="no tenants",
                 colors=(("Ready", GREEN), ("Reconciling", "blue"), ("Stalled", RED)),
             ),
@@ -237,6 +239,7 @@ def _tenants() -> Row:
                 "for long is an operator that was killed in between, failed is a render or an apply that was "
                 "refused: see the condition ReleaseReady.",
                 (Target(f"sum by (status) ({s.TENANT_HELM_STATUS}) > 0", "{{status}}"),),
+                decimals=0,
                 no_data="no releases",
                 colors=(("deployed", GREEN), ("failed", RED)),
             ),

@@ -104,7 +104,8 @@ def changes() -> Row:
             Panel(
                 "Drift seen and put right, by kind",
                 Kind.TIMESERIES,
-                "Objects that somebody else changed, and that the operator set back, per interval. The same "
+                "Objects that somebody else changed (lines), and that the operator set back (bars), per "
+                "interval. The same "
                 "kind again and again: another controller or a person fights the operator.",
                 (
                     Target(
@@ -116,9 +117,11 @@ def changes() -> Row:
                         expr.events(s.DRIFT_DETECTED, OPERATOR, group="kind", window=BAR),
                         "{{kind}} seen",
                         step=BAR_STEP,
+                        line=True,
                     ),
                 ),
                 bars=True,
+                stacked=True,
                 decimals=0,
                 no_data="no drift",
             ),

@@ -31,7 +31,7 @@ _BY = "max by (tenant, sloth_slo)"
 _NAME = "{{tenant}} {{sloth_slo}}"
 _NONE = "the tenant's spec has no objective"
 # Long windows and limits of the burn alerts: https://sre.google/workbook/alerting-on-slos/ (table 5-8)
-_WINDOWS = ("1h", "6h", "1d", "3d")
+_WINDOWS = {"1h": "1 h", "6h": "6 h", "1d": "1 d", "3d": "3 d"}
 _LIMITS = (Step(None, BLUE), Step(1, YELLOW), Step(3, ORANGE), Step(6, RED), Step(14.4, PURPLE))
 
 
@@ -141,7 +141,8 @@ def _burn() -> Row:
         "long and a short window agree: 14.4 over 1 h and 6 over 6 h page, 3 over 1 d and 1 over 3 d make a "
         "ticket.",
         tuple(
-            Target(f"{_of(s.slo_error_ratio(window))} / {budget}", f"{_NAME} {window}") for window in _WINDOWS
+            Target(f"{_of(s.slo_error_ratio(window))} / {budget}", f"{_NAME} {words}")
+            for window, words in _WINDOWS.items()
         ),
         unit="none",
         decimals=1,

@@ -90,6 +90,8 @@ def _success() -> Panel:
         thresholds=below(0.95, 0.8),
         no_data="no DAG run ended within a day",
         legend_table=True,
+        legend_up=True,
+        legend_calcs=("lastNotNull", "min"),
         width=12,
     )
 

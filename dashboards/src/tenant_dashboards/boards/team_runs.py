@@ -80,18 +80,20 @@ def runs() -> Row:
     missed = Panel(
         "Deadlines created, met and missed",
         Kind.TIMESERIES,
-        "Deadlines of DAG runs (Airflow's DeadlineAlert). A missed one means somebody did not get the data "
-        "in time: the alert names the DAG.",
+        "Deadlines of DAG runs (Airflow's DeadlineAlert): the line new ones, the bars decided ones. A missed "
+        "one means somebody did not get the data in time: the alert names the DAG.",
         tuple(
             Target(
                 f"sum({counted(metric(TENANT))})",
                 name,
                 step=BAR_STEP,
+                line=name == "created",
             )
             for name, metric in deadlines.items()
         ),
         no_data="no DAG has a deadline",
         bars=True,
+        stacked=True,
         colors=(("created", BLUE), ("met", GREEN), ("missed", RED)),
         decimals=0,
         legend_calcs=("sum",),

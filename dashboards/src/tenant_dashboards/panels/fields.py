@@ -115,9 +115,22 @@ def _overrides(panel: Panel) -> list[dashboard.DashboardFieldConfigSourceOverrid
     for index, target in enumerate(panel.targets):
         if target.spec:
             made.append(_override("byFrameRefID", ref_id(index), _spec_line()))
-        elif target.color:
-            made.append(_override("byFrameRefID", ref_id(index), {"color": _fixed(target.color)}))
+        else:
+            given = (_over_bars() if target.line else {}) | (
+                {"color": _fixed(target.color)} if target.color else {}
+            )
+            made += [_override("byFrameRefID", ref_id(index), given)] if given else []
     return made
+
+
+def _over_bars() -> dict[str, object]:
+    """A line over the bars, in no stack: two kinds of bars in one place would hide or tint each other."""
+    return {
+        "custom.drawStyle": common.GraphDrawStyle.LINE,
+        "custom.lineWidth": 2,
+        "custom.fillOpacity": 0,
+        "custom.stacking": common.StackingConfig(mode=common.StackingMode.NONE, group="line"),
+    }
 
 
 def _spec_line() -> dict[str, object]:

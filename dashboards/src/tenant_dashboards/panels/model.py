@@ -75,13 +75,15 @@ class Target:
     """One query.
 
     ``legend`` names the series (empty in tables). ``spec`` draws the line of what the tenant's spec asks for:
-    dashed, over what is measured. ``may_be_empty`` is the reason why it may have no data in the recording.
+    dashed, over what is measured. ``line`` draws a line over the bars of the panel's other queries.
+    ``may_be_empty`` is the reason why it may have no data in the recording.
     """
 
     expr: str
     legend: str = ""
     instant: bool = False
     spec: bool = False
+    line: bool = False
     may_be_empty: str = ""
     step: str = ""  # least interval between two points, e.g. "1m"
     color: str = ""
@@ -134,6 +136,7 @@ class Panel:
     bars: bool = False
     legend_calcs: tuple[str, ...] = ("lastNotNull", "max")
     legend_table: bool = False
+    legend_up: bool = False  # a legend that is a table begins with the lowest, not the highest
     calc: str = "lastNotNull"
     colors: tuple[tuple[str, str], ...] = ()  # legend -> colour
     min: float | None = 0

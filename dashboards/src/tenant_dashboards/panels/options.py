@@ -50,13 +50,20 @@ def transformations(panel: Panel) -> list[dashboard.DataTransformerConfig] | Non
     return steps
 
 
+#: What Grafana calls the columns of a legend.
+_CALC_TITLES = {"lastNotNull": "Last *", "sum": "Total"}
+
+
 def _legend(panel: Panel) -> common.VizLegendOptions:
+    """Below the graph; or a table beside it that begins with what matters most: the rest may not fit."""
     mode = common.LegendDisplayMode.TABLE if panel.legend_table else common.LegendDisplayMode.LIST
     return common.VizLegendOptions(
         display_mode=mode,
         placement=common.LegendPlacement.RIGHT if panel.legend_table else common.LegendPlacement.BOTTOM,
         show_legend=True,
         calcs=list(panel.legend_calcs) if panel.legend_table else [],
+        sort_by=_CALC_TITLES[panel.legend_calcs[0]] if panel.legend_table else None,
+        sort_desc=not panel.legend_up if panel.legend_table else None,
     )
 
 
