@@ -42,6 +42,10 @@ class App:
         return str(self.raw["metadata"]["name"])
 
     @property
+    def annotations(self) -> dict[str, str]:
+        return dict(self.raw["metadata"].get("annotations") or {})
+
+    @property
     def sync(self) -> str:
         """Synced, OutOfSync or Unknown."""
         return str(self.status.get("sync", {}).get("status", ""))
@@ -118,6 +122,12 @@ class ArgoCD:
         """End its processes."""
         self.programs.stop()
 
+    def restart_application_sets(self) -> None:
+        """As `kubectl rollout restart` of its Deployment: it reads its settings when it starts."""
+        self.programs.restart(
+            "argocd-applicationset-controller", {name: _data(self.kube, name) for name in _MAPS}
+        )
+
     def find(self, name: str) -> App | None:
         """An Application, or None."""
         raw = self.kube.get(f"{APPLICATIONS}/{name}")
@@ -158,7 +168,7 @@ class ArgoCD:
         """Wait until an Application says this (and about this commit, and about no older refresh)."""
 
         def fits(app: App) -> bool:
-            fresh = "argocd.argoproj.io/refresh" not in (app.raw["metadata"].get("annotations") or {})
+            fresh = "argocd.argoproj.io/refresh" not in app.annotations
             told = (app.sync, app.health) == (sync, health) and revision in ("", app.revision)
             return fresh and told and app.operation != "Running"
 

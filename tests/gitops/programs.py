@@ -82,6 +82,16 @@ class Programs(Together):
             for name, port, path in self._probes():
                 self.wait_answer(name, f"http://{LOOPBACK}:{self.ports[port]}{path}")
 
+    def restart(self, name: str, maps: Mapping[str, Mapping[str, str]]) -> None:
+        """Start one of them anew with what the ConfigMaps say by now; its ports stay."""
+        self.end(name)
+        self.maps = maps
+        command, environment = next((c, e) for known, c, e in self._commands() if known == name)
+        self.launch(name, command, environment)
+        for known, port, path in self._probes():
+            if known == name:
+                self.wait_answer(name, f"http://{LOOPBACK}:{self.ports[port]}{path}")
+
     def megabytes(self) -> dict[str, float]:
         """Resident memory of each, in MB."""
         page = os.sysconf("SC_PAGE_SIZE")

@@ -67,6 +67,10 @@ class Together:
         assert gone, f"a process does not end: {self.running}"
         self.running = {}
 
+    def end(self, name: str) -> None:
+        """End one of them, by id; AssertionError when it survives."""
+        assert processes.stop([self.running.pop(name)], grace=STOP_SECONDS), f"{name} does not end"
+
     def log(self, name: str) -> Path:
         """The log of one of them."""
         return self.folder / "log" / f"{name}.log"
