@@ -81,7 +81,7 @@ def test_a_fetch_that_fails_is_carried_out_for_a_source_by_the_name_that_git_has
     assert {container for _, _, container, _ in node.runs} == {"git-sync-main", "git-sync-renamed"}
 
 
-def test_a_tenant_that_is_deleted_while_its_fetch_is_retried_goes_and_a_namesake_is_asked_for_nothing(
+def test_a_tenant_that_is_deleted_while_its_fetch_is_retried_goes_and_a_namesake_asks_anew(
     stack: Stack,
 ) -> None:
     tenant = stack.create("leaving", dags={"sources": [GIT]})
@@ -93,14 +93,16 @@ def test_a_tenant_that_is_deleted_while_its_fetch_is_retried_goes_and_a_namesake
         tenant.until(lambda: tenant.events("DagSyncDelayed"))
         tenant.delete()
         tenant.wait_gone()
-        runs = len(node.runs)
+        node.failure = ""
+        node.runs.clear()
         tenant.create(dags={"sources": [GIT]})
         tenant.wait_released()
-        annotate(tenant, reconcile_requested_at="now")
-        handled(tenant, "lastHandledReconcileAt", "now")
-        assert len(node.runs) == runs
         assert tenant.status.get("lastHandledDagSyncAt", "") == ""
-        assert not tenant.events("DagSyncDelayed")
+        pods = node.take(tenant)
+        annotate(tenant, dag_sync_requested_at="now")
+        handled(tenant, "lastHandledDagSyncAt", "now")
+        assert sorted(pod for _, pod, _, _ in node.runs) == sorted(pods)
+        assert not tenant.events("DagSyncDelayed"), "of the namesake"
 
 
 def test_a_tenant_without_git_has_nothing_to_fetch_and_says_so(stack: Stack) -> None:
