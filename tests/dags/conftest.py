@@ -45,4 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             group = "live" if here / "live" in item.path.parents else str(item.path.relative_to(here))
             item.add_marker(pytest.mark.xdist_group(group))
+            if group == "live":  # the first of them starts a whole Airflow
+                item.add_marker(pytest.mark.timeout(1200))
     items.sort(key=lambda item: here / "live" not in item.path.parents)

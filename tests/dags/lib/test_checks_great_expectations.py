@@ -106,7 +106,7 @@ def test_the_checks_need_neither_great_expectations_nor_airflow():
 
 @pytest.mark.covers("X-23")
 def test_the_own_engine_judges_without_great_expectations_and_the_adapter_as_it_would(tmp_path, by_gx):
-    """The adapter is for GX 1.x, whose checkpoints run validation definitions."""
+    """The adapter is for GX 1.x: 0.18's batch requests and `run_checkpoint` are gone."""
     import great_expectations
 
     assert int(great_expectations.__version__.split(".")[0]) >= 1

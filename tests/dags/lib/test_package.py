@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import inspect
 import pkgutil
 import re
@@ -87,3 +88,23 @@ def test_a_template_field_is_an_attribute_and_no_decorator_of_airflow_2_is_neede
         source = inspect.getsource(item)
         assert {field for field in fields if f"self.{field} = " not in source} == set(), item
         assert "apply_defaults" not in inspect.getsource(inspect.getmodule(item) or item)
+
+
+@pytest.mark.covers("S002-32")
+def test_own_operators_and_sensors_are_an_installed_package_and_no_plugins() -> None:
+    """Bundles of DAGs carry no `plugins/`; the values are the chart's own file."""
+    wanted = {
+        "operators.mlflow": ("MLflowLogMetricsOperator", "MLflowModelTransitionOperator"),
+        "operators.kubeflow": ("KubeflowPipelineOperator", "KubeflowExperimentOperator"),
+        "operators.great_expectations": ("GreatExpectationsOperator",),
+        "sensors.mlflow": ("MLflowModelStageSensor", "MLflowRunCompleteSensor", "ModelPerformanceSensor"),
+        "sensors.kubeflow": ("KubeflowPipelineRunSensor",),
+        "sensors.data_quality": ("DataQualitySensor",),
+    }
+    for module, names in wanted.items():
+        loaded = importlib.import_module(f"tenant_airflow_lib.{module}")
+        assert [name for name in names if not inspect.isclass(getattr(loaded, name, None))] == []
+    assert importlib.metadata.version("tenant-airflow-lib")
+    assert 'packages = ["src/tenant_airflow_lib"]' in (HOME / "pyproject.toml").read_text()
+    assert not [path for path in (ROOT / "dags").rglob("plugins") if path.is_dir()]
+    assert (ROOT / "charts" / "airflow-tenant" / "values.yaml").is_file()
