@@ -175,6 +175,17 @@ def test_durations_are_read(text: str, expected: float) -> None:
     assert rules.seconds(text) == expected
 
 
+def test_a_written_series_with_a_lead_begins_before_the_recording() -> None:
+    """Else the first five minutes of a rate over five minutes would climb from nothing."""
+    span = written.Range(1000, 1300, 10)
+    first: dict[str, int] = {}
+    for line in written.lines(span):
+        name, _, at = line.rpartition(" ")
+        first.setdefault(name.partition("{")[0], int(at))
+    assert first["traefik_service_requests_total"] == first["envoy_cluster_upstream_rq"] == 700
+    assert first["kube_pod_status_phase"] == 1000
+
+
 def test_written_curves_are_the_same_every_time_and_counters_grow() -> None:
     span = written.Range(1000, 1300, 10)
     made = list(written.lines(span))
