@@ -1,4 +1,4 @@
-"""One control plane, operator and kubelet for all tests of a worker; each test has tenants of its own."""
+"""One control plane, operator and kubelet for this folder in a worker; each test has tenants of its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from tests.airflow.server import JOBS, AirflowServer
 from tests.controller.stack import Stack, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The operator with its own rights on a real API server; Airflows do not answer."""
+    """The operator with its own rights on a real API server; Airflows do not answer.
+
+    It ends with the folder: a control plane at rest still takes a good part of a core from the other tests.
+    """
     with running(tmp_path_factory.mktemp("stack"), DELETION_DEADLINE="3") as stack:
         yield stack
 

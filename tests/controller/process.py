@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Modules that the environment of the tests has and the operator's image has not.
+_ABSENT = Path(__file__).with_name("absent")
 _START_SECONDS = 90.0
 _INHERITED = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "VIRTUAL_ENV", "PYTHONPATH")
 
@@ -51,6 +53,7 @@ class Operator:
         inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         environment = {
             **inherited,
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(_ABSENT), inherited.get("PYTHONPATH")])),
             "KUBECONFIG": str(self.kubeconfig),
             "METRICS_PORT": str(self.port),
             "METRICS_HOST": "127.0.0.1",
