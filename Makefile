@@ -9,7 +9,8 @@ PREVIEW_READY := dashboards/preview/.ready
 MEMBERS := operator devcluster images demo dags/lint dashboards
 PYTHON_SOURCES := operator/src devcluster/src images/src demo/src dags/lint/src dashboards/src tools bench manifests
 AIRFLOW_SOURCES := dags/lib/src dags/airflow_usecases
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# A worker goes through one folder after the other, so that the servers of a folder can end with it
+SPREAD := -n 2 --no-loadscope-reorder
 COMPILE := uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-header --no-annotate
 
 .PHONY: help
@@ -54,9 +55,11 @@ lint: setup ## Check style, types, layers, charts, YAML, Go and shell; changes n
 	$$($(BIN)/devcluster tool helm) lint --strict charts/airflow-tenant --values tests/charts/lint-values.yaml
 
 .PHONY: test
+# Bytecode is kept, also where a container's environment forbids it: the tests start thousands of Pythons
+test: export PYTHONDONTWRITEBYTECODE =
 test: lint ## All tests that need no node: units, charts, the operator on a real API server, every DAG on a real Airflow
-	$(PYTEST) -m "not e2e"
-	$(AIRFLOW_VENV)/bin/python -m pytest -n 2 --dist loadgroup tests/dags
+	$(BIN)/pytest $(SPREAD) --dist loadfile -m "not e2e"
+	$(AIRFLOW_VENV)/bin/python -m pytest $(SPREAD) --dist loadgroup tests/dags
 
 .PHONY: e2e
 e2e: $(READY) ## End to end on a real node: operator, Airflow pods, Git, network policies, Argo CD
