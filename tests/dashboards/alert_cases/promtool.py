@@ -131,4 +131,4 @@ def run(folder: Path, paths: Iterable[Path]) -> dict[str, dict[str, str]]:
 def noticed(outcomes: Mapping[str, Mapping[str, str]]) -> set[str]:
     """The rules that did something else than a case wants, or that could not be computed."""
     failures = "\n".join(failure for results in outcomes.values() for failure in results.values())
-    return set(re.findall(r"^ *(?:alertname|rule): (\w+), time: ", failures, flags=re.MULTILINE))
+    return set(re.findall(r"^ *(?:alertname|rule): ([\w:]+), time: ", failures, flags=re.MULTILINE))
