@@ -7,7 +7,10 @@ import secrets
 import urllib.error
 
 import pytest
+import yaml
+from airflow.configuration import conf
 from tests.airflow.server import PASSWORD, USERNAME
+from tests.dags.home import ROOT
 from werkzeug import Response
 
 SECRETS = "phase16_01_secrets_backend"
@@ -77,7 +80,31 @@ def test_a_team_does_not_reach_what_is_not_per_team(live, team_tokens):
     )
 
 
-@pytest.mark.covers("P16.1")
+@pytest.mark.covers("X-32")
+def test_rights_come_from_the_policy_by_folder_and_pools_are_the_operators_alone(
+    live, team_tokens, team_dags
+):
+    """FAB knows no prefixes, and pools are all or nothing: a team may read its DAGs and write no pool."""
+    token = team_tokens["ml"]
+    own, foreign = (f"/api/v2/dags/{team_dags[name]}" for name in ("ml", "data_engineering"))
+    granted = live.call("GET", "/auth/fab/v1/roles/ml")["actions"]
+    of_dags = {item["resource"]["name"] for item in granted if item["resource"]["name"].startswith("DAG:")}
+    assert f"DAG:{team_dags['ml']}" in of_dags
+    assert not [name for name in of_dags if "*" in name or "/" in name]
+    assert (sees(live, token, own), sees(live, token, foreign)) == (200, 403)
+    pool = {"name": "of_the_operator", "slots": 2}
+    assert sees(live, token, "/api/v2/pools", "POST", pool) == 403
+    live.call("POST", "/api/v2/pools", pool)
+    try:
+        mask = "/api/v2/pools/of_the_operator?update_mask=slots"
+        assert sees(live, token, mask, "PATCH", {"name": "of_the_operator", "slots": 9}) == 403
+        assert sees(live, token, "/api/v2/pools/of_the_operator", "DELETE") == 403
+        assert live.call("GET", "/api/v2/pools/of_the_operator")["slots"] == 2
+    finally:
+        live.call("DELETE", "/api/v2/pools/of_the_operator")
+
+
+@pytest.mark.covers("P16.1", "S000-32")
 def test_the_log_file_shows_stars_where_a_service_echoed_the_key(live, httpserver):
     key = secrets.token_hex(12)
 
@@ -100,6 +127,10 @@ def test_the_log_file_shows_stars_where_a_service_echoed_the_key(live, httpserve
     assert "answer 401" in written
     assert '\\"called_with\\": \\"***\\"' in written
     assert key not in written
+    # masking is what the chart asks for, and what this Airflow does
+    chart = yaml.safe_load((ROOT / "charts" / "airflow-tenant" / "values.yaml").read_text())
+    assert chart["config"]["core"]["hide_sensitive_var_conn_fields"] == "True"
+    assert conf.getboolean("core", "hide_sensitive_var_conn_fields")
 
 
 @pytest.fixture

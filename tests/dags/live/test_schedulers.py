@@ -1,0 +1,72 @@
+"""Two schedulers on one database share the work."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from tests.airflow.server import AirflowServer
+from tests.dags.home import ROOT
+from tests.dags.live.airflow import LiveAirflow
+
+#: DAG -> how many of its task instances are run by an executor.
+WORK = {"dynamic_parallel_tasks": 8, "phase1_02_parallel_tasks": 3}
+
+
+@pytest.fixture
+def second(live: LiveAirflow, tmp_path: Path) -> Iterator[AirflowServer]:
+    """One more scheduler of the same Airflow."""
+    other = AirflowServer(tmp_path, live.server.url, live.server.environment)
+    other.run("scheduler", "--skip-serve-logs")
+    yield other
+    other.stop()
+
+
+def alive(live: LiveAirflow) -> list[int]:
+    found = live.call("GET", "/api/v2/jobs?job_type=SchedulerJob&job_state=running&is_alive=true")["jobs"]
+    return [job["id"] for job in found]
+
+
+def starts(live: LiveAirflow, dag_id: str, run_id: str) -> Counter[Any]:
+    """How often each task instance of a run was started."""
+    query = f"dag_id={dag_id}&run_id={quote(run_id, safe='')}&event=running&limit=100"
+    events = live.call("GET", f"/api/v2/eventLogs?{query}")["event_logs"]
+    return Counter((event["task_id"], event["map_index"]) for event in events)
+
+
+@pytest.mark.covers("S003-03")
+def test_two_active_schedulers_start_no_task_twice(live: LiveAirflow, second: AirflowServer) -> None:
+    live.until(lambda: len(alive(live)) == 2, 120, lambda: second.log("scheduler"))
+    runs = {dag_id: live.trigger(dag_id) for dag_id in WORK}
+    for dag_id, run_id in runs.items():
+        assert live.wait(dag_id, run_id, 240) == "success"
+        counted = starts(live, dag_id, run_id)
+        assert len(counted) == WORK[dag_id], counted
+        assert set(counted.values()) == {1}
+        assert {task["try_number"] for task in live.tasks(dag_id, run_id)} <= {0, 1}
+        same = [run["dag_run_id"] for run in live.runs(dag_id) if run["dag_run_id"] == run_id]
+        assert same == [run_id]
+    assert len(alive(live)) == 2, "neither gave up"
+    assert replicas_of_a_tenant_with_two() == 2
+
+
+def replicas_of_a_tenant_with_two() -> int:
+    """What the operator and the chart make of `scheduler.replicas: 2`; Helm is in the other environment."""
+    code = (
+        "from tests.charts.support import RELEASE, render_chart\n"
+        "from tests.unit.operator.support import tenant\n"
+        "from tenant_operator.plan import values\n"
+        "spec = tenant(airflow={'scheduler': {'replicas': 2}})\n"
+        "chart = render_chart(values.build(spec, {}, values.Defaults()))\n"
+        "print(chart[('Deployment', f'{RELEASE}-scheduler')]['spec']['replicas'])\n"
+    )
+    python = ROOT / ".venv" / "bin" / "python"
+    done = subprocess.run(
+        [str(python), "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    return int(done.stdout)
