@@ -189,10 +189,12 @@ ALERTS = (
         "P2",
         of_namespace(
             """
-            sum by (namespace) (namespace_code:airflow_edge_requests:rate5m{code=~"5.."})
-              / sum by (namespace) (namespace_code:airflow_edge_requests:rate5m) > 0.01
-              and
-            sum by (namespace) (namespace_code:airflow_edge_requests:rate5m) * 300 >= 20
+            max by (namespace) (
+              sum by (namespace, edge) (namespace_code:airflow_edge_requests:rate5m{code=~"5.."})
+                / sum by (namespace, edge) (namespace_code:airflow_edge_requests:rate5m) > 0.01
+                and
+              sum by (namespace, edge) (namespace_code:airflow_edge_requests:rate5m) * 300 >= 20
+            )
             """
         ),
         "5m",

@@ -172,15 +172,20 @@ def redis() -> Row:
 
 def edge() -> Row:
     """Requests through what stands at the edge: Traefik, Envoy Gateway or another (alerts/edge.py)."""
-    every = f"sum by (namespace) ({s.EDGE_REQUESTS(NAMESPACE)})"
+    every = f"sum by (namespace, edge) ({s.EDGE_REQUESTS(NAMESPACE)})"
     failed = s.EDGE_REQUESTS(NAMESPACE, 'code=~"5.."')
-    bad = f"sum by (namespace) ({failed})"
+    bad = f"sum by (namespace, edge) ({failed})"
     requests = Panel(
         "Requests",
         Kind.TIMESERIES,
         "Requests per second to the tenant's web address, by the answer's status. Above 1 % of 5xx users see "
         "errors: look at the API server's pods.",
-        (Target(f"sum by (namespace, code) ({s.EDGE_REQUESTS(NAMESPACE)})", "{{namespace}} {{code}}"),),
+        (
+            Target(
+                f"sum by (namespace, code, edge) ({s.EDGE_REQUESTS(NAMESPACE)})",
+                "{{namespace}} {{code}} {{edge}}",
+            ),
+        ),
         unit="reqps",
         stacked=True,
         no_data="no requests of Traefik or Envoy Gateway, nor of a rule of yours",
@@ -190,7 +195,7 @@ def edge() -> Row:
         Kind.TIMESERIES,
         "Share of requests that ended with a server error. Above 1 % an alert rings: API server down, "
         "overloaded, or its database.",
-        (Target(f"({bad} or 0 * {every}) / ({every} > 0)", "{{namespace}}"),),
+        (Target(f"max by (namespace) (({bad} or 0 * {every}) / ({every} > 0))", "{{namespace}}"),),
         unit="percentunit",
         thresholds=above(0.005, 0.01),
         no_data="no requests",
