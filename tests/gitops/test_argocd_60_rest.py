@@ -16,7 +16,9 @@ from devcluster.target import DevclusterTarget
 
 REST_SECONDS = 600.0
 LOOK_SECONDS = 2.0
-ARGO = "argocd-application-controller"
+#: How often an ApplicationSet looks at Git by itself (the default of requeueAfterSeconds).
+SET_SECONDS = 180.0
+OWN = ("applications", "applicationsets/status")
 #: Kubernetes' own heartbeats
 HEARTBEATS = ("leases", "endpoints", "endpointslices", "nodes/status")
 
@@ -50,12 +52,14 @@ def test_ten_minutes_at_rest_change_nothing(installed: Fleet) -> None:
 
 
 def check(found: list[audit.Write], apps: int) -> None:
-    """Argo CD notes when it looked, once a look; nobody writes anything else."""
+    """Argo CD notes when it looked, once a look, at an Application or the ApplicationSet; nothing else."""
     assert found, "the log of the API server is empty"
     argo = [write for write in found if write.agent.startswith("argocd")]
-    assert {write.resource for write in argo} <= {"applications"}, audit.table(Counter(map(str, argo)))
-    looks = REST_SECONDS / RESYNC_SECONDS + 2
-    assert len(argo) <= apps * looks, f"{len(argo)} writes by Argo CD"
+    assert {write.resource for write in argo} <= set(OWN), audit.table(Counter(map(str, argo)))
+    counts = Counter(write.resource for write in argo)
+    for resource, seconds, number in zip(OWN, (RESYNC_SECONDS, SET_SECONDS), (apps, 1), strict=True):
+        looks = REST_SECONDS / seconds + 2
+        assert counts[resource] <= number * looks, f"{counts[resource]} writes of {resource} by Argo CD"
     tenants = [write for write in found if write.resource.startswith("airflowtenants")]
     assert tenants == [], audit.table(Counter(map(str, tenants)))
     others = [w for w in found if w not in argo and w.resource not in HEARTBEATS and w.agent != "kubelet"]
