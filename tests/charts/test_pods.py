@@ -143,24 +143,59 @@ def test_an_update_keeps_the_old_pod_until_the_new_one_is_ready(component: str) 
         ] * 2
 
 
+#: These run in replicas; the others (PostgreSQL, StatsD) are one pod each.
+REPLICATED = {
+    "api-server": "apiServer",
+    "scheduler": "scheduler",
+    "dag-processor": "dagProcessor",
+    "triggerer": "triggerer",
+}
+
+
+def replicated(number: int, **more: Any) -> Chart:
+    return render_chart(
+        merged(KUBERNETES, {name: {"replicas": number} for name in REPLICATED.values()}, more)
+    )
+
+
 @pytest.mark.covers("S003-01")
 def test_replicas_are_spread_over_zones_and_a_drain_takes_one_at_a_time() -> None:
-    components = ("apiServer", "scheduler", "dagProcessor", "triggerer")
-    names = ("api-server", "scheduler", "dag-processor", "triggerer")
-    chart = render_chart(merged(KUBERNETES, {component: {"replicas": 3} for component in components}))
-    for name in names:
+    chart = replicated(3)
+    workloads = [*chart.kind("Deployment"), *chart.kind("StatefulSet")]
+    sizes = {
+        one["metadata"]["name"].removeprefix(f"{RELEASE}-"): one["spec"]["replicas"] for one in workloads
+    }
+    assert sizes == dict.fromkeys(REPLICATED, 3) | {"postgresql": 1, "statsd": 1}
+    for name in REPLICATED:
         spec = chart[("Deployment", f"{RELEASE}-{name}")]["spec"]
-        assert spec["replicas"] == 3
         rules = spec["template"]["spec"]["topologySpreadConstraints"]
         [zone] = [rule for rule in rules if rule["topologyKey"] == "topology.kubernetes.io/zone"]
-        assert zone["maxSkew"] == 1
-        assert zone["labelSelector"]["matchLabels"] == spec["selector"]["matchLabels"]
+        assert zone == {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            # a cluster of one zone starts, and a zone that is lost is replaced in the others
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "matchLabelKeys": ["pod-template-hash"],
+            "labelSelector": {"matchLabels": spec["selector"]["matchLabels"]},
+        }
         budget = chart[("PodDisruptionBudget", f"{RELEASE}-{name}")]["spec"]
-        assert budget["maxUnavailable"] == 1
-        assert budget["selector"]["matchLabels"] == spec["selector"]["matchLabels"]
-    two = render_chart(merged(KUBERNETES, {component: {"replicas": 2} for component in components}))
-    assert len(two.kind("PodDisruptionBudget")) == len(names)
-    assert not render_chart(KUBERNETES).kind("PodDisruptionBudget")
+        assert budget == {"maxUnavailable": 1, "selector": zone["labelSelector"]}
+    assert len(replicated(2).kind("PodDisruptionBudget")) == len(REPLICATED)
+    assert not render_chart(KUBERNETES).kind("PodDisruptionBudget"), "it would stop every drain"
+
+
+@pytest.mark.covers("S003-01")
+def test_a_cluster_that_has_three_zones_may_insist_on_them() -> None:
+    strict = {
+        "maxSkew": 1,
+        "minDomains": 3,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app.kubernetes.io/instance": RELEASE}},
+    }
+    chart = replicated(3, topologySpreadConstraints=[strict])
+    for name in REPLICATED:
+        assert chart.pods[name].spec["topologySpreadConstraints"] == [strict], name
 
 
 def seconds_until_restart(probe: dict[str, Any]) -> int:

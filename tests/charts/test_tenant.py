@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 from tests.charts.configurations import EXPECTED, KUBERNETES, LOCAL
 from tests.charts.support import RELEASE, ROOT, Chart, refused, render_chart
 from tests.dag_lint.helpers import lint
@@ -113,13 +114,31 @@ def test_metrics_are_on_by_themselves_and_prometheus_finds_them_where_it_has_its
     assert not rendered().kind("PodMonitor"), "a cluster without the kind refuses it"
 
 
+#: What a values file of a chart with Celery has beside its executor.
+CELERY: list[tuple[dict[str, Any], str]] = [
+    ({"workers": {"replicas": 3}}, "additional properties 'replicas' not allowed"),
+    ({"redis": {"enabled": True}}, "at '/redis': value must be 'absent: no Celery in this chart"),
+    ({"flower": {"enabled": True}}, "at '/flower': value must be 'absent: no Celery in this chart"),
+    ({"executor": "CeleryExecutor"}, "at '/executor'"),
+]
+
+
+@pytest.mark.covers("X-03")
+@pytest.mark.parametrize(("part", "message"), CELERY)
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_part_of_another_executor_is_refused_and_not_left_unused(
+    executor: str, part: dict[str, Any], message: str
+) -> None:
+    assert message in refused({**CONFIGURATIONS[executor][0], **part})
+
+
 @pytest.mark.covers("X-03")
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_nothing_of_another_executor_is_rendered(executor: str) -> None:
     chart = rendered(executor=executor)
-    words = ("celery", "flower", "redis", "broker")
-    text = str([one for (_, name), one in chart.objects.items() if name != f"{RELEASE}-dashboards"])
-    assert [word for word in words if word in text.lower()] == []
+    sections = {name.split("__")[1] for name in chart.config if name.startswith("AIRFLOW__")}
+    assert "CORE" in sections
+    assert not [section for section in sections if "CELERY" in section]
     kubernetes = executor == "KubernetesExecutor"
     assert ("worker" in chart.pods) is kubernetes
     assert ("pod-template" in chart.config_maps) is kubernetes
@@ -234,17 +253,40 @@ def test_passwords_are_made_at_random_or_named_and_never_have_a_default() -> Non
     assert [path for path in files if any(word in path.read_text() for word in KNOWN)] == []
 
 
+def by_the_monitor(chart: Chart, labels: dict[str, str]) -> dict[str, str]:
+    """What Prometheus calls a pod with these labels."""
+    seen = {
+        f"__meta_kubernetes_pod_label_{re.sub(r'[^A-Za-z0-9_]', '_', key)}": labels[key] for key in labels
+    }
+    [endpoint] = chart[("PodMonitor", RELEASE)]["spec"]["podMetricsEndpoints"]
+    return {
+        rule["targetLabel"]: seen["".join(rule["sourceLabels"])]
+        for rule in endpoint["relabelings"]
+        if "targetLabel" in rule and "sourceLabels" in rule
+    }
+
+
+def by_the_collector(labels: dict[str, str]) -> dict[str, str]:
+    """What Elasticsearch gets as fields of a line that a pod with these labels wrote."""
+    objects = build(ROOT / "manifests" / "logging" / "elasticsearch")
+    maps = [one["data"] for one in objects if one["kind"] == "ConfigMap"]
+    [output] = [data["output.yaml"] for data in maps if "output.yaml" in data]
+    pipeline = yaml.safe_load(output)["pipeline"]
+    [target] = pipeline["outputs"]
+    assert (target["name"], target["index"]) == ("es", "logs-airflow-default")
+    lifted = [step.get("nested_under") for step in pipeline["filters"]].index("kubernetes_labels")
+    renames = [line.split() for step in pipeline["filters"][lifted:] for line in step.get("hard_rename", [])]
+    return {field: labels[key] for key, field in renames if key in labels}
+
+
 @pytest.mark.covers("S000-12")
 def test_metrics_go_to_prometheus_and_grafana_and_lines_to_elasticsearch_under_the_same_names() -> None:
     chart = rendered(monitoring.POD_MONITOR)
-    monitor = chart[("PodMonitor", RELEASE)]["spec"]["podMetricsEndpoints"][0]["relabelings"]
-    labels = {rule.get("targetLabel") for rule in monitor}
-    assert {"tenant", "team", "component"} <= labels
     boards = chart[("ConfigMap", f"{RELEASE}-dashboards")]
     assert boards["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert len(boards["data"]) == len(monitoring.BOARDS)
-    objects = build(ROOT / "manifests" / "logging" / "elasticsearch")
-    text = "".join(str(one.get("data", "")) for one in objects if one["kind"] == "ConfigMap")
-    assert re.search(r"name:? +(es|opensearch)\b", text.replace("\\n", "\n"), re.IGNORECASE)
-    for label in ("tenant", "team", "component"):
-        assert label in text
+    for component, pod in chart.pods.items():
+        labels = pod.metadata["labels"]
+        names = by_the_collector(labels)
+        assert names == by_the_monitor(chart, labels), component
+        assert names == {"tenant": RELEASE, "team": "pay", "component": component}
