@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import urllib.error
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -74,6 +77,33 @@ def test_dags_begin_paused_without_examples_and_with_limits_that_are_in_force(se
     assert {key: config[f"AIRFLOW__CORE__{key.upper()}"] for key in wanted} == wanted
     core = shown(server)["core"]
     assert {key: core[key] for key in wanted} == wanted
+
+
+#: A task reads the Variable partner_api_key, logs what it got, and logs a dict with a password.
+LOGS = """
+import airflow.settings
+airflow.settings.initialize()
+from airflow.sdk.log import mask_secret, redact
+mask_secret("0123456789ab", "partner_api_key")
+print(redact("answered to 0123456789ab"), redact({"password": "of-somebody"}))
+"""
+
+
+def logged(folder: Path, hide: str) -> str:
+    """What is in the log with this setting."""
+    own = {"AIRFLOW_HOME": str(folder), "AIRFLOW__CORE__HIDE_SENSITIVE_VAR_CONN_FIELDS": hide}
+    python = [str(airflow_bin() / "python"), "-c", LOGS]
+    done = subprocess.run(
+        python, env={**os.environ, **own}, capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.covers("S000-32")
+def test_fields_with_sensitive_names_are_stars_in_a_log_by_the_chart_s_setting(tmp_path: Path) -> None:
+    hide = render_chart(LOCAL).config["AIRFLOW__CORE__HIDE_SENSITIVE_VAR_CONN_FIELDS"]
+    assert logged(tmp_path, hide) == "answered to *** {'password': '***'}"
+    assert logged(tmp_path, "False") == "answered to 0123456789ab {'password': 'of-somebody'}"
 
 
 @pytest.mark.covers("X-24")

@@ -404,7 +404,7 @@ def test_changes_by_hand_are_in_the_access_log(loki: Loki, told: Told) -> None:
     assert changed == {("POST", "/api/v2/connections", 201)}
 
 
-@pytest.mark.covers("LG-09")
+@pytest.mark.covers("LG-09", "X-12")
 def test_airflows_own_audit_log_says_who_made_the_connection_and_hides_its_password(told: Told) -> None:
     logged = told.airflow.call("GET", "/api/v2/eventLogs?event=post_connection")["event_logs"]
     assert [(entry["owner"], json.loads(entry["extra"])["password"]) for entry in logged] == [

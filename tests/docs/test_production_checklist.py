@@ -161,17 +161,31 @@ def test_what_the_gdpr_asks_for_has_its_place() -> None:
     assert "AWS::EC2::FlowLog" in template
 
 
+#: What HIPAA asks for: words of what is from here, and of what is the reader's.
+HIPAA = {
+    "encryption at rest": ("Fernet key", "volumes and buckets"),
+    "encryption on the way": ("`sslmode`", "TLS before Airflow's pages"),
+    "an access log": ("(logs.md#who-did-what), each request with its user", ""),
+    "reviews of access": (
+        "(../dags/phase17/03_governance_workflows.py): a person approves",
+        "who that person",
+    ),
+}
+
+
 @pytest.mark.covers("S003-46")
-def test_what_hipaa_asks_for_has_its_place() -> None:
+def test_what_hipaa_asks_for_has_its_place_and_what_is_the_reader_s_is_said() -> None:
     found = standards()["HIPAA"]
-    assert list(found) == [
-        "encryption at rest",
-        "encryption on the way",
-        "an access log",
-        "reviews of access",
-    ]
-    for asks, (here, _) in found.items():
-        assert here, asks
+    assert list(found) == list(HIPAA)
+    for asks, words in HIPAA.items():
+        for word, cell in zip(words, found[asks], strict=True):
+            assert word in cell, asks
+    # the pages and files behind them do what the cells say, and tests say so
+    log = (ROOT / "docs" / "logs.md").read_text().partition("## Who did what")[2].partition("\n## ")[0]
+    assert "access log has each request" in log
+    assert "LG-09" in proven_by(ROOT / "tests" / "airflow" / "test_logs.py")
+    assert "P17.3" in proven_by(ROOT / "tests" / "dags" / "phase17" / "test_03_governance_workflows.py")
+    assert "X-12" in proven_by(ROOT / "tests" / "dags" / "platform" / "test_secure_transfer.py")
 
 
 @pytest.mark.covers("S003-47")

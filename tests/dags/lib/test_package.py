@@ -92,7 +92,7 @@ def test_a_template_field_is_an_attribute_and_no_decorator_of_airflow_2_is_neede
 
 @pytest.mark.covers("S002-32")
 def test_own_operators_and_sensors_are_an_installed_package_and_no_plugins() -> None:
-    """Bundles of DAGs carry no `plugins/`; the values are the chart's own file."""
+    """Bundles of DAGs carry no `plugins/`, the chart's values name none, and the image has the wheel."""
     wanted = {
         "operators.mlflow": ("MLflowLogMetricsOperator", "MLflowModelTransitionOperator"),
         "operators.kubeflow": ("KubeflowPipelineOperator", "KubeflowExperimentOperator"),
@@ -107,4 +107,6 @@ def test_own_operators_and_sensors_are_an_installed_package_and_no_plugins() -> 
     assert importlib.metadata.version("tenant-airflow-lib")
     assert 'packages = ["src/tenant_airflow_lib"]' in (HOME / "pyproject.toml").read_text()
     assert not [path for path in (ROOT / "dags").rglob("plugins") if path.is_dir()]
-    assert (ROOT / "charts" / "airflow-tenant" / "values.yaml").is_file()
+    assert "plugins" not in (ROOT / "charts" / "airflow-tenant" / "values.yaml").read_text()
+    image = (ROOT / "images" / "airflow" / "Containerfile").read_text()
+    assert re.search(r"pip wheel .* /out/dags/lib\b", image)
