@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import Any
 
@@ -250,6 +251,11 @@ def test_without_the_policies_everything_else_is_the_same() -> None:
     assert all(without[key] == with_them[key] for key in without.objects)
 
 
+def test_values_of_a_release_from_before_the_policies_have_them_on() -> None:
+    """`helm upgrade --reuse-values` gives the new templates the old chart's values."""
+    assert render(admissionPolicies=None).objects == render().objects
+
+
 def variable(policy: str, name: str) -> str:
     """The expression of a policy's variable."""
     spec = render()[("ValidatingAdmissionPolicy", f"airflow-tenant-operator-{policy}")]["spec"]
@@ -257,21 +263,37 @@ def variable(policy: str, name: str) -> str:
     return found
 
 
-def test_the_policies_let_the_operator_hand_out_what_the_tenant_chart_hands_out_and_no_more() -> None:
-    granted: dict[str, set[str]] = {}
-    bound: set[str] = set()
+def test_the_policies_let_the_operator_make_each_role_of_the_tenant_chart_and_no_other() -> None:
+    granted: dict[str, dict[str, set[str]]] = {}
     for values in CONFIGURATIONS.values():
-        chart = render_chart(values)
-        for role in chart.kind("Role"):
-            for _, resource, verb in rights(role, named=True):
-                granted.setdefault(resource, set()).add(verb)
-        for binding in chart.kind("RoleBinding"):
+        for role in render_chart(values).kind("Role"):
+            part = granted.setdefault(role["metadata"]["name"].removeprefix(f"{TENANT}-"), {})
+            for group, resource, verb in rights(role, named=True):
+                part.setdefault(f"{group}/{resource}", set()).add(verb)
+    allowed = json.loads(variable("rights", "granted"))
+    assert {
+        part: {what: set(verbs) for what, verbs in its.items()} for part, its in allowed.items()
+    } == granted
+
+
+def test_the_policies_let_the_operator_bind_roles_of_programs_as_the_tenant_chart_binds_them() -> None:
+    programs, people = set(), set()
+    for values in CONFIGURATIONS.values():
+        for binding in render_chart(values).kind("RoleBinding"):
+            name = binding["roleRef"]["name"]
             assert binding["roleRef"]["kind"] == "Role"
-            bound.add(binding["roleRef"]["name"].removeprefix(f"{TENANT}-"))
-    allowed = ast.literal_eval(variable("rights", "granted"))
-    assert {resource: set(verbs) for resource, verbs in allowed.items()} == granted
-    names = variable("rights", "roles").partition(".map(")[0]
-    assert set(ast.literal_eval(names)) == bound
+            own = {"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}
+            (programs if binding["subjects"] == [own] else people).add(name.removeprefix(f"{TENANT}-"))
+    validations = render()[("ValidatingAdmissionPolicy", "airflow-tenant-operator-rights")]["spec"][
+        "validations"
+    ]
+    (listed,) = {
+        found
+        for rule in validations
+        for found in re.findall(r"variables\.part in (\[[^]]+\])", rule["expression"])
+    }
+    assert set(ast.literal_eval(listed)) == programs
+    assert people == json.loads(variable("rights", "granted")).keys() - programs
 
 
 def test_the_policies_let_the_operator_run_the_command_that_it_runs() -> None:
