@@ -57,7 +57,7 @@ def test_a_roll_back_that_was_chosen_on_old_news_is_refused_and_the_next_one_is_
     tenant.until(lambda: tenant.status.get("dags") and dag(tenant)["commit"] == A)
     airflow.parsed("main", B)
     annotate(tenant, dag_revisions=f"main={OLDER}@{A}")
-    says = "holds nothing for 'main': Airflow has another commit than the one after @: remove the annotation"
+    says = "holds nothing for 'main': Airflow has another commit of 'main' than the one after @: remove the"
     tenant.wait("Ready", "", says=says)
     assert (dag(tenant)["commit"], dag(tenant)["previousCommit"], dag(tenant)["held"]) == (B, A, False)
     assert refs(tenant) == {"stable"}

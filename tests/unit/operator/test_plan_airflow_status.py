@@ -60,6 +60,7 @@ def test_what_to_go_back_to_is_taken_from_the_status_so_a_restart_loses_nothing(
 def test_while_a_source_is_held_what_to_go_back_to_stays() -> None:
     held = history((A, ""), (B, ""), (B, A), (A, A), (A, A))
     assert (held.commit, held.previous_commit, held.held, held.ref) == (A, A, True, "stable")
+    assert held.held_commit == A
 
 
 def test_when_it_follows_again_the_held_commit_is_the_one_before() -> None:

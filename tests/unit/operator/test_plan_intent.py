@@ -13,7 +13,7 @@ from tenant_operator.plan import intent
 from tenant_operator.plan.intent import Known
 from tenant_operator.plan.tenant import Tenant, parse
 
-A, B, C = "a" * 40, "b" * 40, "c" * 40
+A, B, C, D = "a" * 40, "b" * 40, "c" * 40, "d" * 40
 SOURCES = [
     {"name": "main", "gitSync": {"repo": "https://git.example.com/dags.git", "ref": "stable"}},
     {"name": "other", "gitSync": {"repo": "https://git.example.com/other.git"}},
@@ -183,11 +183,12 @@ CHOSEN = {"dag-revisions": f"main={A}@{B}"}
     [
         (Known({"main": B}), True),
         (Known({"main": A}), True),
-        (Known({"main": C}, {"main"}), True),
-        (Known({}, {"main"}), True),
+        (Known({"main": C}, {"main": A}), True),
+        (Known({}, {"main": A}), True),
         (Known({"main": C}), False),
         (Known({"main": ""}), False),
-        (Known({"main": C}, {"other"}), False),
+        (Known({"main": C}, {"other": A}), False),
+        (Known({"main": C}, {"main": D}), False),
         (Known({"other": B}), False),
         (Known(), False),
     ],
@@ -199,6 +200,7 @@ CHOSEN = {"dag-revisions": f"main={A}@{B}"}
         "Airflow has a push that was not seen",
         "Airflow has no DAG of it any more",
         "another one is held",
+        "held at another commit",
         "not known of this one",
         "not asked yet",
     ],
@@ -216,17 +218,61 @@ def test_a_hold_without_a_commit_behind_it_asks_nobody() -> None:
     assert tenant.intent.commits == {"main": A}
 
 
-def test_a_hold_that_was_chosen_on_old_news_is_told_with_the_remedy_and_no_other_falls_with_it() -> None:
-    text = {"dag-revisions": f"other={A},main={A}@{B}"}
-    tenant = parse(annotated(text, dags={"sources": SOURCES}), Known({"main": C, "other": C}))
-    assert tenant.intent.commits == {"other": A}
-    assert tenant.intent.ignored == (
+def judged(text: str, known: Known) -> intent.Intent:
+    return parse(annotated({"dag-revisions": text}, dags={"sources": SOURCES}), known).intent
+
+
+def test_a_hold_that_was_chosen_on_old_news_is_told_with_the_remedy_and_those_that_ask_nobody_stay() -> None:
+    text = f"other={A},main={A}@{B}"
+    found = judged(text, Known({"main": C, "other": C}))
+    assert found.commits == {"other": A}
+    assert found.ignored == (
         "metadata.annotations[airflowtenants.io/dag-revisions] holds nothing for 'main': Airflow has another "
-        "commit than the one after @: remove the annotation, look at status.dags, and roll back anew"
+        "commit of 'main' than the one after @: remove the annotation, look at status.dags, and roll back "
+        "anew"
     )
-    assert tenant.intent.ignored in tenant.intent.remarks
-    later = parse(annotated(text, dags={"sources": SOURCES}), Known({"main": "d" * 40, "other": C}))
-    assert later.intent.ignored == tenant.intent.ignored, "a push is no news of the hold"
+    assert found.ignored in found.remarks
+    later = judged(text, Known({"main": D, "other": C}))
+    assert later.ignored == found.ignored, "a push is no news of the hold"
+
+
+def test_of_holds_that_were_chosen_together_none_is_held_if_one_was_chosen_on_old_news() -> None:
+    found = judged(f"main={A}@{B},other={C}@{D}", Known({"main": B, "other": A}))
+    assert found.commits == {}
+    assert found.ignored == (
+        "metadata.annotations[airflowtenants.io/dag-revisions] holds nothing for 'main', 'other': Airflow "
+        "has another commit of 'other' than the one after @: remove the annotation, look at status.dags, and "
+        "roll back anew"
+    )
+
+
+def test_what_is_held_already_does_not_fall_with_one_that_is_chosen_on_old_news_later() -> None:
+    found = judged(f"main={A}@{B},other={C}@{D}", Known({"main": A, "other": A}, {"main": A}))
+    assert found.commits == {"main": A}
+    assert "holds nothing for 'other': " in found.ignored
+
+
+def test_holds_that_were_chosen_together_wait_for_each_other() -> None:
+    found = judged(f"main={A}@{B},other={C}@{D}", Known({"main": B}))
+    assert (found.commits, found.ignored) == ({}, "")
+    assert "holds 'main', 'other' once Airflow is seen to have the commit after @" in found.undecided
+    both = judged(f"main={A}@{B},other={C}@{D}", Known({"main": B, "other": D}))
+    assert both.commits == {"main": A, "other": C}
+
+
+def test_a_held_source_stays_where_it_is_until_another_hold_is_decided() -> None:
+    text, held = f"main={D}@{B}", {"main": A}
+    assert judged(text, Known({}, held)).commits == {"main": A}, "not to and fro"
+    assert judged(text, Known({"main": B}, held)).commits == {"main": D}
+    assert judged(text, Known({"main": C}, held)).commits == {}
+
+
+def test_an_airflow_that_has_no_dag_of_a_source_any_more_is_told_as_that() -> None:
+    found = judged(f"main={A}@{B}", Known({"main": ""}))
+    assert "Airflow has no DAG of 'main', and so no commit at all: remove the annotation" in found.ignored
+    assert "another commit" not in found.ignored
+    mixed = judged(f"main={A}@{B},other={C}@{D}", Known({"main": "", "other": A})).ignored
+    assert "another commit of 'other' than the one after @ and Airflow has no DAG of 'main', and" in mixed
 
 
 def test_a_hold_that_waits_for_airflow_is_told_and_no_warning() -> None:

@@ -37,11 +37,12 @@ def shown(of: TenantStatus, *types: str) -> dict[str, tuple[str, str]]:
 
 def test_a_source_is_told_as_held_also_while_airflow_is_not_asked() -> None:
     before = TenantStatus(dags=[DagSourceStatus(name="main", commit=COMMIT, previous_commit="b")])
-    held = made(all_open(held={"main": "stable"}), before).dags[0]
-    assert (held.held, held.commit, held.previous_commit) == (True, COMMIT, "b")
+    held = made(all_open(held={"main": "c"}), before).dags[0]
+    assert (held.held, held.held_commit, held.commit, held.previous_commit) == (True, "c", COMMIT, "b")
     after = made(all_open(), TenantStatus(dags=[held])).dags[0]
     assert after.held, "a pass that did not read the annotation knows nothing of it"
-    assert not made(all_open(held={}), TenantStatus(dags=[held])).dags[0].held
+    let_go = made(all_open(held={}), TenantStatus(dags=[held])).dags[0]
+    assert (let_go.held, let_go.held_commit) == (False, "")
 
 
 def test_what_was_asked_for_is_answered_and_the_answer_kept() -> None:

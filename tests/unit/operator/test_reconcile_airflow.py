@@ -22,6 +22,7 @@ from tenant_operator.core.kinds import Kind, Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.plan import outcome, secrets
 from tenant_operator.plan.outcome import Findings
+from tenant_operator.plan.tenant import parse
 from tenant_operator.reconcile.airflow import AirflowFlow
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.state import TenantState
@@ -221,7 +222,7 @@ def test_an_unforeseen_failure_shows_and_is_logged_with_its_trace(caplog: pytest
     finding = world.view.objects_finding
     assert (finding.status, finding.reason) == ("False", Reason.INTERNAL_ERROR)
     assert "AttributeError" in finding.message
-    assert world.view.generation == world.state.generation
+    assert world.view.edition == world.state.edition
     assert world.view.owned.pools == ["gpu"]
     assert "Traceback" in caplog.text
 
@@ -419,29 +420,35 @@ def test_while_another_commit_is_expected_airflow_is_asked_every_few_seconds() -
     assert world.look() == 3600, "it has come"
 
 
-def test_a_source_that_is_let_go_is_looked_at_until_airflow_follows_it() -> None:
+def annotate(world: World, text: str) -> None:
+    """The annotation dag-revisions as a watch brings it; an empty text removes it."""
+    found = raw(**world.state.raw["spec"])
+    found["metadata"]["annotations"] = {names.ANNOTATION_DAG_REVISIONS: text} if text else {}
+    world.state.take(found)
+
+
+def chosen(world: World, commit: str, seen: str) -> None:
+    annotate(world, f"main={commit}@{seen}")
+
+
+def test_a_source_that_is_let_go_is_looked_at_again() -> None:
     world = World(dags={"sources": [SOURCE]}, sync={"interval": "1h"})
     world.airflow.commit = "a" * 40
-    world.state.raw["metadata"]["annotations"] = {"airflowtenants.io/dag-revisions": f"main={'a' * 40}"}
+    annotate(world, f"main={'a' * 40}")
     assert world.look() == 3600
     assert world.view.edition == world.state.edition
-    world.state.raw["metadata"]["annotations"] = {}
+    annotate(world, "")
     assert world.view.edition != world.state.edition, "the controller has it looked at again"
-    assert world.look() == 5
+    world.look()
     assert not world.view.dags[0].held
 
 
 def test_a_look_that_fails_knows_of_the_hold_too_so_that_its_delay_counts() -> None:
     world = World(dags={"sources": [SOURCE]})
     world.kube.trouble["list"] = KubeError(0, "no answer")
-    world.state.raw["metadata"]["annotations"] = {"airflowtenants.io/dag-revisions": f"main={'a' * 40}"}
+    annotate(world, f"main={'a' * 40}")
     world.look()
     assert world.view.edition == world.state.edition
-
-
-def chosen(world: World, commit: str, seen: str) -> None:
-    text = f"main={commit}@{seen}"
-    world.state.raw["metadata"]["annotations"] = {"airflowtenants.io/dag-revisions": text}
 
 
 def test_a_hold_is_decided_by_a_look_that_was_made_after_it_was_written() -> None:
@@ -455,6 +462,33 @@ def test_a_hold_is_decided_by_a_look_that_was_made_after_it_was_written() -> Non
     assert world.state.known.commits == {"main": "c" * 40}
     assert not world.view.dags[0].held
     assert (world.view.dags[0].commit, world.view.dags[0].previous_commit) == ("c" * 40, "b" * 40)
+
+
+def test_the_same_hold_written_again_is_decided_by_another_look() -> None:
+    world = World(dags={"sources": [SOURCE]})
+    chosen(world, "a" * 40, seen="0" * 40)
+    world.look()
+    assert world.state.known.commits == {"main": world.airflow.commit}
+    annotate(world, "")
+    chosen(world, "a" * 40, seen="0" * 40)
+    assert world.state.known.commits == {}, "the look is older than this wish"
+    world.look()
+    assert world.state.known.commits == {"main": world.airflow.commit}
+
+
+def test_a_look_under_way_decides_on_no_hold_that_was_written_again_meanwhile() -> None:
+    world = World(dags={"sources": [SOURCE]})
+    chosen(world, "a" * 40, seen="0" * 40)
+
+    async def dag_facts(bundle: str) -> DagFacts:
+        annotate(world, "")
+        chosen(world, "a" * 40, seen="0" * 40)
+        return DagFacts(bundle, 1, "b" * 40)
+
+    world.airflow.dag_facts = dag_facts  # type: ignore[method-assign]
+    world.look()
+    assert world.state.known.commits == {}
+    assert world.view.edition != world.state.edition
 
 
 def test_a_look_that_fails_decides_on_no_hold() -> None:
@@ -472,8 +506,22 @@ def test_a_look_that_fails_decides_on_no_hold() -> None:
 
 def test_what_the_status_calls_held_stays_held_after_a_restart() -> None:
     world = World(dags={"sources": [SOURCE]})
-    world.state.status = TenantStatus(dags=[DagSourceStatus(name="main", held=True)])
+    held = DagSourceStatus(name="main", held=True, held_commit="a" * 40)
+    world.state.status = TenantStatus(dags=[held])
     chosen(world, "a" * 40, seen="b" * 40)
-    assert (world.state.known.commits, world.state.known.held) == ({}, {"main"})
+    assert (world.state.known.commits, world.state.known.held) == ({}, {"main": "a" * 40})
     world.look()
-    assert world.view.dags[0].held
+    assert (world.view.dags[0].held, world.view.dags[0].held_commit) == (True, "a" * 40)
+
+
+def test_another_hold_than_the_one_that_the_status_knows_is_decided_anew() -> None:
+    """Written while the operator was away, or the tenant suspended."""
+    world = World(dags={"sources": [SOURCE]})
+    held = DagSourceStatus(name="main", held=True, held_commit="a" * 40)
+    world.state.status = TenantStatus(dags=[held])
+    world.airflow.commit = "c" * 40
+    chosen(world, "d" * 40, seen="b" * 40)
+    world.look()
+    decided = parse(world.state.raw, world.state.known).intent
+    assert decided.commits == {}
+    assert "holds nothing for 'main'" in decided.ignored

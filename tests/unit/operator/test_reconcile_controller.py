@@ -21,7 +21,7 @@ from tenant_operator.plan.values import Defaults
 from tenant_operator.reconcile.controller import Controller
 from tenant_operator.reconcile.flow import Flow
 from tenant_operator.reconcile.index import Index
-from tenant_operator.reconcile.state import AirflowView, TenantState
+from tenant_operator.reconcile.state import AirflowView, Edition, TenantState
 
 A, B, STABLE = "a" * 40, "b" * 40, "stable-branch"
 
@@ -48,13 +48,16 @@ class Answering(Nobody):
     def __init__(self, commit: str) -> None:
         super().__init__()
         self._dags = (DagSourceStatus(name="main", commit=commit),)
+        self.asked: list[Edition] = []
+        self.about_hold = asyncio.Event()
 
     async def run(self, *args: Any) -> None:
         (state,) = args
-        generation, revisions = state.edition
-        state.airflow = AirflowView(
-            dags=self._dags, generation=generation, revisions=revisions, answered=revisions
-        )
+        edition = state.edition
+        self.asked.append(edition)
+        if edition.held:
+            self.about_hold.set()
+        state.airflow = AirflowView(dags=self._dags, edition=edition, answered=edition.written)
 
 
 class Refs(Helm):
@@ -97,7 +100,7 @@ def controller(cluster: Cluster, helm: Helm, airflow: Any) -> Controller:
 
 def answers(cluster: Cluster) -> list[str]:
     """What the statuses said was handled, in order."""
-    return [status["lastHandledReconcileAt"] for status in cluster.statuses]
+    return [status.get("lastHandledReconcileAt", "") for status in cluster.statuses]
 
 
 def remarks(cluster: Cluster) -> list[str]:
@@ -105,7 +108,7 @@ def remarks(cluster: Cluster) -> list[str]:
     return [
         condition["message"]
         for status in cluster.statuses
-        for condition in status["conditions"]
+        for condition in status.get("conditions") or ()
         if condition["type"] == "Ready"
     ]
 
@@ -149,6 +152,58 @@ async def test_a_hold_is_rendered_as_soon_as_a_look_has_decided_on_it() -> None:
     await until(made, cluster, lambda: any("'main' held by" in said for said in remarks(cluster)))
     assert helm.followed == [STABLE, A]
     assert any("once Airflow is seen to have the commit after @" in said for said in remarks(cluster))
+
+
+async def test_a_look_that_decides_on_a_hold_is_followed_by_one_that_knows_of_it() -> None:
+    """The first look after a restart is enough to decide: nobody would look again before sync.interval."""
+    cluster, airflow = Cluster(), Answering(B)
+    made = controller(cluster, Refs(), airflow)
+    work = asyncio.create_task(made.run())
+    try:
+        async with asyncio.timeout(DEADLINE):
+            made.tenant_changed(holding(A, seen=B))
+            await airflow.about_hold.wait()
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    assert [dict(edition.held) for edition in airflow.asked] == [{}, {"main": A}]
+    (state,) = made.states
+    assert state.expecting > SystemClock().now(), "it looks every few seconds until Airflow has it"
+
+
+async def test_a_decision_is_in_the_status_before_anything_is_rendered_with_it() -> None:
+    """The operator ends there, and finds it again: by then an old pod has parsed a push on its way out."""
+    cluster, helm = Cluster(), Refs()
+    made = controller(cluster, helm, Answering(B))
+    died, stored = asyncio.Event(), list[Object]()
+
+    def during() -> None:
+        if helm.followed[-1] == A and not died.is_set():
+            stored.extend(cluster.statuses)
+            died.set()
+            raise RuntimeError("the operator ends here")
+
+    helm.during = during
+    work = asyncio.create_task(made.run())
+    try:
+        async with asyncio.timeout(DEADLINE):
+            made.tenant_changed(holding(A, seen=B))
+            await died.wait()
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    refs = Refs()
+    restarted = controller(cluster, refs, Answering("c" * 40))
+    after = holding(A, seen=B)
+    for status in stored:
+        after["status"] = {**after.get("status", {}), **status}
+    restarted.tenant_changed(after)
+    cluster.statuses.clear()
+    await until(restarted, cluster, lambda: any("'main' held by" in said for said in remarks(cluster)))
+    assert refs.followed == [A]
+    assert not any("holds nothing" in said for said in remarks(cluster))
 
 
 async def test_a_hold_that_a_look_decides_against_renders_nothing_and_is_told() -> None:

@@ -68,6 +68,8 @@ class DagSourceStatus(StatusModel):
     """What previousCommit was before Airflow had no DAG of the source any more; empty while it has some."""
     held: bool = False
     """Whether the annotation airflowtenants.io/dag-revisions holds the source at a commit."""
+    held_commit: str = ""
+    """The commit at which it is held; empty while it is not."""
     dag_count: int = 0
     """DAGs found in it."""
     import_errors: int = 0

@@ -90,6 +90,7 @@ def _source(
         previous_commit=previous,
         earlier_commit=earlier,
         held=held,
+        held_commit=tenant.intent.commits.get(source.name, ""),
         dag_count=fact.count,
         import_errors=fact.import_errors,
         first_import_error=fact.first_import_error[:256],

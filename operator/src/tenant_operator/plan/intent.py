@@ -12,13 +12,14 @@ what Git says, and leaves annotations alone that Git does not name.
 | airflowtenants.io/dag-sync-requested-at | any text | git-sync fetches now, once for each new value |
 
 SEEN is the commit that the status told when COMMIT was chosen. The status is as old as the last look into
-Airflow: if Airflow has another commit by now, the choice was made on old news, and nothing is held.
+Airflow: if Airflow has another commit by now, the choice was made on old news. Entries with SEEN are decided
+together: if one was chosen on old news, none of them is held.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,8 +46,8 @@ class Known:
 
     #: the commit that Airflow had of each source when it was asked after the holds had been written
     commits: Mapping[str, str] = field(default_factory=dict)
-    #: the sources that are held already: they stay so, whatever Airflow parses on the way to the commit
-    held: Collection[str] = ()
+    #: the commits at which sources are held already: there they stay, whatever Airflow parses on the way
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,6 @@ class Intent:
     ignored: str = ""
     #: what an annotation asks for that is decided at the next look into Airflow, in words; empty: nothing
     undecided: str = ""
-    #: the annotation that holds them, as it was written
-    revisions: str = ""
     #: value of the last request for a full pass; empty: there never was one
     reconcile: str = ""
     #: value of the last request for a fetch; empty: there never was one
@@ -121,7 +120,6 @@ def merge(spec: TenantSpec, raw: Mapping[str, Any], known: Known) -> tuple[Tenan
         overruled=_overruled(spec, suspend, state),
         ignored="; ".join(filter(None, (unknown, stale))),
         undecided=undecided,
-        revisions=revisions(raw),
         reconcile=_request(annotations, names.ANNOTATION_RECONCILE),
         dag_sync=_request(annotations, names.ANNOTATION_DAG_SYNC),
     )
@@ -228,27 +226,41 @@ def _of_git(spec: TenantSpec, holds: Mapping[str, _Hold]) -> tuple[dict[str, _Ho
 def _judged(holds: Mapping[str, _Hold], known: Known) -> tuple[dict[str, str], str, str]:
     """The commits that are held; words about holds that were chosen on old news, and about undecided ones.
 
-    No words name what Airflow has: a push would make them another Event.
+    What was chosen together is held together: sources at commits that never ran side by side are no way back.
     """
-    commits, stale, undecided = {}, [], []
-    for name, hold in holds.items():
-        has = known.commits.get(name)
-        if not hold.seen or name in known.held or has in (hold.seen, hold.commit):
-            commits[name] = hold.commit
-        elif has is None:
-            undecided.append(name)
-        else:
-            stale.append(name)
-    by = place(names.ANNOTATION_DAG_REVISIONS)
-    late = (
-        f"{by} holds nothing for {_named(stale)}: Airflow has another commit than the one after @: remove "
-        "the annotation, look at status.dags, and roll back anew"
-    )
+    settled = {name for name, hold in holds.items() if not hold.seen or known.held.get(name) == hold.commit}
+    commits = {name: holds[name].commit for name in settled}
+    chosen = {name: hold for name, hold in holds.items() if name not in settled}
+    late = [name for name, hold in chosen.items() if _late(hold, known.commits.get(name))]
+    if late:
+        return commits, _stale(chosen, late, known), ""
+    if all(name in known.commits for name in chosen):
+        return commits | {name: hold.commit for name, hold in chosen.items()}, "", ""
     waits = (
-        f"{by} holds {_named(undecided)} once Airflow is seen to have the commit after @: a hold without @ "
-        "does not wait for Airflow"
+        f"{place(names.ANNOTATION_DAG_REVISIONS)} holds {_named(chosen)} once Airflow is seen to have the "
+        "commit after @: a hold without @ does not wait for Airflow"
     )
-    return commits, late if stale else "", waits if undecided else ""
+    # Until then they stay where they are: to let them go would roll their pods to and fro.
+    return commits | {name: known.held[name] for name in chosen if name in known.held}, "", waits
+
+
+def _late(hold: _Hold, has: str | None) -> bool:
+    """Whether a hold was chosen on old news, if that is known."""
+    return has is not None and has not in (hold.seen, hold.commit)
+
+
+def _stale(chosen: Iterable[str], late: Iterable[str], known: Known) -> str:
+    """Why nothing is held. No words name the commit that Airflow has: a push would make another Event."""
+    moved = [name for name in late if known.commits[name]]
+    gone = [name for name in late if not known.commits[name]]
+    why = " and ".join(
+        ([f"Airflow has another commit of {_named(moved)} than the one after @"] if moved else [])
+        + ([f"Airflow has no DAG of {_named(gone)}, and so no commit at all"] if gone else [])
+    )
+    return (
+        f"{place(names.ANNOTATION_DAG_REVISIONS)} holds nothing for {_named(chosen)}: {why}: remove the "
+        "annotation, look at status.dags, and roll back anew"
+    )
 
 
 def _named(sources: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -88,8 +88,8 @@ class Findings:
     url: str = ""
     release: Release | None = None
     dags: Sequence[DagSourceStatus] | None = None
-    #: the DAG sources that are held at commits, whether Airflow has been asked since or not; None: no news
-    held: Collection[str] | None = None
+    #: the commits at which DAG sources are held, whether Airflow has been asked since or not; None: no news
+    held: Mapping[str, str] | None = None
     objects: ObjectsStatus | None = None
     owned: Owned | None = None
     drift: str = ""
@@ -138,8 +138,17 @@ def status(
 
 def _dags(findings: Findings, before: TenantStatus) -> list[DagSourceStatus]:
     dags = list(before.dags if findings.dags is None else findings.dags)
-    held = findings.held
-    return dags if held is None else [d.model_copy(update={"held": d.name in held}) for d in dags]
+    return dags if findings.held is None else held_at(dags, findings.held)
+
+
+def held_at(dags: Sequence[DagSourceStatus], commits: Mapping[str, str]) -> list[DagSourceStatus]:
+    """The sources with the commits at which they are held, and no others held."""
+    return [
+        source.model_copy(
+            update={"held": source.name in commits, "held_commit": commits.get(source.name, "")}
+        )
+        for source in dags
+    ]
 
 
 def _newer(handled: str | None, before: str) -> str:

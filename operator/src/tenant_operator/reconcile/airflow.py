@@ -37,15 +37,13 @@ from tenant_operator.plan.tenant import Tenant, parse
 from tenant_operator.reconcile import trouble
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.objects import sync_objects
-from tenant_operator.reconcile.state import AirflowView, TenantState
+from tenant_operator.reconcile.state import AirflowView, Edition, TenantState
 
 log = logging.getLogger(__name__)
 
 _FIRST_RETRY = 3.0
 _LAST_RETRY = 60.0
 _DAGS_RETRY = 5.0
-#: how long pods may take to roll and Airflow to parse, seconds
-_ROLL = 180.0
 
 
 class AirflowFlow:
@@ -89,11 +87,9 @@ class AirflowFlow:
         Whatever fails ends in the view, and so in the tenant's status.
         """
         edition = state.edition  # an edit may arrive meanwhile: this look knows nothing of it
-        if state.airflow is not None and state.airflow.revisions != edition[1]:
-            state.expecting = self._now() + _ROLL
         started, result = time.perf_counter(), "error"
         try:
-            delay = await self._attempt(state)
+            delay = await self._attempt(state, edition)
             result = "success"
         except (AirflowError, InvalidObject, TenantError, KubeError) as error:
             if intent.hibernated(state.raw):  # told to sleep during the look: no failure
@@ -107,7 +103,7 @@ class AirflowFlow:
             self._metrics.retries.labels("airflow").inc()
         return delay
 
-    async def _attempt(self, state: TenantState) -> float | None:
+    async def _attempt(self, state: TenantState, edition: Edition) -> float | None:
         try:
             tenant = parse(state.raw, state.known)
             if tenant.spec.suspend or tenant.intent.hibernated_by:
@@ -118,7 +114,7 @@ class AirflowFlow:
             log.debug("tenant %s: %s", state.name, error)
             state.full = True
             return error.retry or None
-        state.airflow, again = await self._look(tenant, state, resolved)
+        state.airflow, again = await self._look(tenant, state, resolved, edition)
         self._failures.pop(tenant.name, None)
         return again
 
@@ -130,7 +126,7 @@ class AirflowFlow:
         return resolved
 
     async def _look(
-        self, tenant: Tenant, state: TenantState, resolved: Resolved
+        self, tenant: Tenant, state: TenantState, resolved: Resolved, edition: Edition
     ) -> tuple[AirflowView, float]:
         secret = names.operator_secret(tenant.name)
         port = self._sessions.client(
@@ -152,9 +148,8 @@ class AirflowFlow:
             objects_finding=airflow_status.describe_objects(tenant, result),
             owned=airflow_status.ledger(result.owned),
             drift=airflow_status.drift(tenant, result),
-            generation=tenant.generation,
-            revisions=tenant.intent.revisions,
-            answered=tenant.intent.revisions,
+            edition=edition,
+            answered=edition.written,
         )
         interval = float(seconds(tenant.spec.sync.interval))
         pending = self._expecting(state, view) or finding.reason is Reason.DAGS_PENDING
@@ -267,16 +262,15 @@ class AirflowFlow:
             state.airflow = replace(_known(state), owned=before)
             raise
 
-    def _failed(self, state: TenantState, edition: tuple[int, str], error: Exception) -> float:
+    def _failed(self, state: TenantState, edition: Edition, error: Exception) -> float:
         """Keep what is known, the ledger that this look may have remembered included, and tell the error."""
         failures = self._failures[state.name] = self._failures.get(state.name, 0) + 1
         before = _known(state)
         state.airflow = replace(
             before,
-            objects_finding=trouble.patient(before, edition[0], error, failures)
+            objects_finding=trouble.patient(before, edition.generation, error, failures)
             or trouble.explain(state, error),
-            generation=edition[0],
-            revisions=edition[1],
+            edition=edition,
         )
         return min(_FIRST_RETRY * (1 << min(failures - 1, 10)), _LAST_RETRY)
 

@@ -123,7 +123,7 @@ class Controller:
             state.full = True
             self._queue.add(name)
         if int(raw["metadata"]["resourceVersion"]) >= int(state.raw["metadata"]["resourceVersion"]):
-            state.raw = obj
+            state.take(obj)
 
     def tenant_gone(self, name: str, uid: str = "") -> None:
         """The tenant is no more; forget all about it, unless a namesake with another uid has come."""

@@ -178,7 +178,7 @@ def _value(state: TenantState) -> str:
 def _asking(state: TenantState) -> Tenant | None:
     """The tenant, if its request is to be carried out now."""
     try:
-        tenant = parse(state.raw)
+        tenant = parse(state.raw, state.known)
     except TenantError:
         return None  # the tenant's own pass tells; when it is mended, the request is still there
     resting = tenant.spec.suspend or tenant.intent.hibernated_by or not _up(state)

@@ -31,7 +31,7 @@ from tenant_operator.core.settings import Settings
 from tenant_operator.plan import hibernation, monitoring, outcome, release, secrets, values
 from tenant_operator.plan.outcome import Finding, Findings
 from tenant_operator.plan.tenant import Tenant, parse
-from tenant_operator.reconcile import requests
+from tenant_operator.reconcile import holds, requests
 from tenant_operator.reconcile.apply import Applier, refused
 from tenant_operator.reconcile.ground import Ground
 from tenant_operator.reconcile.index import Index
@@ -86,11 +86,10 @@ class Flow:
         try:
             tenant = parse(state.raw, state.known)
             findings.intent = tenant.intent
-            if tenant.intent.commits != state.commits:  # perhaps by a look into Airflow: no event tells of it
-                state.commits, state.full = tenant.intent.commits, True
             await self._ground.finalizer(state)
             if not tenant.spec.suspend:
-                findings.held = tenant.intent.held
+                findings.held = tenant.intent.commits
+                await holds.remember(self._kube, state, tenant.intent.commits, self._clock.now())
                 await self._steps(tenant, state, findings)
         except (TenantError, KubeError) as failure:
             error = self._explain(failure, state)
@@ -232,7 +231,7 @@ class Flow:
         findings.dags, findings.objects, findings.owned = view.dags, view.objects, view.owned
         findings.drift = view.drift
         findings.gates.setdefault(ConditionType.DAGS, view.dags_finding)
-        compared = view.generation == generation
+        compared = view.edition.generation == generation
         pending = Finding.unknown("comparing pools, connections, variables and roles with the new spec")
         findings.gates.setdefault(
             ConditionType.OBJECTS,

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenant_operator.api.status import DagSourceStatus, ObjectsStatus, Owned, TenantStatus
 from tenant_operator.core.kinds import Object, ObjectId
@@ -52,6 +52,16 @@ class Kept:
         return Release(self.digest, content["manifest"], objects), content["values"]
 
 
+class Edition(NamedTuple):
+    """What a look into Airflow is about. When it is another one, Airflow is looked at again."""
+
+    generation: int = 0
+    #: the count of the annotation dag-revisions (TenantState.written)
+    written: int = 0
+    #: the sources that are held, each with its commit
+    held: frozenset[tuple[str, str]] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class AirflowView:
     """What the last look into a tenant's Airflow found."""
@@ -64,17 +74,10 @@ class AirflowView:
     )
     owned: Owned = field(default_factory=Owned)
     drift: str = ""
-    #: generation of the spec that Airflow was compared with
-    generation: int = 0
-    #: what the annotation dag-revisions said then
-    revisions: str = ""
-    #: what it said at the last look that Airflow has answered; None: it never has
-    answered: str | None = None
-
-    @property
-    def edition(self) -> tuple[int, str]:
-        """See TenantState.edition."""
-        return self.generation, self.revisions
+    #: what Airflow was compared with
+    edition: Edition = field(default_factory=Edition)
+    #: TenantState.written at the beginning of the last look that Airflow has answered; None: it never has
+    answered: int | None = None
 
 
 @dataclass(slots=True)
@@ -102,14 +105,14 @@ class TenantState:
     #: fingerprints of the Secrets that the last full pass saw
     checksums: Mapping[str, str] = field(default_factory=dict)
     release: Kept | None = None
-    #: the commits at which sources were held in the last pass
-    commits: Mapping[str, str] = field(default_factory=dict)
     #: what MonitoringReady says once that release is applied
     monitoring: Finding | None = None
     #: digest and version of each object as our last apply left it
     applied: dict[ObjectId, tuple[str, str]] = field(default_factory=dict)
     #: digest of the namespace and binding that were last applied
     bootstrapped: str = ""
+    #: since when the namespace is seen to be the tenant's (monotonic seconds); None: it is not
+    ours: float | None = None
     #: when the operator last bound its role there (monotonic seconds)
     bound: float = float("-inf")
     #: digest of the release that the newest Helm record describes
@@ -130,6 +133,8 @@ class TenantState:
     fetching: Fetching | None = None
     #: the request for a fetch that git-sync has been told of; None: no news for the status
     fetched: str | None = None
+    #: how often another text was seen in the annotation dag-revisions: the same text again is another wish
+    written: int = 0
     #: until when Airflow is expected to parse another commit (seconds since the epoch)
     expecting: float = 0.0
     #: how Airflow follows each Git source; replaced, never changed in place
@@ -146,17 +151,24 @@ class TenantState:
         return int(self.raw["metadata"].get("generation", 0))
 
     @property
-    def edition(self) -> tuple[int, str]:
-        """What a look into Airflow is about: the spec's generation, and which commits are held."""
-        return self.generation, intent.revisions(self.raw)
+    def held(self) -> dict[str, str]:
+        """The commits at which sources are held, as the status says."""
+        return {source.name: source.held_commit for source in self.status.dags if source.held_commit}
+
+    @property
+    def edition(self) -> Edition:
+        """What a look into Airflow is about now."""
+        return Edition(self.generation, self.written, frozenset(self.held.items()))
 
     @property
     def known(self) -> Known:
         """What decides on holds. Commits count only if Airflow was asked after these were written."""
         view = self.airflow
-        fresh = view is not None and view.answered == intent.revisions(self.raw)
+        fresh = view is not None and view.answered == self.written
         dags = view.dags if view is not None and fresh else ()
-        return Known(
-            {source.name: source.commit for source in dags},
-            frozenset(source.name for source in self.status.dags if source.held),
-        )
+        return Known({source.name: source.commit for source in dags}, self.held)
+
+    def take(self, raw: Object) -> None:
+        """The tenant as the API server has it now."""
+        self.written += intent.revisions(raw) != intent.revisions(self.raw)
+        self.raw = raw

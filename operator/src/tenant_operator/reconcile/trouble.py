@@ -21,7 +21,7 @@ def patient(before: AirflowView, generation: int, error: Exception, failures: in
     passing = isinstance(error, (AirflowUnavailable, KubeError)) and not isinstance(error, Forbidden)
     if failures > _PATIENCE or not passing:
         return None
-    if before.generation == generation and before.objects_finding.status == "True":
+    if before.edition.generation == generation and before.objects_finding.status == "True":
         return before.objects_finding
     whose = "the Kubernetes API" if isinstance(error, KubeError) else "Airflow's API"
     return Finding.unknown(f"waiting for {whose} to answer")
