@@ -13,8 +13,9 @@ import pytest
 from tests.unit.operator.support import NAMESPACE, Counter, raw
 
 from tenant_operator.adapters.system import SystemClock
+from tenant_operator.api.status import TenantStatus
 from tenant_operator.core import kinds, names
-from tenant_operator.core.errors import NotFound
+from tenant_operator.core.errors import Forbidden, NotFound
 from tenant_operator.core.kinds import Kind, Object
 from tenant_operator.core.metrics import Metrics
 from tenant_operator.core.ports import ChartInfo, Rendered
@@ -23,6 +24,7 @@ from tenant_operator.plan.values import Defaults
 from tenant_operator.reconcile.controller import Controller
 from tenant_operator.reconcile.flow import Flow
 from tenant_operator.reconcile.index import Index
+from tenant_operator.reconcile.state import TenantState
 
 DEADLINE = 10.0
 
@@ -169,6 +171,90 @@ async def test_an_edit_that_arrives_while_a_pass_renders_is_neither_lost_nor_tol
             "told before it was rendered"
         )
         assert not any(released(status, generation) for status in told)
+
+
+class Guarded(Cluster):
+    """Refuses the operator's binding, as a policy does that does not see the namespace's annotation yet."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self.words = words
+
+    async def apply(self, kind: Kind, obj: Object) -> Object:
+        if kind is kinds.ROLE_BINDING and self.words:
+            raise Forbidden(403, self.words)
+        return await super().apply(kind, obj)
+
+
+class Clock(SystemClock):
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.moved = 100.0
+
+    def monotonic(self) -> float:
+        return self.moved
+
+
+POLICY = "ValidatingAdmissionPolicy 'airflow-tenant-operator-rights' with binding 'x' denied request: no"
+
+
+def entering(cluster: Cluster, clock: Clock) -> tuple[Flow, TenantState]:
+    """A tenant whose namespace was there and has been handed over to it."""
+    metadata = {"name": NAMESPACE, "annotations": {names.ANNOTATION_TENANT: "payments"}}
+    asyncio.run(cluster.apply(kinds.NAMESPACE, {"metadata": metadata}))
+    settings = Settings(operator_namespace="system", service_account="operator")
+    ports: Any = cluster, Helm(), Index(), clock, Counter(), Metrics(), settings, Defaults()
+    return Flow(*ports), TenantState(raw=edited(generation=1, replicas=2), status=TenantStatus())
+
+
+def ready(cluster: Cluster) -> Object:
+    found: Object = next(c for c in cluster.statuses[-1]["conditions"] if c["type"] == "Ready")
+    return found
+
+
+def test_a_namespace_whose_annotation_the_policies_do_not_see_yet_is_soon_entered() -> None:
+    cluster, clock = Guarded(POLICY), Clock()
+    flow, state = entering(cluster, clock)
+    for _ in range(3):
+        assert asyncio.run(flow.run(state)) == 0.5
+        clock.moved += 0.5
+    assert (ready(cluster)["status"], ready(cluster)["reason"]) == ("False", "Pending")
+    assert "permission" not in ready(cluster)["message"]
+    cluster.words = ""
+    asyncio.run(flow.run(state))
+    assert cluster.found("RoleBinding", names.OPERATOR_BINDING)
+
+
+def test_policies_that_go_on_refusing_are_named_and_asked_less_often() -> None:
+    cluster, clock = Guarded(POLICY), Clock()
+    flow, state = entering(cluster, clock)
+    asyncio.run(flow.run(state))
+    clock.moved += 10.0
+    assert asyncio.run(flow.run(state)) == 60.0
+    assert ready(cluster)["reason"] == "ApplyRejected"
+    assert "check the policies airflow-tenant-operator-*" in ready(cluster)["message"]
+
+
+def test_a_namespace_that_is_handed_over_again_is_again_soon_entered() -> None:
+    cluster, clock = Guarded(POLICY), Clock()
+    flow, state = entering(cluster, clock)
+    asyncio.run(flow.run(state))
+    asyncio.run(cluster.apply(kinds.NAMESPACE, {"metadata": {"name": NAMESPACE}}))
+    clock.moved += 60.0
+    assert asyncio.run(flow.run(state)) == 60.0
+    assert "annotate it" in ready(cluster)["message"]
+    mine = {"metadata": {"name": NAMESPACE, "annotations": {names.ANNOTATION_TENANT: "payments"}}}
+    asyncio.run(cluster.apply(kinds.NAMESPACE, mine))
+    clock.moved += 60.0
+    assert asyncio.run(flow.run(state)) == 0.5
+
+
+def test_a_right_that_is_missing_is_told_at_once() -> None:
+    cluster = Guarded("user cannot create rolebindings")
+    flow, state = entering(cluster, Clock())
+    assert asyncio.run(flow.run(state)) == 60.0
+    assert "check its ClusterRoles" in ready(cluster)["message"]
 
 
 @pytest.mark.covers("M-07")

@@ -194,15 +194,22 @@ class Conflict(KubeError):
 class Forbidden(KubeError):
     """403: a missing permission, an exceeded quota or an admission rule."""
 
+    @property
+    def by_policy(self) -> bool:
+        """Whether a ValidatingAdmissionPolicy has refused it: the API server then says which."""
+        return "ValidatingAdmissionPolicy" in self.message
+
 
 def unavailable(error: KubeError) -> TenantError:
     """What to tell the tenant when a call of the pass itself failed."""
     if isinstance(error, Forbidden):
-        return TenantError(
-            f"the operator lacks a permission: {error.message}: check its ClusterRoles",
-            reason=Reason.APPLY_REJECTED,
-            retry=60.0,
+        told = (
+            f"an admission policy refuses the operator: {error.message}: check the policies "
+            "airflow-tenant-operator-*, which its chart brings, and the cluster's own"
+            if error.by_policy
+            else f"the operator lacks a permission: {error.message}: check its ClusterRoles"
         )
+        return TenantError(told, reason=Reason.APPLY_REJECTED, retry=60.0)
     return TenantError(
         f"the Kubernetes API does not do its part: {error}", reason=Reason.API_SERVER_UNAVAILABLE, retry=5.0
     )

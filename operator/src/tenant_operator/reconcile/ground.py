@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tenant_operator.core import kinds, names
-from tenant_operator.core.errors import ConditionType, Conflict, InvalidSpec, KubeError, NotFound, NotReady
+from tenant_operator.core.errors import (
+    ConditionType,
+    Conflict,
+    Forbidden,
+    InvalidSpec,
+    KubeError,
+    NamespaceError,
+    NotFound,
+    NotReady,
+    Reason,
+)
 from tenant_operator.core.kinds import Object, ObjectId
 from tenant_operator.core.ports import Clock, Kube, Tokens
 from tenant_operator.core.settings import Settings
@@ -13,6 +23,9 @@ from tenant_operator.reconcile import retention
 from tenant_operator.reconcile.apply import namespace_refused
 from tenant_operator.reconcile.index import Index
 from tenant_operator.reconcile.state import TenantState
+
+#: The API server's policies read namespaces from a cache: an annotation gets there a moment later (seconds).
+_ANNOTATION_SETTLES = 10.0
 
 
 class Ground:
@@ -55,7 +68,8 @@ class Ground:
     async def namespace(self, tenant: Tenant, state: TenantState) -> None:
         """Make the namespace, or see that it is the tenant's, and bind the operator's role in it.
 
-        Raises NamespaceError when it is somebody else's, NotReady when it changed under the look.
+        Raises NamespaceError when it is somebody else's, NotReady when it changed under the look or a policy
+        does not see yet that it is the tenant's.
         """
         if tenant.namespace == self._settings.operator_namespace:
             raise InvalidSpec("spec.namespace.name: must not be the operator's own namespace")
@@ -68,21 +82,9 @@ class Ground:
             self._settings.service_account,
         )
         digest = release.digest([wanted, binding])
-        returned, intact = False, False
-        try:
-            live = await self._kube.get(kinds.NAMESPACE, tenant.namespace)
-            bootstrap.check_namespace(tenant, live)
-            returned, intact = retention.is_marked(live), bootstrap.intact(wanted, live)
-        except NotFound:
-            state.bootstrapped = ""
-            try:
-                # `create`, not apply: of two tenants that want the same name, one must lose.
-                await self._kube.create(kinds.NAMESPACE, wanted)
-            except Conflict as error:
-                raise NotReady("the namespace appeared meanwhile", retry=0.5) from error
-            except KubeError as error:
-                raise namespace_refused(tenant.namespace, error) from error
-        if state.bootstrapped == digest and intact and self.bound(tenant):
+        live = await self._found(tenant, state, wanted)
+        state.ours = self._clock.monotonic() if state.ours is None else state.ours
+        if state.bootstrapped == digest and bootstrap.intact(wanted, live) and self.bound(tenant):
             return
         try:
             await self._kube.apply(kinds.NAMESPACE, wanted)
@@ -90,14 +92,47 @@ class Ground:
             raise namespace_refused(tenant.namespace, error) from error
         if self._settings.service_account:
             before = self._index.children(tenant.name).objects.get(ObjectId.of(binding))
-            live = await self._kube.apply(kinds.ROLE_BINDING, binding)
-            self._index.put(kinds.ROLE_BINDING, live)
-            if before is None or before.resource_version != int(live["metadata"]["resourceVersion"]):
+            bound = await self._enter(binding, state.ours)
+            self._index.put(kinds.ROLE_BINDING, bound)
+            if before is None or before.resource_version != int(bound["metadata"]["resourceVersion"]):
                 # Only a write gives the API server something to settle; a lasting 403 must not look new.
                 state.bound = self._clock.monotonic()
-        if returned:
+        if retention.is_marked(live):
             await retention.mark(self._kube, tenant.name, tenant.namespace, retained=False)
         state.bootstrapped = digest
+
+    async def _found(self, tenant: Tenant, state: TenantState, wanted: Object) -> Object:
+        """The namespace as it is, made if it is missing."""
+        try:
+            live = await self._kube.get(kinds.NAMESPACE, tenant.namespace)
+            bootstrap.check_namespace(tenant, live)
+            return live
+        except NamespaceError:
+            state.ours = None
+            raise
+        except NotFound:
+            state.bootstrapped, state.ours = "", None
+        try:
+            # `create`, not apply: of two tenants that want the same name, one must lose.
+            return await self._kube.create(kinds.NAMESPACE, wanted)
+        except Conflict as error:
+            raise NotReady("the namespace appeared meanwhile", retry=0.5) from error
+        except KubeError as error:
+            raise namespace_refused(tenant.namespace, error) from error
+
+    async def _enter(self, binding: Object, since: float) -> Object:
+        """Bind the operator's role in a namespace that has been the tenant's since then."""
+        try:
+            return await self._kube.apply(kinds.ROLE_BINDING, binding)
+        except Forbidden as error:
+            if not error.by_policy or self._clock.monotonic() - since >= _ANNOTATION_SETTLES:
+                raise
+            raise NotReady(
+                "waiting for the API server to see that the namespace is the tenant's",
+                condition=ConditionType.NAMESPACE,
+                reason=Reason.PENDING,
+                retry=0.5,
+            ) from error
 
     async def secrets(self, tenant: Tenant, *, released: bool) -> dict[str, Object]:
         """All Secrets of the namespace by name, the generated ones made where they are missing.
