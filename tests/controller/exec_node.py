@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from tests.controller.api import Refused
 from tests.controller.stack import Stack, TenantUnderTest
 
 from devcluster.pki import Pki
@@ -21,6 +22,8 @@ from tenant_operator.core.kinds import Kind
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 _PROTOCOL = "v4.channel.k8s.io"
 _SECONDS = 60.0
+#: The pod went while it was to be bound, or has a node by now.
+_OVERTAKEN = {404, 409}
 
 
 @dataclass
@@ -57,7 +60,10 @@ class ExecNode:
         return socket
 
     def take(self, tenant: TenantUnderTest) -> set[str]:
-        """Bind the pods that run git-sync to this node, as a scheduler would; returns their names."""
+        """Bind the pods that run git-sync to this node, as a scheduler would; returns their names.
+
+        Pods may roll meanwhile: one that is gone is bound no more.
+        """
         pods = {
             name: pod["spec"].get("nodeName")
             for name, pod in tenant.objects(kinds.POD).items()
@@ -72,8 +78,19 @@ class ExecNode:
                     "target": {"apiVersion": "v1", "kind": "Node", "name": self.name},
                 }
                 path = kinds.POD.path(tenant.namespace, name, "binding")
-                tenant.api.call("POST", path, binding)
+                try:
+                    tenant.api.call("POST", path, binding)
+                except Refused as error:
+                    if error.status not in _OVERTAKEN:
+                        raise
         return set(pods)
+
+    def told(self, since: int = 0) -> set[str]:
+        """The pods in which a command was begun since that many had been.
+
+        A command that takes long is tried again, so there may be more runs than pods.
+        """
+        return {pod for _, pod, _, _ in self.runs[since:]}
 
 
 @contextmanager

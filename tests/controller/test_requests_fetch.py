@@ -16,9 +16,9 @@ def test_a_fetch_is_told_to_every_git_sync_by_the_operators_own_rights(stack: St
         assert len(pods) == 3
         annotate(tenant, dag_sync_requested_at="now")
         handled(tenant, "lastHandledDagSyncAt", "now")
-        assert sorted(node.runs) == sorted(
+        assert set(node.runs) == {
             (tenant.namespace, pod, "git-sync-main", "sh -c kill -HUP 1") for pod in pods
-        )
+        }
         (event,) = tenant.events("DagSyncRequested")
         assert (event["type"], event["message"]) == ("Normal", "git-sync of main fetches now")
         node.runs.clear()
@@ -54,12 +54,12 @@ def test_a_fetch_that_is_asked_for_while_another_is_under_way_is_begun_after_it(
         pods = node.take(tenant)
         node.hold()
         annotate(tenant, dag_sync_requested_at="first")
-        tenant.until(lambda: len(node.runs) == len(pods))
+        tenant.until(lambda: node.told() == pods)
         annotate(tenant, dag_sync_requested_at="second")
         begun = len(node.runs)
         node.go()
         handled(tenant, "lastHandledDagSyncAt", "second")
-        assert sorted(pod for _, pod, _, _ in node.runs[begun:]) == sorted(pods)
+        assert node.told(begun) == pods
 
 
 def test_a_fetch_that_fails_is_carried_out_for_a_source_by_the_name_that_git_has_given_it(
@@ -101,7 +101,7 @@ def test_a_tenant_that_is_deleted_while_its_fetch_is_retried_goes_and_a_namesake
         pods = node.take(tenant)
         annotate(tenant, dag_sync_requested_at="now")
         handled(tenant, "lastHandledDagSyncAt", "now")
-        assert sorted(pod for _, pod, _, _ in node.runs) == sorted(pods)
+        assert node.told() == pods
         assert not tenant.events("DagSyncDelayed"), "of the namesake"
 
 
