@@ -131,6 +131,21 @@ def test_the_search_knows_alerts_reasons_and_commands(site: Site) -> None:
     assert missing == []
 
 
+def test_the_search_works_without_a_server(site: Site) -> None:
+    """From a folder a browser fetches no JSON and starts no worker: a script and a frame stand for them."""
+    index = (site.folder / "search" / "search_index.json").read_text()
+    assert (site.folder / "search" / "search_index.js").read_text() == f"var __index = {index}"
+    shim = (site.folder / "assets" / "iframe-worker.js").read_text()
+    assert 'location.protocol==="file:"&&(window.Worker=' in shim
+    assert "Copyright (c) 2020-2022 Martin Donath" in shim
+    without = [
+        path
+        for path, page in site.pages.items()
+        if not any(link.endswith("assets/iframe-worker.js") for link in page.fetched)
+    ]
+    assert without == []
+
+
 def test_pages_open_without_a_server(site: Site) -> None:
     """From a folder, a link to a folder shows a listing instead of a page."""
     links = {link for page in site.pages.values() for link in page.links}
