@@ -145,7 +145,7 @@ CONNECTIONS = [
     row(
         "CN-10",
         *("platform", "smtp_default", "smtp", {"host": "smtp.gmail.com", "port": 587, "password": "***"}),
-        {"disable_ssl": True, "disable_tls": False},
+        {"disable_ssl": True, "disable_tls": False, "from_email": "airflow@example.com"},
     ),
     row(
         "CN-10",

@@ -8,6 +8,7 @@ import pytest
 from tests.dags import home
 from tests.dags.services import (  # noqa: F401 - fixtures
     aws,
+    certificate,
     connect,
     datagrams,
     http_connection,
@@ -18,6 +19,7 @@ from tests.dags.services import (  # noqa: F401 - fixtures
     postgres_server,
     sftp,
     smtp,
+    smtp_starttls,
     variable,
 )
 

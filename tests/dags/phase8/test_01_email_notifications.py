@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import smtplib
 
 import pytest
+import yaml
 from airflow.sdk.log import mask_secret
+from tests.dags.home import ROOT
 from tests.dags.runner import run
 
 DAG_ID = "phase8_01_email_notifications"
@@ -65,3 +68,34 @@ def test_the_alert_shows_no_secret_that_airflow_masks(smtp):
     (alert,) = [message for message in smtp.messages if message["To"] == "data-oncall@example.com"]
     assert "*** is not reachable" in body(alert)
     assert "dwh" not in body(alert)
+
+
+@pytest.fixture
+def sample():
+    """The platform team's connection to its mail server."""
+    tenant = yaml.safe_load(
+        (ROOT / "manifests" / "tenants" / "base" / "platform" / "tenant.yaml").read_text()
+    )
+    [found] = [one for one in tenant["spec"]["connections"] if one["id"] == "smtp_default"]
+    return found
+
+
+@pytest.mark.covers("S002-20")
+def test_the_sample_s_connection_sends_over_starttls_with_the_secret_s_password(
+    smtp_starttls, connect, sample
+):
+    assert (sample["host"], sample["port"]) == ("smtp.gmail.com", 587)
+    assert sample["passwordSecretRef"] == {"name": "smtp", "key": "password"}
+    assert "password" not in sample
+    place = {"host": "localhost", "port": smtp_starttls.port}
+    with smtplib.SMTP(**place) as without:
+        without.ehlo()
+        assert not without.has_extn("auth")
+        assert without.mail("airflow@example.com")[0] == 530, "this server wants STARTTLS"
+    secret = {"login": sample["login"], "password": "of-the-secret"}
+    connect("smtp_default", "smtp", **place, **secret, extra=sample["extra"])
+    done = run(DAG_ID, logical_date=MARCH_2)
+    assert done.states["send_report"] == "success"
+    [message] = smtp_starttls.messages
+    assert message["From"] == "airflow@example.com"
+    assert smtp_starttls.logins == [(sample["login"], "of-the-secret", True)]
