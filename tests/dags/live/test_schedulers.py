@@ -30,9 +30,9 @@ def second(live: LiveAirflow, tmp_path: Path) -> Iterator[AirflowServer]:
     other.stop()
 
 
-def alive(live: LiveAirflow) -> list[int]:
+def alive(live: LiveAirflow) -> set[int]:
     found = live.call("GET", "/api/v2/jobs?job_type=SchedulerJob&job_state=running&is_alive=true")["jobs"]
-    return [job["id"] for job in found]
+    return {job["id"] for job in found}
 
 
 def queued_by(live: LiveAirflow, postgres_server: PostgresServer, dag_id: str, run_id: str) -> set[int]:
@@ -58,8 +58,8 @@ def starts(live: LiveAirflow, dag_id: str, run_id: str) -> Counter[Any]:
 def test_two_schedulers_share_the_work_and_start_no_task_twice(
     live: LiveAirflow, second: AirflowServer, postgres_server: PostgresServer
 ) -> None:
-    live.until(lambda: len(alive(live)) == 2, 120, lambda: second.log("scheduler"))
-    both, worked = set(alive(live)), set[int]()
+    both = live.until(lambda: len(jobs := alive(live)) == 2 and jobs, 120, lambda: second.log("scheduler"))
+    worked = set[int]()
     for _ in range(ROUNDS):
         runs = {dag_id: live.trigger(dag_id) for dag_id in WORK}
         for dag_id, run_id in runs.items():
