@@ -10,6 +10,7 @@ import pytest
 
 from demo import cli, cluster, diagnosis, forwarder, steps
 from demo.errors import DemoError
+from demo.samples import SAMPLES
 from devcluster import target as targets
 
 
@@ -42,7 +43,7 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeTarget:
     monkeypatch.setattr(cluster, "opened", opened)
     monkeypatch.setattr(targets, "cluster_from_env", lambda name: found)
     monkeypatch.setattr(cli, "STEPS", ())
-    urls = {"payments": "http://127.0.0.1:8081", "analytics": "http://127.0.0.1:8082"}
+    urls = {sample.name: f"http://127.0.0.1:{sample.port}" for sample in SAMPLES}
     monkeypatch.setattr(steps, "open_urls", lambda demo: urls)
     monkeypatch.setattr(diagnosis, "report", lambda kube, file: ["conditions:", "  payments: Ready=False"])
     return found
@@ -60,7 +61,7 @@ def test_up_ends_with_addresses_and_how_to_read_the_passwords(
 ) -> None:
     assert cli.main(["up"]) == 0
     out = capsys.readouterr().out
-    assert "payments   http://127.0.0.1:8081" in out
+    assert "payments   http://127.0.0.1:8080" in out
     assert "get secret analytics-admin -o go-template=" in out
     assert "`make demo-down` removes everything" in out
 

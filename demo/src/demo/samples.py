@@ -40,7 +40,7 @@ class Sample:
 PAYMENTS = Sample(
     "payments",
     dag="settlement",
-    port=8081,
+    port=8080,
     secrets={
         "acquirer-api": {"password": None},
         "ledger-database": {"password": None},
@@ -50,7 +50,7 @@ PAYMENTS = Sample(
 ANALYTICS = Sample(
     "analytics",
     dag="visits",
-    port=8082,
+    port=8081,
     secrets={
         "slack": {"webhook-token": None, "app-token": None},  # nobody is told: the network is closed
         "smtp": {"password": None},
