@@ -70,8 +70,13 @@ def test_a_roll_back_that_was_chosen_on_old_news_is_refused_and_the_next_one_is_
     airflow.parsed("main", C)  # a push that an old pod fetches on its way out
     annotate(tenant, reconcile_requested_at="push")
     handled(tenant, "lastHandledReconcileAt", "push")
-    assert (refs(tenant), dag(tenant)["held"]) == ({A}, True)
+    assert (refs(tenant), dag(tenant)["held"], dag(tenant)["heldCommit"]) == ({A}, True, A)
     assert "holds nothing" not in tenant.conditions()["Ready"]["message"]
+
+    annotate(tenant, dag_revisions=f"main={OLDER}@{B}")  # another choice, on what was there before the push
+    tenant.wait("Ready", "", says=says)
+    tenant.until(lambda: refs(tenant) == {"stable"})
+    assert (dag(tenant)["held"], dag(tenant)["heldCommit"]) == (False, "")
     airflow_stack.clean()
 
 
