@@ -23,7 +23,7 @@ from tests.controller.stack import OPERATOR_NAMESPACE
 from tests.docs import pages
 from tests.git_remote import GIT_ENV
 from tests.gitops import flux_neighbours, repository
-from tests.gitops.argocd import PROJECTS, SETS, ArgoCD
+from tests.gitops.argocd import APPLICATIONS, PROJECTS, SETS, App, ArgoCD
 from tests.gitops.flux import define
 from tests.gitops.flux_neighbours import EXTERNAL_SECRET
 from tests.gitops.repository import Repository
@@ -136,15 +136,24 @@ class Company:
             words = [word.replace("/staging", "/production") for word in words]
             process.run(words, directory=self.repo.directory, environment=environment, timeout=300)
 
-    def wait_new_team(self, name: str, commit: str) -> None:
-        """Until a new team's Application is Synced and Healthy.
+    def wait_new_team(self, name: str, commit: str) -> App:
+        """A new team's Application, once it is Synced and Healthy.
 
         The ApplicationSet may see a directory before the root has made its project, and looks again after
         three minutes: who does not want to wait so long refreshes it.
         """
         wait_for(f"the project of {name}", lambda: f"airflow-{name}" in self.projects(), seconds=240)
         self.argo.refresh()
-        self.argo.wait(f"airflow-{name}", revision=commit, seconds=300)
+        return self.argo.wait(f"airflow-{name}", revision=commit, seconds=300)
+
+    def off_board(self) -> None:
+        """What a person removes after a team's directory: Argo CD prunes none of it without being told so."""
+        for namespace in self.namespaces():
+            team = namespace.removeprefix("airflow-")
+            if team not in TEAMS:
+                self.kube.delete(f"{APPLICATIONS}/airflow-{team}")
+                self.api.delete(kinds.TENANT, team)
+                self.api.delete(kinds.NAMESPACE, namespace)
 
     def secrets_come(self) -> None:
         """The kind that the chart of External Secrets would bring."""

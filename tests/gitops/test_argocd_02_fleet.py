@@ -47,6 +47,8 @@ def company_(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
 def company(company_: Company) -> Iterator[Company]:
     """The same, root, ApplicationSet and all teams at rest; what a test commits is taken back."""
     head = company_.repo.head()
+    company_.argo.wait_until(ROOT, f"at {head[:7]}", lambda app: app.revision == head, seconds=240)
+    company_.off_board()
     company_.argo.wait_until(
         ROOT, f"Synced {head[:7]}", lambda app: (app.sync, app.revision) == ("Synced", head), seconds=240
     )
@@ -64,7 +66,7 @@ def company(company_: Company) -> Iterator[Company]:
 def test_one_commit_makes_a_new_teams_project_application_and_tenant(company: Company) -> None:
     company.new_team("shop")
     commit = company.commit("A team")
-    app = company.argo.wait("airflow-shop", revision=commit, seconds=300)
+    app = company.wait_new_team("shop", commit)
     assert set(app.resources) >= {("AirflowTenant", "shop")}
     assert app.raw["spec"]["project"] == "airflow-shop"
     assert "shop" in company.tenants()
