@@ -323,6 +323,12 @@ REFUSED: tuple[Refused, ...] = (
         "namespace goes with kind ServiceAccount, and only with it",
     ),
     Refused(
+        "everybody who has logged in",
+        {"access": {"kubernetes": {"viewers": [{"kind": "Group", "name": "system:authenticated"}]}}},
+        'spec.access.kubernetes.viewers[0]: Invalid value: "object": '
+        "users and groups of Kubernetes' own (system:...) are nobody's team; name people or their groups",
+    ),
+    Refused(
         "a Slack channel without its '#'",
         {"owner": {"team": "t", "slack": "payments"}},
         'spec.owner.slack: Invalid value: "string": must be a Slack channel, for example #payments',

@@ -169,6 +169,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"access": {"kubernetes": {"admins": [{"kind": "ServiceAccount", "name": "a"}]}}},
         "spec.access.kubernetes.admins[0]: namespace goes with kind ServiceAccount, and only with it",
     ),
+    (
+        {"access": {"kubernetes": {"viewers": [{"kind": "User", "name": "system:anonymous"}]}}},
+        "spec.access.kubernetes.viewers[0]: users and groups of Kubernetes' own (system:...) are nobody's "
+        "team; name people or their groups",
+    ),
 ]
 
 

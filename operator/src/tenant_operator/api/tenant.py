@@ -79,6 +79,11 @@ class Namespace(Model):
     """Further annotations."""
 
 
+_KUBERNETES_OWN = (
+    "users and groups of Kubernetes' own (system:...) are nobody's team; name people or their groups"
+)
+
+
 class Subject(Model):
     """A user, group or service account of Kubernetes."""
 
@@ -87,6 +92,7 @@ class Subject(Model):
             "(self.kind == 'ServiceAccount') == has(self.__namespace__)",
             "namespace goes with kind ServiceAccount, and only with it",
         ),
+        cel("self.kind == 'ServiceAccount' || !self.name.startsWith('system:')", _KUBERNETES_OWN),
     )
     kind: Literal["User", "Group", "ServiceAccount"]
     """Kind of the subject."""
@@ -99,6 +105,12 @@ class Subject(Model):
     def _namespace_of_service_accounts(self) -> Subject:
         if (self.kind == "ServiceAccount") != (self.namespace is not None):
             raise ValueError("namespace goes with kind ServiceAccount, and only with it")
+        return self
+
+    @model_validator(mode="after")
+    def _names_people(self) -> Subject:
+        if self.kind != "ServiceAccount" and self.name.startswith("system:"):
+            raise ValueError(_KUBERNETES_OWN)
         return self
 
 
