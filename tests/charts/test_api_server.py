@@ -54,6 +54,7 @@ class Cluster:
         """A namespace as strict as can be, which the operator has entered as it enters a tenant's."""
         labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
         labels["pod-security.kubernetes.io/enforce-version"] = "latest"
+        labels["airflowtenants.io/tenant"] = RELEASE
         metadata = {"name": name, "labels": labels, "annotations": {"airflowtenants.io/tenant": RELEASE}}
         self.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}], user=OPERATOR_USER)
         binding = {
