@@ -206,7 +206,10 @@ def test_each_turn_is_told_once(stack: Stack) -> None:
     tenant.until(lambda: tenant.events("DatabaseStarting"))
     stack.kubelet.mend_component(tenant.namespace, "postgresql")
     tenant.wait("Ready")
+    stack.kubelet.break_component(tenant.namespace, "triggerer", {"containerStatuses": []})
     tenant.edit(airflow={"triggerer": {"replicas": 2}})
+    tenant.until(lambda: tenant.conditions()["Ready"]["status"] != "True")
+    stack.kubelet.mend_component(tenant.namespace, "triggerer")
     tenant.wait("Ready")
     tenant.until(lambda: len(tenant.events("Ready")) >= 2)
     told = [event["reason"] for event in tenant.events()]

@@ -124,8 +124,9 @@ def test_a_hold_that_the_repository_has_not_is_blamed_on_the_annotation(stack: S
     broken = {"initContainerStatuses": [container("git-sync-init-main", ended, restartCount=1)]}
     stack.kubelet.break_component(tenant.namespace, "scheduler", broken)
     annotate(tenant, dag_revisions=f"main={A}")
-    found = tenant.wait("Ready", "False", "GitSyncFailed", says=said)
-    assert "metadata.annotations[airflowtenants.io/dag-revisions] holds it at aaaaaaa: " in found["message"]
+    says = "metadata.annotations[airflowtenants.io/dag-revisions] holds it at aaaaaaa: "
+    found = tenant.wait("Ready", "False", "GitSyncFailed", says=says)
+    assert said in found["message"]
     assert "remove the annotation" in found["message"]
     assert "check repo, ref" not in found["message"]
     annotate(tenant, dag_revisions=None)
