@@ -263,7 +263,8 @@ def test_a_namespace_that_is_handed_over_at_the_last_moment_is_entered(stack: St
         stack.api.merge(kinds.NAMESPACE, tenant.namespace, mine)
         tenant.create()
     for tenant in tenants:
-        tenant.until(functools.partial(tenant.objects, kinds.ROLE_BINDING), 20)
+        # many tenants of the test before are on their way out; the pause after a missing right is a minute
+        tenant.until(functools.partial(tenant.objects, kinds.ROLE_BINDING), 45)
         tenant.wait("NamespaceReady")
 
 
@@ -281,7 +282,7 @@ def test_a_namespace_that_a_lookup_does_not_know_yet_as_the_tenants_is_tried_aga
         before = len(refusals(stack, tenant.namespace))
         tenant.create()
         # the pause after a right that is missing is a minute
-        tenant.until(lambda: len(refusals(stack, tenant.namespace)) > before + 2, 30)
+        tenant.until(lambda: len(refusals(stack, tenant.namespace)) > before + 2, 50)
     finally:
         for kind in reversed(policy):
             stack.api.delete(kind, tenant.name)

@@ -151,9 +151,12 @@ def test_a_quiet_tenant_costs_the_cluster_no_call(stack: Stack, airflow: Airflow
         before = calls()
         return not eventually_changes(calls, before, 2.0)
 
-    eventually(still, 30)
-    before = calls()
-    assert not eventually_changes(calls, before, 6.0), f"{calls() - before} calls"
+    def quiet() -> bool:
+        eventually(still, 30)
+        return not eventually_changes(calls, calls(), 6.0)
+
+    # once in five minutes the watches are opened anew, all at once, whoever is there
+    assert quiet() or quiet()
 
 
 def eventually_changes(look: Any, before: Any, seconds: float) -> bool:
@@ -180,8 +183,8 @@ def test_drift_is_put_back_with_an_event(stack: Stack, airflow: AirflowServer) -
 
     tenant.until(lambda: pool(airflow, name)["slots"] == 3, _WAIT)
     tenant.until(lambda: variable(airflow, f"{tenant.name}-v"), _WAIT)
-    tenant.until(lambda: tenant.events("DriftReverted"), _WAIT)
-    assert name in tenant.events("DriftReverted")[0]["message"]
+    # a look that falls between the two changes finds the variable's first
+    tenant.until(lambda: any(name in event["message"] for event in tenant.events("DriftReverted")), _WAIT)
     assert stack.operator.total("airflow_operator_drift_corrected_total", kind="pool") >= 1
 
 
@@ -203,6 +206,7 @@ def test_without_prune_what_leaves_the_spec_stays(stack: Stack, airflow: Airflow
     tenant.wait("Ready", seconds=60)
     tenant.edit(pools=[{"name": two, "slots": 5}])
     tenant.until(lambda: pool(airflow, two)["slots"] == 5, _WAIT)
+    tenant.wait("ObjectsSynced")  # what is deleted is deleted after the writes
     assert pool(airflow, one)["slots"] == 1
 
 

@@ -45,11 +45,16 @@ def test_a_one_value_change_costs_few_calls(stack: Stack) -> None:
     tenant = stack.create("calls")
     tenant.wait("Ready")
     stack.wait_alone(tenant)
-    before = _calls(stack)
-    tenant.edit(airflow={"triggerer": {"resources": {"requests": {"cpu": "60m"}}}})
-    tenant.until(lambda: tenant.status["release"]["revision"] == 2)
-    tenant.wait("Ready")
-    calls = _calls(stack) - before
+
+    def change(cpu: str) -> Counter[str]:
+        before, revision = _calls(stack), tenant.status["release"]["revision"]
+        tenant.edit(airflow={"triggerer": {"resources": {"requests": {"cpu": cpu}}}})
+        tenant.until(lambda: tenant.status["release"]["revision"] == revision + 1)
+        tenant.wait("Ready")
+        return _calls(stack) - before
+
+    # once in five minutes the watches are opened anew, all at once: a call for each kind
+    calls = min(change("60m"), change("70m"), key=Counter.total)
     # Every method and every code counts. Measured are 11 to 13: looks at the namespace and the Secrets (4),
     # the Deployment, the new Helm record and the label of the earlier one (3), and the status and its Events
     # while the rollout goes through its states. The target of 4 is not reached: bench/README.md says why.
@@ -137,9 +142,9 @@ def test_a_failed_migration_leaves_the_earlier_version_serving(stack: Stack) -> 
     )
 
     tenant.edit(airflow={"config": {"core": {"parallelism": "7"}}})
-    found = tenant.wait("MigrationsApplied", "False", "MigrationFailed")
+    # the Job may be known to have failed before its pod is: the pod has the words
+    found = tenant.wait("MigrationsApplied", "False", "MigrationFailed", says=words)
 
-    assert words in found["message"]
     assert "spec.airflow" in found["message"]
     assert "the earlier version keeps serving" in found["message"]
     tenant.wait("Stalled", reason="MigrationFailed")

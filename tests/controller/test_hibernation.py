@@ -81,6 +81,7 @@ def test_nothing_runs_nothing_is_lost_and_it_comes_back_as_it_was(stack: Stack) 
     tenant.until(lambda: tenant.objects(kinds.POD)["failed-task"]["status"]["phase"] == "Failed")
     stack.kubelet.mend_component(tenant.namespace, "worker")
     tenant.task_pod("running-task")
+    tenant.until(lambda: tenant.events("Ready"))  # posted after the status: it belongs to what was before
     told = len(tenant.events())
 
     tenant.edit(state="Hibernated")

@@ -51,7 +51,11 @@ def watched(stack: Stack) -> TenantUnderTest:
     stack.api.secret("chat", tenant.namespace, url="https://hooks.slack.com/services/x")
     tenant.create(owner=OWNER, monitoring={"slo": [SLO], "alerts": SLACK})
     tenant.wait_released()
-    tenant.until(lambda: tenant.objects(KINDS["AlertmanagerConfig"]), 40)
+    # the operator sees the kinds come one by one; the inventory is told when their objects are applied
+    wanted = {kind.kind for kind in kinds.OPTIONAL}
+    tenant.until(lambda: {id_.kind for id_ in tenant.inventory()} >= wanted)
+    tenant.until(lambda: all(tenant.objects(kind) for kind in kinds.OPTIONAL))
+    tenant.wait_released()
     return tenant
 
 
@@ -119,7 +123,7 @@ def test_objectives_dashboards_and_alerts_come_and_go_with_the_spec(stack: Stack
     tenant = stack.create("goes", owner=OWNER, monitoring={"slo": [SLO]})
     tenant.wait_released()
     tenant.wait("MonitoringReady", says="1 SLO")
-    assert tenant.objects(KINDS["PrometheusRule"])
+    tenant.until(lambda: tenant.objects(KINDS["PrometheusRule"]))
 
     tenant.edit(monitoring={"slo": []})
     tenant.until(lambda: not tenant.objects(KINDS["PrometheusRule"]))
@@ -156,7 +160,7 @@ def test_a_team_without_a_channel_is_told_and_its_airflow_is_not_held_up(stack: 
 
     tenant.edit(owner={"team": "team", "email": "team@example.com"})
     tenant.wait("MonitoringReady", says="alerts to e-mail")
-    assert tenant.objects(KINDS["AlertmanagerConfig"])
+    tenant.until(lambda: tenant.objects(KINDS["AlertmanagerConfig"]))
 
 
 def test_before_the_release_is_applied_nobody_claims_to_know(stack: Stack) -> None:

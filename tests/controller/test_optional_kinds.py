@@ -187,9 +187,8 @@ def test_a_refused_object_is_told_and_keeps_no_tenant_from_being_ready(stack: St
         monitoring={"slo": [{"name": "runs", "metric": "dagRunSuccess", "objective": "99.5"}]},
     )
     tenant.wait_released()
-    found = tenant.wait("MonitoringReady", "False", "ApplyRejected")
+    found = tenant.wait("MonitoringReady", "False", "ApplyRejected", says="no rules on a Friday")
     assert "PrometheusRule" in found["message"]
-    assert "no rules on a Friday" in found["message"]
     tenant.until(lambda: tenant.objects(KINDS["PodMonitor"]), WAIT)
 
 

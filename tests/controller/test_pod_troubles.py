@@ -98,8 +98,7 @@ def test_trouble_of_a_pod_is_told_and_ends(stack: Stack, name: str) -> None:
     stack.kubelet.break_component(tenant.namespace, component, status)
     tenant.create()
 
-    found = tenant.wait(condition, "False", reason)
-    assert words in found["message"]
+    found = tenant.wait(condition, "False", reason, says=words)
     ready = tenant.conditions()["Ready"]
     assert (ready["status"], ready["reason"], ready["message"]) == ("False", reason, found["message"])
     tenant.until(lambda: [e for e in tenant.events(reason) if e["type"] == "Warning"])

@@ -19,7 +19,7 @@ def test_a_fetch_is_told_to_every_git_sync_by_the_operators_own_rights(stack: St
         assert set(node.runs) == {
             (tenant.namespace, pod, "git-sync-main", "sh -c kill -HUP 1") for pod in pods
         }
-        (event,) = tenant.events("DagSyncRequested")
+        (event,) = tenant.until(lambda: tenant.events("DagSyncRequested"))  # the status may be there first
         assert (event["type"], event["message"]) == ("Normal", "git-sync of main fetches now")
         node.runs.clear()
         annotate(tenant, reconcile_requested_at="now")
@@ -37,7 +37,8 @@ def test_a_fetch_that_cannot_be_told_is_an_event_and_is_tried_again(stack: Stack
         before = stack.operator.total(retried, handler="fetch")
         annotate(tenant, dag_sync_requested_at="now")
         (event,) = tenant.until(lambda: tenant.events("DagSyncDelayed"))
-        assert stack.operator.total(retried, handler="fetch") > before
+        # counted when the API server has answered that it has the Event
+        tenant.until(lambda: stack.operator.total(retried, handler="fetch") > before)
         assert event["type"] == "Warning"
         assert "the command failed: kill: no such process; tried again for 180 seconds" in event["message"]
         assert tenant.status.get("lastHandledDagSyncAt", "") == ""
@@ -76,7 +77,7 @@ def test_a_fetch_that_fails_is_carried_out_for_a_source_by_the_name_that_git_has
         tenant.wait_released()
         node.failure = ""
         tenant.until(lambda: (node.take(tenant), tenant.status.get("lastHandledDagSyncAt") == "now")[1])
-    (event,) = tenant.events("DagSyncRequested")
+    (event,) = tenant.until(lambda: tenant.events("DagSyncRequested"))
     assert event["message"] == "git-sync of renamed fetches now"
     assert {container for _, _, container, _ in node.runs} == {"git-sync-main", "git-sync-renamed"}
 
@@ -109,6 +110,5 @@ def test_a_tenant_without_git_has_nothing_to_fetch_and_says_so(stack: Stack) -> 
     tenant = stack.create("no-git")
     annotate(tenant, dag_sync_requested_at="now")
     handled(tenant, "lastHandledDagSyncAt", "now")
-    assert [event["message"] for event in tenant.events("DagSyncRequested")] == [
-        "no DAG source is pulled by Git"
-    ]
+    (event,) = tenant.until(lambda: tenant.events("DagSyncRequested"))
+    assert event["message"] == "no DAG source is pulled by Git"

@@ -69,6 +69,7 @@ def test_killed_between_two_tries_of_a_fetch_it_goes_on_and_answers_once(stack: 
         stack.operator.start()
         handled(tenant, "lastHandledDagSyncAt", "now")
         assert node.told() == pods
+        tenant.until(lambda: tenant.events("DagSyncRequested"))  # the status may be there first
 
         stack.operator.kill()
         node.runs.clear()
@@ -95,7 +96,7 @@ def test_killed_while_git_sync_is_told_it_tells_it_again(stack: Stack) -> None:
         stack.operator.start()
         handled(tenant, "lastHandledDagSyncAt", "now")
         assert node.told(begun) == pods
-    assert len(tenant.events("DagSyncRequested")) == 1
+    assert len(tenant.until(lambda: tenant.events("DagSyncRequested"))) == 1
 
 
 def test_a_restart_rolls_nothing_and_records_nothing(stack: Stack) -> None:
@@ -177,7 +178,8 @@ def test_it_answers_on_its_port(stack: Stack) -> None:
     assert operator.total("airflow_operator_reconcile_total", result="success") > 0
     assert operator.total("airflow_operator_helm_operation_total", result="success") > 0
     series = {"tenant": tenant.name, "namespace": tenant.namespace, "type": "Ready"}
-    assert operator.total("airflow_tenant_status_condition", **series, status="True") == 1
+    # shown when the API server has answered that it has the status
+    tenant.until(lambda: operator.total("airflow_tenant_status_condition", **series, status="True") == 1)
     assert operator.total("airflow_tenant_status_condition", **series) == 1, "one status at a time"
 
     tenant.delete()
