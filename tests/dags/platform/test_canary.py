@@ -6,6 +6,7 @@ import datetime
 from types import SimpleNamespace
 
 import pytest
+import time_machine
 from tests.dags.library import bag
 from tests.dags.runner import run
 
@@ -25,10 +26,12 @@ def test_the_latency_leaves_as_a_timer(datagrams):
 @pytest.mark.parametrize(("late", "latency"), [(90, 90), (-5, 0)], ids=["late", "clocks-differ"])
 def test_the_latency_counts_from_when_the_run_was_due(monkeypatch, late, latency):
     function = bag().dags[DAG_ID].get_task("measure_latency").python_callable
-    due = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=late)
+    now = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
+    due = now - datetime.timedelta(seconds=late)
     context = {"dag_run": SimpleNamespace(run_after=due)}
     monkeypatch.setitem(function.__globals__, "get_current_context", lambda: context)
-    assert latency <= function() < latency + 10
+    with time_machine.travel(now, tick=False):
+        assert function() == latency
 
 
 def test_it_is_scheduled_often_and_one_late_run_does_not_pile_up_others():
