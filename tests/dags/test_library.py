@@ -159,7 +159,7 @@ for found in pkgutil.walk_packages(airflow_usecases.__path__, "airflow_usecases.
 @pytest.mark.covers("P00.4")
 def test_the_logic_imports_without_airflow() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT_AIRFLOW, str(LIBRARY)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", _WITHOUT_AIRFLOW, str(LIBRARY)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.split()) >= 10

@@ -99,7 +99,7 @@ def test_the_checks_need_neither_great_expectations_nor_airflow():
         "    print(error.name)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "great_expectations"
 
@@ -122,7 +122,7 @@ def test_the_own_engine_judges_without_great_expectations_and_the_adapter_as_it_
         "    print(json.dumps(checks.validate(table, suite).to_dict()))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True, timeout=120
     )
     suite = checks.Suite(
         name="orders",

@@ -88,7 +88,7 @@ print(sorted(new & heavy))
 print(sorted(name for name in set(sys.modules) - before if name.startswith("airflow.providers")))
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.splitlines()[-2:] == ["[]", "[]"]
 

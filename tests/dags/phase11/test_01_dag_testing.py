@@ -47,7 +47,7 @@ def test_the_unit_tests_cover_the_helper_without_airflow(tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -63,7 +63,7 @@ def test_the_helper_imports_nothing_of_airflow():
         "print([name for name in sys.modules if name.split('.')[0] == 'airflow'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=LIBRARY, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], cwd=LIBRARY, capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout.strip() == "[]"
 

@@ -51,7 +51,7 @@ def tasks_without(dag_id: str, *providers: str) -> list[str]:
         cwd=file.parents[1],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -188,7 +188,7 @@ def test_the_module_runs_as_a_program(bad):
         [sys.executable, "-m", "tenant_airflow_lib.factory.cli", "validate", bad],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 1
