@@ -317,7 +317,7 @@ async def test_the_trigger_waits_without_blocking_and_fires(hook: MLflowHook, na
         "SE-2": "FINISHED",
         "SE-5": {"run_id": run, "metric": "auc", "value": 0.85},
     }[row]
-    assert await asyncio.wait_for(waiting, 10) == {"status": "done", "value": expected}
+    assert await asyncio.wait_for(waiting, 60) == {"status": "done", "value": expected}
 
 
 @pytest.mark.covers("SE-1", "SE-2", "SE-5")
