@@ -135,8 +135,7 @@ class LiveAirflow:
         """What a task asks a person, once it is parked and waits for the answer."""
         self.until(
             lambda: self.states(dag_id, run_id).get(task_id) == "awaiting_input",
-            90,
-            lambda: str(self.states(dag_id, run_id)),
+            explain=lambda: str(self.states(dag_id, run_id)),
         )
         return self.question(dag_id, run_id, task_id)
 
@@ -173,7 +172,7 @@ class LiveAirflow:
         return self.server.log(component, lines)
 
     def until(
-        self, condition: Callable[[], Any], seconds: float = 60, explain: Callable[[], str] | None = None
+        self, condition: Callable[[], Any], seconds: float = 120, explain: Callable[[], str] | None = None
     ) -> Any:
         """The first true value of `condition`; AssertionError with the logs after the deadline."""
         return wait_until(condition, seconds, explain or self._logs, pause=0.25)

@@ -26,7 +26,7 @@ def run_ids(live, dag_id):
 
 def next_run(live, dag_id, before):
     """The one run that appeared since `before`, after it has ended: its id and state."""
-    [run_id] = live.until(lambda: run_ids(live, dag_id) - before, 30)
+    [run_id] = live.until(lambda: run_ids(live, dag_id) - before)
     return run_id, live.wait(dag_id, run_id)
 
 

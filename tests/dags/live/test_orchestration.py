@@ -39,7 +39,7 @@ def test_the_report_runs_when_the_matching_upstream_runs_succeed(live):
     rates = live.trigger(RATES, logical_date=alignment.latest_fixing(morning).isoformat())
     assert live.wait(RATES, rates) == "success"
     report = live.trigger(SENSOR, logical_date=morning.isoformat())
-    live.until(lambda: live.states(SENSOR, report).get("wait_for_ledger") == "deferred", 20)
+    live.until(lambda: live.states(SENSOR, report).get("wait_for_ledger") == "deferred")
     # a run of another date does not count
     other = live.trigger(LEDGER, logical_date=(morning - datetime.timedelta(hours=5)).isoformat())
     assert live.wait(LEDGER, other) == "success"
@@ -70,7 +70,7 @@ def test_the_report_fails_at_once_when_an_upstream_run_failed(live):
         "build_report": "upstream_failed",
     }
     took, _ = seconds_of(live, SENSOR, report, "wait_for_ledger")
-    assert took < 20  # its timeout is 3 hours
+    assert took < 600  # its timeout is 3 hours
 
 
 @pytest.mark.covers("P13.2")
@@ -138,7 +138,7 @@ def test_an_ingest_starts_the_transform_which_reads_its_xcom_and_starts_the_repo
     live.unpause(REPORT)
     ingest = live.trigger(INGEST, conf={"from_start": True})
     assert live.wait(INGEST, ingest) == "success"
-    transform = live.until(lambda: run_caused_by(live, ingest), 30)
+    transform = live.until(lambda: run_caused_by(live, ingest))
     assert live.wait(FLOW, transform) == "success"
     manifest = live.xcom(FLOW, transform, "read_manifest")
     assert (manifest["source_run_id"], manifest["last"]) == (ingest, 1006)
@@ -154,7 +154,7 @@ def test_a_failed_ingest_starts_nothing(live):
     assert live.wait(INGEST, ingest) == "failed"
     # an ingest after it does start the transform: the scheduler has looked since the failure
     proof = live.trigger(INGEST)
-    transform = live.until(lambda: run_caused_by(live, proof), 30)
+    transform = live.until(lambda: run_caused_by(live, proof))
     live.wait(FLOW, transform)
     assert run_caused_by(live, ingest) is None
     assert len(live.runs(FLOW)) == before + 1
@@ -181,7 +181,7 @@ def test_a_later_failure_reaches_the_transform_and_never_the_ingest(live, step, 
     live.unpause(REPORT)
     ingest = live.trigger(INGEST, conf={"fail_at": step})
     assert live.wait(INGEST, ingest) == "success"
-    transform = live.until(lambda: run_caused_by(live, ingest), 30)
+    transform = live.until(lambda: run_caused_by(live, ingest))
     assert live.wait(FLOW, transform) == "failed"
     assert live.states(FLOW, transform) == states
     reports = {run["dag_run_id"]: run["state"] for run in live.runs(REPORT)}
@@ -208,6 +208,6 @@ def test_an_ingest_that_is_cleared_hands_on_what_it_took(live):
     assert live.xcom(INGEST, again, "ingest_orders")["orders"] == 0
     clear = {"dry_run": False, "dag_run_id": ingest, "only_failed": False}
     live.call("POST", f"/api/v2/dags/{INGEST}/clearTaskInstances", clear)
-    live.until(lambda: (live.tasks(INGEST, ingest)[0]["start_date"] or first) > first, 30)
+    live.until(lambda: (live.tasks(INGEST, ingest)[0]["start_date"] or first) > first)
     assert live.wait(INGEST, ingest) == "success"
     assert live.xcom(INGEST, ingest, "ingest_orders")["orders"] == 6

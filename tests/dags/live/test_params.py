@@ -26,6 +26,6 @@ def test_a_bad_param_is_refused_with_400_and_makes_no_run(live, dag_id, month):
 @pytest.mark.covers("P15.3")
 def test_a_good_param_starts_the_tenants_own_dag_in_its_own_pool(live):
     run_id = live.trigger("acme_usage_report", conf={"month": "2026-09"})
-    assert live.wait("acme_usage_report", run_id, seconds=60) == "success"
+    assert live.wait("acme_usage_report", run_id) == "success"
     assert live.xcom("acme_usage_report", run_id, "deliver_invoice") == "acme/2026-09"
     assert {task["pool"] for task in live.tasks("acme_usage_report", run_id)} == {"tenant_acme"}

@@ -26,7 +26,7 @@ def test_the_drift_event_starts_a_run_which_trains_because_of_the_score_in_it(li
     found = live.call("GET", "/api/v2/assets?name_pattern=model_drift&only_active=true")["assets"]
     [asset_id] = [asset["id"] for asset in found if asset["name"] == "model_drift"]
     live.call("POST", "/api/v2/assets/events", {"asset_id": asset_id, "extra": {"psi": 0.31}})
-    [run] = live.until(lambda: live.runs(DAG_ID), 30)
+    [run] = live.until(lambda: live.runs(DAG_ID))
     assert (run["run_type"], run["logical_date"]) == ("asset_triggered", None)
     run_id = run["dag_run_id"]
     assert live.wait(DAG_ID, run_id) == "success"

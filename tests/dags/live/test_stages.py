@@ -14,7 +14,7 @@ def test_stage_1_starts_one_run_of_stage_2_with_its_results_and_ends_after_it(li
     live.unpause("etl_stage2")
     before = {run["dag_run_id"] for run in live.runs("etl_stage2")}
     run_id = live.trigger("etl_stage1")
-    assert live.wait("etl_stage1", run_id, 60) == "success"
+    assert live.wait("etl_stage1", run_id) == "success"
 
     (stage2,) = [run for run in live.runs("etl_stage2") if run["dag_run_id"] not in before]
     assert stage2["dag_run_id"] == f"stage1__{run_id}"

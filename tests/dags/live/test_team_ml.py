@@ -39,11 +39,11 @@ def test_a_pool_is_never_exceeded_and_the_heavier_training_goes_first(live: Any,
     live.unpause(
         dag_id
     )  # which starts the run of the newest tick: it must not hold up the one that is looked at
-    live.until(lambda: [run for run in live.runs(dag_id) if run["state"] == "success"], 90)
+    live.until(lambda: [run for run in live.runs(dag_id) if run["state"] == "success"])
     live.pool("gpu_pool", 0)
     run_id = live.trigger(dag_id, conf={"work_seconds": 0.5})
     trainings = ("gpu_train_model_1", "gpu_train_model_2")
-    live.until(lambda: {live.states(dag_id, run_id).get(task) for task in trainings} == {"scheduled"}, 90)
+    live.until(lambda: {live.states(dag_id, run_id).get(task) for task in trainings} == {"scheduled"})
     live.pool("gpu_pool", 1)  # only now: else the first to be ready would start, whatever its weight
     assert live.wait(dag_id, run_id, 150) == "success"
     live.pause(dag_id)
